@@ -1,0 +1,1 @@
+"""Robot learning for manipulators: everything that needs no ROS."""

@@ -1,0 +1,33 @@
+"""The errors that a user can cause; each message says what, found, allowed and remedy in one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SinewError(Exception):
+    """Base of every error that a user can cause; programs print its message without a traceback."""
+
+
+class ConfigError(SinewError):
+    """A parameter, a parameter file or a combination of parameters is not allowed."""
+
+
+class RobotError(SinewError):
+    """A robot description (URDF or robot file) cannot be used."""
+
+
+class BundleError(SinewError):
+    """A policy bundle is damaged, of another schema, or does not fit."""
+
+
+class RunError(SinewError):
+    """A run folder cannot be created, written or continued."""
+
+
+def suggest(found: str, allowed: Iterable[str]) -> str:
+    """Name the closest allowed word, else all of them: the remedy part of a message."""
+    words = sorted(allowed)
+    close = difflib.get_close_matches(found, words, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"choose one of {', '.join(words)}"
