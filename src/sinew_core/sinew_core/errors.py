@@ -1,4 +1,4 @@
-"""The errors that a user can cause; each message says what, found, allowed and remedy in one line."""
+"""The errors that a user can cause; each message is one line: what, found, allowed, remedy."""
 
 from __future__ import annotations
 

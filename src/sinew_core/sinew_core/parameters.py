@@ -49,7 +49,7 @@ def parameter(
         maximum=maximum,
         choices=tuple(choices),
     )
-    return typing.cast(V, dataclasses.field(default=default, metadata={"info": info}))
+    return dataclasses.field(default=default, metadata={"info": info})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Parameters:
     """Base of every parameter class: validates itself and reports all violations at once."""
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` that names every violation of a type, a range or a cross-field rule."""
+        """Raise a `ConfigError` that names every violated type, range and cross-field rule."""
         problems: list[str] = []
         for name, info, kind in describe(type(self)):
             problems.extend(_violations(name, getattr(self, name), kind, info))
@@ -131,7 +131,7 @@ def _allowed(info: FieldInfo) -> str:
 
 
 def _coerce(value: object, kind: object) -> object:
-    """Turn YAML's integers into floats and lists into tuples; leave everything else to validation."""
+    """Turn YAML's integers into floats and lists into tuples; leave the rest to validation."""
     if isinstance(value, list | tuple) and kind in _ELEMENT:
         return tuple(_coerce(v, _ELEMENT[kind]) for v in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):

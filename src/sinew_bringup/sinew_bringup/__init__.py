@@ -1,0 +1,1 @@
+"""Launch files, parameter files, and a launcher for machines without launch_ros."""

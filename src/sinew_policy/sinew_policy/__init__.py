@@ -1,0 +1,1 @@
+"""Policy node: a policy bundle to commands at the control rate."""

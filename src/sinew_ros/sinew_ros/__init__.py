@@ -1,0 +1,1 @@
+"""What every Sinew node shares: parameters, messages, QoS profiles and the main loop."""

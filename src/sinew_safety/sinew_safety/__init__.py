@@ -1,0 +1,1 @@
+"""Safety filter node: limits, watchdogs, stop and diagnostics."""

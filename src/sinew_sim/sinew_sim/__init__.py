@@ -1,0 +1,1 @@
+"""Simulated manipulator that speaks the topics of ros2_control."""

@@ -1,0 +1,1 @@
+"""Trainer and evaluator nodes, and the job that runs both."""
