@@ -1,0 +1,220 @@
+"""The only code that turns signals into an observation, in training as on the arm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinew_core.errors import BundleError, suggest
+from sinew_core.specs import FieldSpec, ObservationSpec
+
+FloatArray = NDArray[np.float64]
+Observation = NDArray[np.float32]
+ToolPositionFunction = Callable[[FloatArray, FloatArray], object]
+"""Writes the tool position (3,) m in the base frame for joint positions (n,) rad: f(q, out)."""
+
+GOAL_FIELDS = ("target_from_tool_base", "target_position_base")
+FIELD_NAMES = (
+    "joint_position",
+    "joint_velocity",
+    "tool_position_base",
+    "target_position_base",
+    "target_from_tool_base",
+    "previous_action",
+)
+
+
+class Chain(Protocol):
+    """What the builder needs of a kinematic chain."""
+
+    def tool_position(self, q: FloatArray) -> FloatArray:
+        """Return the tool position (3,) m in the base frame for joint positions (n,) rad."""
+        ...
+
+
+class Limits(Protocol):
+    """What the scales of the reach observation derive from."""
+
+    @property
+    def position_lower_rad(self) -> FloatArray:
+        """Lower position limits (n,) rad."""
+        ...
+
+    @property
+    def position_upper_rad(self) -> FloatArray:
+        """Upper position limits (n,) rad."""
+        ...
+
+    @property
+    def velocity_rad_s(self) -> FloatArray:
+        """Velocity limits (n,) rad/s."""
+        ...
+
+
+class Signals:
+    """What the sensors and the task say at one control tick; write into the arrays in place."""
+
+    __slots__ = ("joint_position", "joint_velocity", "previous_action", "target_position_base")
+
+    def __init__(self, n_joints: int) -> None:
+        """Allocate zeros: positions (n,) rad, velocities (n,) rad/s, target (3,) m, action (n,)."""
+        self.joint_position: FloatArray = np.zeros(n_joints)
+        self.joint_velocity: FloatArray = np.zeros(n_joints)
+        self.target_position_base: FloatArray = np.zeros(3)
+        self.previous_action: FloatArray = np.zeros(n_joints)
+
+
+class ObservationBuilder:
+    """Turns signals into the float32 vector that an `ObservationSpec` describes.
+
+    Every component is computed in float64, scaled, and rounded to float32 once, so that any two
+    callers with equal signals get equal bits.
+    """
+
+    def __init__(self, spec: ObservationSpec, tool_position: Chain | ToolPositionFunction) -> None:
+        """Take the specification and the forward kinematics, plain or compiled.
+
+        Args:
+            spec: fields in order; each name must be one of `FIELD_NAMES`.
+            tool_position: a kinematic chain, or a function f(q, out) such as its compiled twin.
+
+        Raises:
+            BundleError: for a field that cannot be computed or has another size.
+        """
+        self.spec = spec
+        self.tool_position_base: FloatArray = np.zeros(3)
+        self._write_tool_position = _as_function(tool_position)
+        _check_fields(spec)
+        self._scale = np.concatenate([np.array(f.scale, dtype=np.float64) for f in spec.fields])
+        self._values: FloatArray = np.zeros(spec.size)
+        views = {name: self._values[spec.slice(name)] for name in spec.names}
+        self._position = views.get("joint_position")
+        self._velocity = views.get("joint_velocity")
+        self._tool = views.get("tool_position_base")
+        self._target = views.get("target_position_base")
+        self._relative = views.get("target_from_tool_base")
+        self._previous = views.get("previous_action")
+
+    def build(self, signals: Signals, out: Observation | None = None) -> Observation:
+        """Return the observation (size,) float32, in `out` if given.
+
+        `tool_position_base` holds the tool position (3,) m of these signals afterwards.
+        """
+        tool = self.tool_position_base
+        self._write_tool_position(signals.joint_position, tool)
+        if self._position is not None:
+            self._position[:] = signals.joint_position
+        if self._velocity is not None:
+            self._velocity[:] = signals.joint_velocity
+        if self._tool is not None:
+            self._tool[:] = tool
+        if self._target is not None:
+            self._target[:] = signals.target_position_base
+        if self._relative is not None:
+            np.subtract(signals.target_position_base, tool, self._relative)
+        if self._previous is not None:
+            self._previous[:] = signals.previous_action
+        if out is None:
+            out = np.empty(self._values.size, dtype=np.float32)
+        np.multiply(self._values, self._scale, out, casting="same_kind")
+        return out
+
+    def relabel(
+        self, observation: Observation, tool_position: FloatArray, target: FloatArray
+    ) -> Observation:
+        """Return copies of observations as they would be with other targets (hindsight).
+
+        Args:
+            observation: (batch, size), made by `build`.
+            tool_position: (batch, 3) m, base frame, at those observations.
+            target: (batch, 3) m, base frame, the targets to put in.
+
+        Returns:
+            (batch, size) float32, equal to the last bit to what `build` makes with these targets.
+        """
+        relabelled: Observation = observation.copy()
+        for name in GOAL_FIELDS:
+            if name in self.spec.names:
+                where = self.spec.slice(name)
+                value = target - tool_position if name == "target_from_tool_base" else target
+                np.multiply(value, self._scale[where], relabelled[:, where], casting="same_kind")
+        return relabelled
+
+
+def reach_observation_spec(limits: Limits, *, reach_m: float = 0.2) -> ObservationSpec:
+    """Return the observation of the reach task.
+
+    Args:
+        limits: joint limits; they scale positions and velocities to about [-1, 1].
+        reach_m: distance from tool to target that counts as 1.
+
+    | index (n joints) | field | unit | 1 stands for |
+    |---|---|---|---|
+    | 0 … n-1 | joint_position | rad | the larger position limit of the joint |
+    | n … 2n-1 | joint_velocity | rad/s | the velocity limit of the joint |
+    | 2n … 2n+2 | target_from_tool_base | m, base frame | `reach_m` |
+    | 2n+3 … 3n+2 | previous_action | of [-1, 1] | 1 |
+    """
+    n = len(limits.velocity_rad_s)
+    largest = np.maximum(np.abs(limits.position_lower_rad), np.abs(limits.position_upper_rad))
+    return ObservationSpec(
+        (
+            _field("joint_position", 1.0 / largest, "rad", "joint", "measured joint positions"),
+            _field(
+                "joint_velocity",
+                1.0 / limits.velocity_rad_s,
+                "rad/s",
+                "joint",
+                "measured joint velocities",
+            ),
+            _field(
+                "target_from_tool_base",
+                np.full(3, 1.0 / reach_m),
+                "m",
+                "base",
+                "vector from the tool to the target, along the axes of the base",
+            ),
+            _field("previous_action", np.ones(n), "", "joint", "the action of the last tick"),
+        )
+    )
+
+
+def _field(name: str, scale: FloatArray, unit: str, frame: str, description: str) -> FieldSpec:
+    return FieldSpec(
+        name=name,
+        size=len(scale),
+        unit=unit,
+        frame=frame,
+        scale=tuple(float(s) for s in scale),
+        description=description,
+    )
+
+
+def _check_fields(spec: ObservationSpec) -> None:
+    joints = 0
+    for field in spec.fields:
+        if field.name not in FIELD_NAMES:
+            raise BundleError(
+                f"observation field '{field.name}' is unknown: {suggest(field.name, FIELD_NAMES)}"
+            )
+        cartesian = field.name.endswith("_base")
+        joints = joints or (0 if cartesian else field.size)
+        expected = 3 if cartesian else joints
+        if field.size != expected:
+            raise BundleError(
+                f"observation field {field.name}: size {field.size}: expected {expected}"
+            )
+
+
+def _as_function(tool_position: Chain | ToolPositionFunction) -> ToolPositionFunction:
+    if callable(tool_position):
+        return tool_position
+    chain = tool_position
+
+    def write(q: FloatArray, out: FloatArray) -> None:
+        out[:] = chain.tool_position(q)
+
+    return write

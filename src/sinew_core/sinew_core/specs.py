@@ -1,0 +1,211 @@
+"""What every number of an observation and of an action means: name, unit, frame, scale."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+from sinew_core.errors import BundleError, suggest
+
+ACTION_UNITS = {
+    "joint_velocity": "rad/s",
+    "joint_position": "rad per control period",
+    "joint_effort": "N m",
+}
+ACTION_MODES = tuple(ACTION_UNITS)
+FRAMES = ("", "joint", "base")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FieldSpec:
+    """One field of the observation; the policy sees the SI value times `scale`, per component."""
+
+    name: str
+    size: int
+    unit: str
+    frame: str
+    scale: tuple[float, ...]
+    description: str
+
+    def __post_init__(self) -> None:
+        """Raise `BundleError` for a field that contradicts itself."""
+        if self.frame not in FRAMES:
+            remedy = suggest(self.frame, FRAMES[1:])
+            raise BundleError(f"observation field {self.name}: frame '{self.frame}': {remedy}")
+        _check_scale(f"observation field {self.name}", self.scale, self.size)
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return plain values for a manifest."""
+        return {**dataclasses.asdict(self), "scale": list(self.scale)}
+
+
+@dataclasses.dataclass(frozen=True)
+class ObservationSpec:
+    """The fields of the observation vector, in order."""
+
+    fields: tuple[FieldSpec, ...]
+
+    def __post_init__(self) -> None:
+        """Raise `BundleError` for two fields of one name."""
+        names = self.names
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise BundleError(f"observation repeats {', '.join(repeated)}: name each field once")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the fields, in order."""
+        return tuple(field.name for field in self.fields)
+
+    @property
+    def size(self) -> int:
+        """Length of the observation vector."""
+        return sum(field.size for field in self.fields)
+
+    def slice(self, name: str) -> slice:
+        """Return where a field lies in the observation vector.
+
+        Raises:
+            BundleError: for a name that is not a field.
+        """
+        start = 0
+        for field in self.fields:
+            if field.name == name:
+                return slice(start, start + field.size)
+            start += field.size
+        raise BundleError(f"observation has no field '{name}': {suggest(name, self.names)}")
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return plain values for a manifest."""
+        return {"size": self.size, "fields": [field.to_mapping() for field in self.fields]}
+
+    @classmethod
+    def from_mapping(
+        cls, mapping: Mapping[str, object], source: str = "observation"
+    ) -> ObservationSpec:
+        """Build from what `to_mapping` returned.
+
+        Raises:
+            BundleError: for missing, unknown or contradictory entries, with `source` in front.
+        """
+        _check_keys(mapping, ("size", "fields"), source)
+        rows = mapping["fields"]
+        if not isinstance(rows, Sequence) or isinstance(rows, str):
+            raise BundleError(f"{source}: fields is {rows!r}: expected a list of fields")
+        spec = cls(tuple(_field(row, f"{source}: fields[{i}]") for i, row in enumerate(rows)))
+        if mapping["size"] != spec.size:
+            raise BundleError(
+                f"{source}: size is {mapping['size']!r}: its fields add up to {spec.size}"
+            )
+        return spec
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ActionSpec:
+    """The meaning of an action in [-1, 1]^n: its mode, joints, and what 1 stands for per joint."""
+
+    mode: str
+    joint_names: tuple[str, ...]
+    scale: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Raise `BundleError` for an unknown mode or a scale that does not fit the joints."""
+        if self.mode not in ACTION_MODES:
+            raise BundleError(f"action mode '{self.mode}': {suggest(self.mode, ACTION_MODES)}")
+        _check_scale("action", self.scale, len(self.joint_names))
+
+    @property
+    def size(self) -> int:
+        """Number of joints."""
+        return len(self.joint_names)
+
+    @property
+    def unit(self) -> str:
+        """Unit of the scale."""
+        return ACTION_UNITS[self.mode]
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return plain values for a manifest."""
+        return {
+            "mode": self.mode,
+            "unit": self.unit,
+            "joint_names": list(self.joint_names),
+            "scale": list(self.scale),
+        }
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, object], source: str = "action") -> ActionSpec:
+        """Build from what `to_mapping` returned.
+
+        Raises:
+            BundleError: for missing, unknown or contradictory entries, with `source` in front.
+        """
+        _check_keys(mapping, ("mode", "unit", "joint_names", "scale"), source)
+        spec = cls(
+            mode=_text(mapping, "mode", source),
+            joint_names=_texts(mapping, "joint_names", source),
+            scale=_numbers(mapping, "scale", source),
+        )
+        if mapping["unit"] != spec.unit:
+            raise BundleError(
+                f"{source}: unit is {mapping['unit']!r}: mode {spec.mode} has '{spec.unit}'"
+            )
+        return spec
+
+
+def _check_scale(owner: str, scale: tuple[float, ...], size: int) -> None:
+    if size < 1 or len(scale) != size:
+        raise BundleError(f"{owner}: {len(scale)} scales for size {size}: give one per component")
+    if not all(math.isfinite(s) and s > 0 for s in scale):
+        raise BundleError(f"{owner}: scale {scale}: every scale must be positive and finite")
+
+
+def _field(row: object, source: str) -> FieldSpec:
+    if not isinstance(row, Mapping):
+        raise BundleError(f"{source} is {row!r}: expected a mapping")
+    _check_keys(row, tuple(f.name for f in dataclasses.fields(FieldSpec)), source)
+    size = row["size"]
+    if type(size) is not int:
+        raise BundleError(f"{source}: size is {size!r}: expected an integer")
+    return FieldSpec(
+        name=_text(row, "name", source),
+        size=size,
+        unit=_text(row, "unit", source),
+        frame=_text(row, "frame", source),
+        scale=_numbers(row, "scale", source),
+        description=_text(row, "description", source),
+    )
+
+
+def _check_keys(mapping: Mapping[str, object], allowed: tuple[str, ...], source: str) -> None:
+    missing = [key for key in allowed if key not in mapping]
+    unknown = [f"'{key}' ({suggest(str(key), allowed)})" for key in mapping if key not in allowed]
+    if missing:
+        raise BundleError(f"{source}: missing {', '.join(missing)}: write all of {allowed}")
+    if unknown:
+        raise BundleError(f"{source}: unknown {', '.join(unknown)}")
+
+
+def _text(mapping: Mapping[str, object], key: str, source: str) -> str:
+    value = mapping[key]
+    if not isinstance(value, str):
+        raise BundleError(f"{source}: {key} is {value!r}: expected text")
+    return value
+
+
+def _texts(mapping: Mapping[str, object], key: str, source: str) -> tuple[str, ...]:
+    value = mapping[key]
+    if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+        raise BundleError(f"{source}: {key} is {value!r}: expected a list of names")
+    return tuple(value)
+
+
+def _numbers(mapping: Mapping[str, object], key: str, source: str) -> tuple[float, ...]:
+    value = mapping[key]
+    numeric = isinstance(value, list | tuple) and all(
+        isinstance(v, int | float) and not isinstance(v, bool) for v in value
+    )
+    if not numeric:
+        raise BundleError(f"{source}: {key} is {value!r}: expected a list of numbers")
+    return tuple(float(v) for v in value)  # type: ignore[attr-defined]  # checked just above
