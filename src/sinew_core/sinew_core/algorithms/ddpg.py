@@ -1,0 +1,135 @@
+"""Deep deterministic policy gradient (Lillicrap et al. 2016, algorithm 1).
+
+Departures from the paper: Gaussian exploration on a schedule stands beside the Ornstein-Uhlenbeck
+process; the critic takes the action at its first layer; nothing is batch-normalised, because
+observations come scaled; the actor may be updated less often than the critic (Fujimoto et al.
+2018); actions may cost their square, so that tanh does not saturate (Andrychowicz et al. 2017,
+appendix A).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sinew_core.algorithms.networks import MLP, Adam
+from sinew_core.algorithms.replay import Transitions
+from sinew_core.parameters import Parameters, parameter
+
+
+@dataclass(frozen=True, kw_only=True)
+class DDPGParameters(Parameters):
+    """Hyper-parameters of DDPG with hindsight."""
+
+    hidden_units: int = parameter(64, "units of each of the two hidden layers", minimum=1)
+    actor_learning_rate: float = parameter(1e-3, "Adam step of the actor", minimum=0.0)
+    critic_learning_rate: float = parameter(1e-3, "Adam step of the critic", minimum=0.0)
+    gamma: float = parameter(0.9, "discount of a control period", minimum=0.0, maximum=1.0)
+    target_rate: float = parameter(
+        0.01, "share of the online in the target networks per update", minimum=0.0, maximum=1.0
+    )
+    batch_size: int = parameter(256, "transitions of an update", minimum=1)
+    actor_period: int = parameter(1, "critic updates for each actor update", minimum=1)
+    action_penalty: float = parameter(
+        0.0, "weight of the mean squared action in the actor's loss", minimum=0.0
+    )
+    replay_capacity: int = parameter(1_000_000, "transitions remembered", minimum=1)
+    hindsight_fraction: float = parameter(
+        0.5, "share of each batch judged by a target reached later", minimum=0.0, maximum=1.0
+    )
+    warmup_steps: int = parameter(500, "environment steps of random actions first", minimum=0)
+    updates_per_step: float = parameter(1.0, "updates for each environment step", minimum=0.0)
+    noise: str = parameter(
+        "gaussian", "exploration process", choices=("gaussian", "ornstein_uhlenbeck")
+    )
+    noise_start: float = parameter(0.5, "standard deviation of the noise at first", minimum=0.0)
+    noise_end: float = parameter(0.1, "standard deviation of the noise at last", minimum=0.0)
+    noise_steps: int = parameter(5000, "environment steps from first to last", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DDPGLosses:
+    """What an update saw; zero-dimensional tensors, so that reading them is the reader's cost."""
+
+    critic_loss: Tensor
+    q_mean: Tensor
+
+
+class DDPG:
+    """Actor, critic and their slow targets."""
+
+    def __init__(
+        self, observation_size: int, action_size: int, parameters: DDPGParameters, seed: int
+    ) -> None:
+        """Initialise the networks from `seed`."""
+        self.parameters = parameters
+        generator = torch.Generator().manual_seed(seed)
+        hidden = [parameters.hidden_units] * 2
+        self.actor = MLP(
+            [observation_size, *hidden, action_size],
+            hidden_activation="relu",
+            tanh_output=True,
+            generator=generator,
+            output_gain=0.1,
+        )
+        self.critic = MLP(
+            [observation_size + action_size, *hidden, 1],
+            hidden_activation="relu",
+            tanh_output=False,
+            generator=generator,
+        )
+        self.target_actor = self.actor.clone()
+        self.target_critic = self.critic.clone()
+        self._actor_optimiser = Adam(self.actor.parameters, parameters.actor_learning_rate)
+        self._critic_optimiser = Adam(self.critic.parameters, parameters.critic_learning_rate)
+        self._updates = 0
+
+    def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the actor's action (n,) in [-1, 1], without noise."""
+        action: NDArray[np.float32] = self.actor.forward(torch.from_numpy(observation)[None])[
+            0
+        ].numpy()
+        return action
+
+    def update(self, batch: Transitions) -> DDPGLosses:
+        """Take one gradient step on the critic, one on the actor when due, and move the targets."""
+        observation = torch.from_numpy(batch.observation)
+        losses = self._update_critic(batch, observation)
+        self._updates += 1
+        if self._updates % self.parameters.actor_period == 0:
+            self._update_actor(observation)
+        rate = self.parameters.target_rate
+        self.target_critic.parameters.lerp_(self.critic.parameters, rate)
+        self.target_actor.parameters.lerp_(self.actor.parameters, rate)
+        return losses
+
+    def critic_targets(self, batch: Transitions) -> Tensor:
+        """Return r + gamma Q'(s', mu'(s')), (batch, 1); no future counts where terminated."""
+        next_observation = torch.from_numpy(batch.next_observation)
+        next_action = self.target_actor.forward(next_observation)
+        next_value = self.target_critic.forward(torch.cat([next_observation, next_action], 1))
+        alive = 1.0 - torch.from_numpy(batch.terminated)
+        target = torch.from_numpy(batch.reward) + self.parameters.gamma * alive * next_value[:, 0]
+        return target[:, None]
+
+    def _update_critic(self, batch: Transitions, observation: Tensor) -> DDPGLosses:
+        target = self.critic_targets(batch)
+        value = self.critic.forward(torch.cat([observation, torch.from_numpy(batch.action)], 1))
+        error = value - target
+        self.critic.backward(error * (2.0 / len(error)))
+        self._critic_optimiser.step(self.critic.gradient)
+        return DDPGLosses(critic_loss=error.square().mean(), q_mean=value.mean())
+
+    def _update_actor(self, observation: Tensor) -> None:
+        """Climb Q(s, mu(s)) by the chain rule: dQ/da of the critic goes back through the actor."""
+        action = self.actor.forward(observation)
+        value = self.critic.forward(torch.cat([observation, action], 1))
+        down = torch.full_like(value, -1.0 / len(value))
+        gradient = self.critic.input_gradient(down)[:, observation.shape[1] :]
+        penalty = 2.0 * self.parameters.action_penalty / action.numel()
+        self.actor.backward(gradient + penalty * action)
+        self._actor_optimiser.step(self.actor.gradient)

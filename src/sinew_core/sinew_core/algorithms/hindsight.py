@@ -1,0 +1,76 @@
+"""Hindsight experience replay (Andrychowicz et al. 2017) over the observations of a reach task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinew_core.algorithms.replay import Replay, Transitions
+
+Float = NDArray[np.float32]
+Relabel = Callable[[Float, Float, Float], Float]
+GoalReward = Callable[[Float, Float, Float], NDArray[np.floating]]
+
+
+class HindsightSampler:
+    """Draws batches in which a share of the transitions is judged by a target reached later.
+
+    Departures from the paper: the reward may be dense, its goal-independent part is kept, and the
+    flag `terminated` is kept too, because training episodes do not end on success.
+    """
+
+    def __init__(
+        self,
+        *,
+        fraction: float,
+        relabel: Relabel,
+        goal_reward: GoalReward,
+    ) -> None:
+        """Relabel a `fraction` of each batch.
+
+        Args:
+            fraction: share of relabelled transitions, 0 to 1.
+            relabel: (observation, tool_position, target) -> observation, as `ObservationBuilder`.
+            goal_reward: (tool_position, joint_velocity, target) -> reward (batch,), as `ReachTask`.
+        """
+        self._fraction = fraction
+        self._relabel = relabel
+        self._goal_reward = goal_reward
+
+    def sample(self, replay: Replay, batch_size: int, rng: np.random.Generator) -> Transitions:
+        """Return a batch whose first `fraction` is relabelled."""
+        index = replay.sample(batch_size, rng)
+        batch = replay.take(index)
+        count = round(self._fraction * batch_size)
+        if not count:
+            return batch
+        target = replay.future_tool_positions(index[:count], rng)
+        return replace(
+            batch,
+            observation=_head(
+                batch.observation,
+                self._relabel(batch.observation[:count], batch.tool_position[:count], target),
+            ),
+            next_observation=_head(
+                batch.next_observation,
+                self._relabel(
+                    batch.next_observation[:count], batch.next_tool_position[:count], target
+                ),
+            ),
+            reward=_head(
+                batch.reward,
+                batch.reward_rest[:count]
+                + self._goal_reward(
+                    batch.next_tool_position[:count], batch.next_joint_velocity[:count], target
+                ),
+            ),
+        )
+
+
+def _head(values: Float, head: NDArray[np.floating]) -> Float:
+    """Write `head` over the first rows of `values`, which is this batch's own copy."""
+    values[: len(head)] = head
+    return values

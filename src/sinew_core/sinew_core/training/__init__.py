@@ -1,0 +1,1 @@
+"""Training: configuration, progress, workers and the loop."""

@@ -1,0 +1,51 @@
+"""A small task for the tests: a point in a plane that should reach a target.
+
+Observation (4,): position (2,), target minus position (2,). Action (2,): displacement in tenths.
+"""
+
+import numpy as np
+
+from sinew_core.algorithms.replay import Transitions
+
+STEP = 0.1
+
+
+def goal_reward(tool_position, joint_velocity, target):
+    return -np.linalg.norm(tool_position[:, :2] - target[:, :2], axis=1)
+
+
+def relabel(observation, tool_position, target):
+    relabelled = observation.copy()
+    relabelled[:, 2:] = target[:, :2] - tool_position[:, :2]
+    return relabelled
+
+
+def observe(position, target):
+    return np.concatenate([position, target - position]).astype(np.float32)
+
+
+def episode(act, rng, length=20):
+    """Run one episode; return its transitions and the final distance."""
+    position, target = rng.uniform(-1, 1, 2), rng.uniform(-1, 1, 2)
+    rows = []
+    for _ in range(length):
+        observation = observe(position, target)
+        action = np.asarray(act(observation))
+        before = position
+        position = position + STEP * np.clip(action, -1, 1)
+        distance = float(np.linalg.norm(position - target))
+        rows.append(
+            (
+                observation,
+                action,
+                -distance,
+                0.0,
+                observe(position, target),
+                0.0,
+                [*before, 0.0],
+                [*position, 0.0],
+                [0.0, 0.0],
+            )
+        )
+    columns = [np.array(c, np.float32) for c in zip(*rows, strict=True)]
+    return Transitions(**dict(zip(Transitions.__annotations__, columns, strict=True))), distance
