@@ -8,6 +8,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+
 from sinew_core.bundle.manifest import MANIFEST_FILE, Manifest, decode_manifest, encode_manifest
 from sinew_core.bundle.runtime import NumpyPolicy, PolicyNetwork
 from sinew_core.bundle.writer import write_bundle

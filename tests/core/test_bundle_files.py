@@ -6,9 +6,10 @@ import threading
 import numpy as np
 import pytest
 import safetensors.numpy
-from bundle_samples import make_manifest, make_network, resign, write_sample
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from bundle_samples import make_manifest, make_network, resign, write_sample
 from sinew_core.bundle import load_bundle
 from sinew_core.bundle.manifest import (
     GOLDEN_FILE,

@@ -5,9 +5,10 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from bundle_samples import make_network
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bundle_samples import make_network
 from sinew_core.bundle import NumpyPolicy, PolicyNetwork
 from sinew_core.bundle.onnx_export import onnx_bytes
 from sinew_core.errors import BundleError
