@@ -12,9 +12,13 @@ import numpy as np
 from sinew_core.bundle.manifest import MANIFEST_FILE, Manifest, decode_manifest, encode_manifest
 from sinew_core.bundle.runtime import NumpyPolicy, PolicyNetwork
 from sinew_core.bundle.writer import write_bundle
+from sinew_core.observation import reach_observation_spec
+from sinew_core.rates import Rates
+from sinew_core.robots.limits import JointLimits
+from sinew_core.specs import ActionSpec
 
 
-def make_network(sizes=(6, 8, 8, 2), hidden="relu", output="tanh", clip=None, seed=0):
+def make_network(sizes=(9, 8, 8, 2), hidden="relu", output="tanh", clip=None, seed=0):
     rng = np.random.default_rng(seed)
     layers = tuple(
         (rng.normal(size=(out, n)).astype(np.float32), rng.normal(size=out).astype(np.float32))
@@ -30,22 +34,31 @@ def make_network(sizes=(6, 8, 8, 2), hidden="relu", output="tanh", clip=None, se
     )
 
 
-def make_manifest(joint_names=("one", "two")) -> Manifest:
+LIMITS = JointLimits(
+    position_lower_rad=[-1.0, -2.0],
+    position_upper_rad=[1.0, 2.0],
+    velocity_rad_s=[1.0, 2.0],
+    acceleration_rad_s2=[10.0, 10.0],
+    jerk_rad_s3=[100.0, 100.0],
+    effort_nm=[50.0, 50.0],
+    effort_rate_nm_s=[500.0, 500.0],
+)
+
+
+def make_manifest(joint_names=("one", "two"), limits=LIMITS, robot="sample") -> Manifest:
+    action = ActionSpec(
+        mode="joint_velocity", joint_names=joint_names, scale=tuple(limits.velocity_rad_s.tolist())
+    )
     return Manifest(
         algorithm="ddpg",
         seed=3,
         git_revision="unknown",
-        rates={
-            "physics_rate_hz": 500,
-            "state_rate_hz": 100,
-            "filter_rate_hz": 100,
-            "control_rate_hz": 25,
-        },
-        robot="sample",
+        rates=Rates().to_mapping(),
+        robot=robot,
         joint_names=joint_names,
-        observation={},
-        action={},
-        limits={},
+        observation=reach_observation_spec(limits).to_mapping(),
+        action=action.to_mapping(),
+        limits=limits.to_mapping(),
         safety={},
         task={"name": "reach"},
         training={"env_steps": 1000, "wall_s": 1.5},

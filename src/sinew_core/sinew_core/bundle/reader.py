@@ -25,6 +25,7 @@ from sinew_core.bundle.manifest import (
     mismatch,
 )
 from sinew_core.bundle.runtime import Float32, NumpyPolicy, PolicyNetwork
+from sinew_core.bundle.specification import Specification, specify
 from sinew_core.errors import BundleError
 
 GOLDEN_TOLERANCE = 1e-5
@@ -39,6 +40,7 @@ class Bundle:
 
     folder: Path
     manifest: Manifest
+    specification: Specification
     network: PolicyNetwork
     policy: NumpyPolicy
 
@@ -55,12 +57,18 @@ def load_bundle(folder: Path | str) -> Bundle:
         manifest = decode_manifest(files[MANIFEST_FILE])
         _check_hashes(manifest, files)
         network = _read_network(manifest, files[WEIGHTS_FILE])
-        check_sizes(manifest, network)
+        specification = specify(manifest, network.layer_sizes)
         policy = NumpyPolicy(network)
         _replay(policy, files[GOLDEN_FILE])
     except BundleError as error:
         raise BundleError(f"bundle {folder}: {error}") from None
-    return Bundle(folder=folder, manifest=manifest, network=network, policy=policy)
+    return Bundle(
+        folder=folder,
+        manifest=manifest,
+        specification=specification,
+        network=network,
+        policy=policy,
+    )
 
 
 def _read_files(folder: Path) -> dict[str, bytes]:
@@ -142,20 +150,6 @@ def _assemble(manifest: Manifest, tensors: dict[str, np.ndarray]) -> PolicyNetwo
         observation_std=tensors["observation.std"],
         observation_clip=clip,
     )
-
-
-def check_sizes(manifest: Manifest, network: PolicyNetwork) -> None:
-    """Compare the manifest's sizes with the network's.
-
-    Raises:
-        BundleError: for the first one that differs.
-    """
-    recorded = manifest.network.get("layer_sizes")
-    if recorded != list(network.layer_sizes):
-        raise mismatch("network.layer_sizes", recorded, list(network.layer_sizes))
-    if network.layer_sizes[-1] != len(manifest.joint_names):
-        expected = f"{network.layer_sizes[-1]} joints, the size of the policy's action"
-        raise mismatch("joint_names", expected, f"{len(manifest.joint_names)}")
 
 
 def _replay(policy: NumpyPolicy, data: bytes) -> None:

@@ -46,6 +46,8 @@ class PolicyNetwork:
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "observation_mean", _frozen(self.observation_mean))
         object.__setattr__(self, "observation_std", _frozen(self.observation_std))
+        if self.observation_clip is not None:
+            object.__setattr__(self, "observation_clip", float(self.observation_clip))
         problem = _first_problem(self)
         if problem:
             raise BundleError(f"policy network: {problem}: export the policy again")

@@ -28,9 +28,11 @@ from sinew_core.bundle.manifest import (
     mismatch,
 )
 from sinew_core.bundle.onnx_export import onnx_bytes
-from sinew_core.bundle.reader import check_golden, check_sizes
+from sinew_core.bundle.reader import check_golden
 from sinew_core.bundle.runtime import Float32, NumpyPolicy, PolicyNetwork
+from sinew_core.bundle.specification import specify
 from sinew_core.errors import BundleError
+from sinew_core.files import sync_folder
 
 _LOGGER = logging.getLogger(__name__)
 _AT_FDCWD = -100
@@ -116,7 +118,7 @@ def _contents(
         },
         files={name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
     )
-    check_sizes(complete, network)
+    specify(complete, network.layer_sizes)
     contents[MANIFEST_FILE] = encode_manifest(complete)
     return contents
 
@@ -144,9 +146,9 @@ def _place(folder: Path, contents: dict[str, bytes]) -> None:
     try:
         for name, data in contents.items():
             _write_durably(sibling / name, data)
-        _sync(sibling)
+        sync_folder(sibling)
         _swap_in(sibling, folder)
-        _sync(folder.parent)
+        sync_folder(folder.parent)
     finally:
         shutil.rmtree(sibling, ignore_errors=True)
 
@@ -156,14 +158,6 @@ def _write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _swap_in(sibling: Path, folder: Path) -> None:

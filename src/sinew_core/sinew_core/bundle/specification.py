@@ -1,0 +1,62 @@
+"""The typed content of a manifest: specs, limits and rates that agree with each other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from sinew_core.bundle.manifest import MANIFEST_FILE, Manifest, mismatch
+from sinew_core.errors import BundleError, SinewError
+from sinew_core.rates import Rates
+from sinew_core.robots.limits import JointLimits
+from sinew_core.specs import ActionSpec, ObservationSpec
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Specification:
+    """What a policy reads and answers, and what it was trained under."""
+
+    observation: ObservationSpec
+    action: ActionSpec
+    limits: JointLimits
+    rates: Rates
+
+
+def specify(manifest: Manifest, layer_sizes: tuple[int, ...]) -> Specification:
+    """Read the specs, limits and rates of a manifest and hold them against each other.
+
+    Args:
+        manifest: Of a policy.
+        layer_sizes: Of its network, from the observation to the action.
+
+    Raises:
+        BundleError: for the first part that cannot be read or does not agree with the others.
+    """
+    try:
+        specification = Specification(
+            observation=ObservationSpec.from_mapping(manifest.observation),
+            action=ActionSpec.from_mapping(manifest.action),
+            limits=JointLimits.from_mapping(manifest.limits, "limits"),
+            rates=Rates.from_mapping(manifest.rates, "rates"),
+        )
+    except SinewError as error:
+        raise BundleError(f"{MANIFEST_FILE}: {' '.join(str(error).split())}") from None
+    _check_agreement(manifest, specification, layer_sizes)
+    return specification
+
+
+def _check_agreement(
+    manifest: Manifest, specification: Specification, layer_sizes: tuple[int, ...]
+) -> None:
+    names = manifest.joint_names
+    observed, answered = layer_sizes[0], layer_sizes[-1]
+    comparisons: Mapping[str, tuple[object, object]] = {
+        "network.layer_sizes": (list(layer_sizes), manifest.network.get("layer_sizes")),
+        "number of joint_names": (answered, len(names)),
+        "action.joint_names": (list(names), list(specification.action.joint_names)),
+        "observation.size": (observed, specification.observation.size),
+        "number of joints in limits": (len(names), specification.limits.n_joints),
+    }
+    for field, (expected, found) in comparisons.items():
+        if expected != found:
+            raise mismatch(f"{MANIFEST_FILE}: {field}", expected, found)
