@@ -1,0 +1,111 @@
+"""The main program of every node: start, spin, stop on a signal, exit status.
+
+Signals never interrupt a callback: they ask the loop to end, the node sends its last messages in
+`on_stop` while the connection still stands, and the process exits with status 0.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from sinew_core.errors import SinewError
+from sinew_ros.executor import WaitSetExecutor
+
+# How long a signal may wait: Python runs its handler only when the wait in C returns.
+_POLL_S = 0.05
+
+
+class SinewNode(Node):  # type: ignore[misc]  # rclpy is untyped
+    """A node that `run_node` runs: it may end itself, say good-bye, and have a paced cycle."""
+
+    cycle_period_s: float | None = None
+    """Period of `cycle` on the steady clock; None (the default): no cycle, messages only."""
+
+    exit_code: int | None = None
+
+    def finish(self, exit_code: int = 0) -> None:
+        """End the process after the present callback with this exit status."""
+        if self.exit_code is None:
+            self.exit_code = exit_code
+
+    def cycle(self) -> None:
+        """Run one paced cycle; only called with a `cycle_period_s`."""
+
+    def on_stop(self) -> None:
+        """Send the last messages; the connection still stands."""
+
+
+def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = None) -> int:
+    """Run one node until a signal or its own `finish`; return the exit status.
+
+    A `SinewError`, at the start or later, ends the process with one line and status 1.
+    """
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    node: SinewNode | None = None
+    executor = WaitSetExecutor()
+    handlers = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    stopped = False
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        for number, handler in handlers.items():
+            signal.signal(number, handler)  # a second signal ends a hanging node at once
+
+    try:
+        for number in handlers:
+            signal.signal(number, stop)
+        node = make_node()
+        executor.add_node(node)
+        _spin(node, executor, lambda: stopped)
+        node.on_stop()
+        return node.exit_code or 0
+    except SinewError as error:
+        sys.stderr.write(f"{_program(node)}: {error}\n")
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    finally:
+        executor.shutdown(0)
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _program(node: SinewNode | None) -> str:
+    return node.get_name() if node is not None else sys.argv[0].rsplit("/", 1)[-1]
+
+
+def _spin(node: SinewNode, executor: WaitSetExecutor, stopped: Callable[[], bool]) -> None:
+    """Serve messages, and between them the paced cycle, until the node is to end.
+
+    Deadlines are multiples of the period from the start, so that a late cycle does not shift the
+    later ones; cycles missed altogether are left out, not caught up.
+    """
+    period_s = node.cycle_period_s
+    deadline = time.monotonic()
+    while not stopped() and node.exit_code is None:
+        if period_s is None:
+            executor.spin_once(_POLL_S)
+            continue
+        left_s = deadline - time.monotonic()
+        if left_s > 0.0:
+            executor.spin_once(min(left_s, _POLL_S))
+            continue
+        node.cycle()
+        deadline += period_s
+        late_s = time.monotonic() - deadline
+        if late_s > 0.0:
+            deadline += period_s * int(late_s / period_s)
+            executor.spin_once(0.0)

@@ -1,0 +1,189 @@
+"""Conversions between messages and plain numbers; message objects are built once and used again."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Sequence
+
+from builtin_interfaces.msg import Duration
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray, MultiArrayDimension
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from sinew_core.errors import ConfigError
+from sinew_ros.stamps import NS_PER_S, set_stamp, stamp_ns
+
+COMMAND_FIELDS = {
+    "joint_velocity": "velocities",
+    "joint_position": "positions",
+    "joint_effort": "effort",
+}
+"""Action mode to the field of JointTrajectoryPoint that carries it."""
+
+
+class JointStateMapper:
+    """The latest state of some joints, by name, merged from whatever joint states arrive.
+
+    Extra joints and partial messages are tolerated. An effort that is missing or NaN stays at its
+    last value (0 at first). A velocity that is missing or NaN is the difference of the positions
+    over the difference of the stamps (0 at first).
+
+    Attributes:
+        position, velocity, effort: lists of n floats, ordered as `joint_names` (rad, rad/s, N m).
+        stamp_ns: stamp of the last message used.
+        updated_ns: per joint, the stamp of the last message that held it.
+    """
+
+    def __init__(self, joint_names: Sequence[str]) -> None:
+        """Map the joints named, in this order."""
+        n = len(joint_names)
+        self.joint_names = tuple(joint_names)
+        self.position = [math.nan] * n
+        self.velocity = [0.0] * n
+        self.effort = [0.0] * n
+        self.stamp_ns = 0
+        self.updated_ns = [0] * n
+        self._index = {name: i for i, name in enumerate(self.joint_names)}
+        self._names: list[str] = []
+        self._pairs: list[tuple[int, int]] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether every joint has been seen."""
+        return all(self.updated_ns)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The joints not seen yet."""
+        return tuple(n for n, t in zip(self.joint_names, self.updated_ns, strict=True) if not t)
+
+    def forget(self) -> None:
+        """Start again as if nothing had been seen (after a jump of the clock or a teleport)."""
+        n = len(self.joint_names)
+        self.position[:] = [math.nan] * n
+        self.velocity[:] = self.effort[:] = [0.0] * n
+        self.updated_ns[:] = [0] * n
+
+    def update(self, message: JointState) -> bool:
+        """Take one message over; return whether it held a finite position of any joint."""
+        names = message.name
+        if names != self._names:
+            self._map(names)
+        stamp = stamp_ns(message.header.stamp)
+        n_names = len(names)
+        position, velocity, effort = message.position, message.velocity, message.effort
+        if len(position) != n_names:
+            return False
+        has_velocity, has_effort = len(velocity) == n_names, len(effort) == n_names
+        used = False
+        for i, source in self._pairs:
+            q = position[source]
+            if not math.isfinite(q):
+                continue
+            used = True
+            v = velocity[source] if has_velocity else math.nan
+            if not math.isfinite(v):
+                v = self._difference(i, q, stamp)
+            self.position[i], self.velocity[i], self.updated_ns[i] = q, v, stamp or 1
+            if has_effort and math.isfinite(effort[source]):
+                self.effort[i] = effort[source]
+        if used:
+            self.stamp_ns = stamp
+        return used
+
+    def _difference(self, i: int, position: float, stamp: int) -> float:
+        elapsed_ns = stamp - self.updated_ns[i]
+        if not self.updated_ns[i] or elapsed_ns <= 0:
+            return self.velocity[i]
+        return (position - self.position[i]) / (elapsed_ns / NS_PER_S)
+
+    def _map(self, names: Sequence[str]) -> None:
+        self._names = list(names)
+        self._pairs = [(self._index[n], k) for k, n in enumerate(names) if n in self._index]
+
+
+class JointStateMessage:
+    """A `JointState` to publish again and again."""
+
+    def __init__(self, joint_names: Sequence[str]) -> None:
+        """Name the joints, in this order."""
+        self._message = JointState(name=list(joint_names))
+
+    def fill(
+        self,
+        stamp: int,
+        position: Sequence[float],
+        velocity: Sequence[float],
+        effort: Sequence[float],
+    ) -> JointState:
+        """Return the message with these values (n,): rad, rad/s, N m."""
+        message = self._message
+        set_stamp(message.header.stamp, stamp)
+        message.position = array("d", position)
+        message.velocity = array("d", velocity)
+        message.effort = array("d", effort)
+        return message
+
+
+class CommandMessage:
+    """A `JointTrajectory` of one point for `policy/command`, to publish again and again."""
+
+    def __init__(self, joint_names: Sequence[str], mode: str, sender: str, period_s: float) -> None:
+        """Fix joints, action mode (a key of `COMMAND_FIELDS`), sender id and control period."""
+        if mode not in COMMAND_FIELDS:
+            raise ConfigError(f"action mode '{mode}': choose one of {', '.join(COMMAND_FIELDS)}")
+        self._field = COMMAND_FIELDS[mode]
+        nanosec = round(period_s * NS_PER_S)
+        self._point = JointTrajectoryPoint(
+            time_from_start=Duration(sec=nanosec // NS_PER_S, nanosec=nanosec % NS_PER_S)
+        )
+        self._message = JointTrajectory(joint_names=list(joint_names), points=[self._point])
+        self._message.header.frame_id = sender
+
+    def fill(self, state_stamp: int, values: Sequence[float]) -> JointTrajectory:
+        """Return the message that answers the joint state of this stamp with these values (n,)."""
+        set_stamp(self._message.header.stamp, state_stamp)
+        setattr(self._point, self._field, array("d", values))
+        return self._message
+
+
+class ControllerMessage:
+    """A `Float64MultiArray` for `<controller>/commands`, to publish again and again.
+
+    `dim[0].label` is the stamp of the state answered and `dim[1].label` that of the policy's
+    command in force, both in nanoseconds; real controllers ignore them.
+    """
+
+    def __init__(self, n_joints: int) -> None:
+        """Build the message for `n_joints` values."""
+        self._state = MultiArrayDimension(size=n_joints, stride=n_joints)
+        self._command = MultiArrayDimension(size=1, stride=1)
+        self._message = Float64MultiArray()
+        self._message.layout.dim = [self._state, self._command]
+
+    def fill(
+        self, values: Sequence[float], state_stamp: int, command_stamp: int = 0
+    ) -> Float64MultiArray:
+        """Return the message with these values (n,)."""
+        self._state.label = str(state_stamp)
+        self._command.label = str(command_stamp)
+        self._message.data = array("d", values)
+        return self._message
+
+
+def answered_stamp(message: Float64MultiArray) -> int | None:
+    """Return the stamp of the state that a controller command answers; None where it has none."""
+    return _label(message, 0)
+
+
+def command_stamp(message: Float64MultiArray) -> int | None:
+    """Return the stamp of the policy's command behind a controller command, None without one."""
+    return _label(message, 1)
+
+
+def _label(message: Float64MultiArray, index: int) -> int | None:
+    dimensions = message.layout.dim
+    if len(dimensions) <= index or not dimensions[index].label.isdecimal():
+        return None
+    return int(dimensions[index].label)

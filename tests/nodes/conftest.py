@@ -1,0 +1,193 @@
+"""Fixtures for tests with real ROS 2 processes: own domain, matched subscriptions, clean ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STOP_WITHIN_S = 5.0
+
+
+def _domain_id() -> int:
+    # Domains above 101 collide with ephemeral ports on Linux; parallel runs differ by pid.
+    return 1 + os.getpid() % 100
+
+
+# Before rclpy is imported anywhere: the middleware reads the environment once.
+os.environ["ROS_DOMAIN_ID"] = str(_domain_id())
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+
+class NodeProcess:
+    """One node in its own process."""
+
+    def __init__(self, module: str, args: list[str], environment: dict[str, str], log: Path):
+        self.module = module
+        self.log_path = log
+        self.supervised = True
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, *args],
+                env=environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def output(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait(self, timeout_s: float = 20.0) -> int:
+        """Return the exit status of a process that ends by itself."""
+        return self._process.wait(timeout_s)
+
+    def interrupt(self) -> int:
+        """Send Ctrl-C and return the exit status; a process that hangs fails the test."""
+        self._process.send_signal(signal.SIGINT)
+        try:
+            return self._process.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            pytest.fail(f"{self.module} ignored SIGINT for {STOP_WITHIN_S} s:\n{self.output}")
+
+    def kill(self) -> None:
+        """End at once, as a crash does."""
+        self.supervised = False
+        if self.running():
+            self._process.kill()
+        self._process.wait(STOP_WITHIN_S)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send any signal."""
+        self._process.send_signal(number)
+
+
+def parameter_arguments(parameters: dict[str, object]) -> list[str]:
+    """Return the command line that sets these parameters."""
+    shown = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in parameters.items()}
+    pairs = [a for k, v in shown.items() for a in ("-p", f"{k}:={v}")]
+    return ["--ros-args", *pairs] if pairs else []
+
+
+@pytest.fixture
+def started() -> list[NodeProcess]:
+    """Return the processes that the test has started so far."""
+    return []
+
+
+@pytest.fixture
+def start_node(tmp_path: Path, started: list[NodeProcess]) -> Iterator[Callable[..., NodeProcess]]:
+    """Return `start(module, parameters, *extra arguments) -> NodeProcess`.
+
+    Everything started is ended afterwards. A process that is still running at the end of the
+    test must exit 0 on Ctrl-C within seconds.
+    """
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(
+            map(str, [*sorted((ROOT / "src").iterdir()), ROOT / "tests"])
+        ),
+        "ROS_HOME": str(tmp_path / "ros_home"),
+        "ROS_LOG_DIR": str(tmp_path / "ros_log"),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+    def start(module: str, parameters: dict[str, object] | None = None, *extra: str) -> NodeProcess:
+        arguments = parameter_arguments(parameters or {})
+        if extra and not arguments:
+            arguments = ["--ros-args"]
+        log = tmp_path / f"{len(started)}_{module}.log"
+        process = NodeProcess(module, [*arguments, *extra], environment, log)
+        started.append(process)
+        return process
+
+    yield start
+    problems = []
+    for process in started:
+        if not process.running():
+            continue
+        status = process.interrupt()
+        if process.supervised and status != 0:
+            problems.append(f"{process.module} exited {status} on SIGINT:\n{process.output}")
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def probe(started: list[NodeProcess]) -> Iterator[Probe]:
+    """Return a node of this process that publishes, subscribes and calls services."""
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    made = Probe(started)
+    yield made
+    made.close()
+    rclpy.try_shutdown()
+
+
+class Probe:
+    """The test's own node: everything waits for a condition, nothing sleeps a fixed time."""
+
+    def __init__(self, started: list[NodeProcess]) -> None:
+        from rclpy.node import Node
+
+        from sinew_ros.executor import WaitSetExecutor
+
+        self._started = started
+        self.node = Node("probe")
+        self.executor = WaitSetExecutor()
+        self.executor.add_node(self.node)
+
+    def until(
+        self, condition: Callable[[], object], what: str = "condition", timeout_s: float = 20.0
+    ) -> None:
+        """Spin until the condition holds; fail the test when it does not in time."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            crashed = [p for p in self._started if p.supervised and not p.running()]
+            if crashed or time.monotonic() > deadline:
+                ended = "".join(f"\n{p.module} ended:\n{p.output}" for p in crashed)
+                pytest.fail(f"waited {timeout_s} s in vain for: {what}{ended}")
+            self.executor.spin_once(0.02)
+
+    def listen(self, kind, topic, qos) -> list:
+        """Collect the messages of a topic in the list returned."""
+        heard: list = []
+        self.node.create_subscription(kind, topic, heard.append, qos)
+        return heard
+
+    def publisher(self, kind, topic, qos):
+        """Return a publisher that already has a subscriber."""
+        made = self.node.create_publisher(kind, topic, qos)
+        self.until(made.get_subscription_count, f"a subscriber of {topic}")
+        return made
+
+    def call(self, kind, name, request=None, timeout_s: float = 20.0):
+        """Call a service and return its response."""
+        client = self.node.create_client(kind, name)
+        self.until(client.service_is_ready, f"service {name}", timeout_s)
+        future = client.call_async(request if request is not None else kind.Request())
+        self.until(future.done, f"an answer of {name}", timeout_s)
+        self.node.destroy_client(client)
+        return future.result()
+
+    def close(self) -> None:
+        self.executor.shutdown(0)
+        self.node.destroy_node()

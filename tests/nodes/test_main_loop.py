@@ -1,0 +1,62 @@
+"""The main loop, parameters and shutdown of every node, seen from outside a real process."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from sinew_ros.qos import RELIABLE
+
+pytestmark = pytest.mark.graph
+
+ECHO = "nodes.echo"
+
+
+def test_a_node_echoes_serves_and_says_good_bye_on_ctrl_c(start_node, probe):
+    echo = start_node(ECHO)
+    heard = probe.listen(String, "pong", RELIABLE)
+    ping = probe.publisher(String, "ping", RELIABLE)
+    probe.until(lambda: probe.node.count_publishers("pong"))
+    ping.publish(String(data="hello"))
+    probe.until(lambda: heard, "the echo")
+    assert heard.pop().data == "hello"
+    echo.supervised = False
+    echo.signal(signal.SIGINT)
+    probe.until(lambda: heard, "the good-bye")
+    assert heard.pop().data == "bye"
+    assert echo.wait() == 0
+
+
+def test_sigterm_ends_a_node_as_cleanly_as_ctrl_c(start_node, probe):
+    echo = start_node(ECHO)
+    probe.publisher(String, "ping", RELIABLE)
+    echo.signal(signal.SIGTERM)
+    assert echo.wait() == 0
+
+
+def test_a_node_ends_itself_with_its_own_status_and_its_cycles_ran(start_node, probe):
+    echo = start_node(ECHO, {"rate_hz": 500.0})
+    probe.publisher(String, "ping", RELIABLE)
+    echo.supervised = False
+    response = probe.call(Trigger, "echo/quit")
+    assert int(response.message) > 0
+    assert echo.wait() == 3
+
+
+def test_an_error_of_the_user_is_one_line_and_status_1(start_node, probe):
+    echo = start_node(ECHO, {"fail_on": "boom"})
+    ping = probe.publisher(String, "ping", RELIABLE)
+    ping.publish(String(data="boom"))
+    assert echo.wait() == 1
+    assert echo.output == "echo: ping was 'boom': send another\n"
+
+
+def test_unknown_and_wrong_parameters_are_refused_together_by_name(start_node):
+    echo = start_node(ECHO, {"rate_hx": 5.0, "rate_hz": 5000})
+    assert echo.wait() == 1
+    assert echo.output.count("\n") == 1
+    assert "rate_hz is 5000.0: allowed 0 to 2000" in echo.output
+    assert "unknown parameter 'rate_hx': did you mean 'rate_hz'?" in echo.output
