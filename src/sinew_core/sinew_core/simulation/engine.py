@@ -1,0 +1,82 @@
+"""What every physics engine offers to the environment and to the simulated driver."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinew_core.errors import ConfigError
+from sinew_core.robots.arrays import Array
+from sinew_core.robots.model import RobotModel
+
+
+class Engine(Protocol):
+    """One arm, fixed to its base, without contacts, friction or damping, under gravity.
+
+    Physics advances in steps of 1 / physics_rate_hz by semi-implicit Euler. Position limits are
+    physical stops. The same calls give bit-equal states, and after `reset` the future depends on
+    the reset state alone.
+    """
+
+    robot: RobotModel
+    physics_rate_hz: int
+
+    def reset(self, position_rad: Array, velocity_rad_s: Array | None = None) -> None:
+        """Place the arm at (n,) rad, moving at (n,) rad/s or at rest, with the command to halt."""
+
+    def command_velocity(self, velocity_rad_s: Array) -> None:
+        """Hold (n,) rad/s by an ideal velocity drive that saturates at `limits.effort_nm`.
+
+        Raises:
+            ConfigError: a value is not finite.
+        """
+
+    def command_effort(self, effort_nm: Array, *, gravity_compensation: bool) -> None:
+        """Hold (n,) N m, clipped to `limits.effort_nm`, by torque-controlled motors.
+
+        With gravity compensation every `step` call adds the gravity effort of the configuration at
+        its start, which is then held over the call; the sum is clipped.
+
+        Raises:
+            ConfigError: a value is not finite.
+        """
+
+    def step(self, n_steps: int) -> None:
+        """Advance by `n_steps` physics steps under the held command."""
+
+    def read_state(self, position_out: Array, velocity_out: Array, effort_out: Array) -> None:
+        """Write (n,) rad, rad/s and the effort applied in the last physics step, N m."""
+
+    def gravity_effort(self, position_rad: Array) -> Array:
+        """Return the (n,) N m that hold the arm still at (n,) rad."""
+
+    def tool_position(self) -> Array:
+        """Return the (3,) m of the tool in the base frame by the engine's own kinematics."""
+
+    def render(
+        self, width: int, height: int, target_m: Array | Sequence[float] | None = None
+    ) -> NDArray[np.uint8]:
+        """Return a (height, width, 3) picture, with a target sphere at (3,) m if one is given."""
+
+    def close(self) -> None:
+        """Release the engine; it must not be used afterwards."""
+
+
+def finite_list(robot: RobotModel, what: str, values: Array) -> list[float]:
+    """Return a command as floats.
+
+    Raises:
+        ConfigError: the length is wrong or a value is not finite; the message names the joint.
+    """
+    numbers: list[float] = np.asarray(values, dtype=np.float64).tolist()
+    if len(numbers) != robot.n_joints:
+        raise ConfigError(f"{what} has {len(numbers)} values: {robot.name} has {robot.n_joints}")
+    if not math.isfinite(sum(numbers)):
+        for name, number in zip(robot.joint_names, numbers, strict=True):
+            if not math.isfinite(number):
+                raise ConfigError(f"{what} of joint '{name}' is {number}: expected a finite number")
+    return numbers

@@ -1,0 +1,138 @@
+"""The arm in MuJoCo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from sinew_core.robots.arrays import Array
+from sinew_core.robots.model import RobotModel
+from sinew_core.simulation.description import dynamics_of
+from sinew_core.simulation.engine import finite_list
+from sinew_core.simulation.mujoco_drive import drive
+
+_STOP_CORRECTION = 0.2
+"""Share of a stop's penetration that is corrected per physics step, as in Bullet."""
+
+
+class MujocoEngine:
+    """An `Engine` on MuJoCo: efforts act as `qfrc_applied`, so that both modes share one model."""
+
+    def __init__(self, robot: RobotModel, physics_rate_hz: int) -> None:
+        """Compile the model."""
+        self.robot = robot
+        self.physics_rate_hz = physics_rate_hz
+        self._model = _compile(robot, physics_rate_hz)
+        self._data = mujoco.MjData(self._model)
+        self._still = mujoco.MjData(self._model)
+        self._limit = robot.limits.effort_nm.copy()
+        self._target = np.zeros(robot.n_joints)
+        self._effort = np.zeros(robot.n_joints)
+        self._velocity_mode = True
+        self._compensated = False
+        data, limits = self._data, robot.limits
+        self._drive_arguments = (
+            1.0 / physics_rate_hz,
+            data.qpos,
+            data.qvel,
+            data.qfrc_bias,
+            data.qfrc_applied,
+            limits.position_lower_rad.copy(),
+            limits.position_upper_rad.copy(),
+            self._limit,
+            self._target,
+        )
+        self.reset(robot.home_rad)
+
+    def reset(self, position_rad: Array, velocity_rad_s: Array | None = None) -> None:
+        """Place the arm, see `Engine.reset`."""
+        position = finite_list(self.robot, "reset position", position_rad)
+        mujoco.mj_resetData(self._model, self._data)
+        if velocity_rad_s is not None:
+            self._data.qvel[:] = finite_list(self.robot, "reset velocity", velocity_rad_s)
+        self._data.qpos[:] = position
+        self._target[:] = 0.0
+        self._velocity_mode = True
+
+    def command_velocity(self, velocity_rad_s: Array) -> None:
+        """Hold a velocity, see `Engine.command_velocity`."""
+        self._target[:] = finite_list(self.robot, "velocity command", velocity_rad_s)
+        self._velocity_mode = True
+
+    def command_effort(self, effort_nm: Array, *, gravity_compensation: bool) -> None:
+        """Hold an effort, see `Engine.command_effort`."""
+        self._effort[:] = finite_list(self.robot, "effort command", effort_nm)
+        self._compensated = gravity_compensation
+        self._velocity_mode = False
+
+    def step(self, n_steps: int) -> None:
+        """Advance the physics by one native call, see `Engine.step`."""
+        if self._velocity_mode:
+            model, data = self._model._address, self._data._address
+            drive(model, data, n_steps, *self._drive_arguments)
+            return
+        effort = self._data.qfrc_applied
+        if self._compensated:
+            np.add(self._effort, self._gravity(self._data.qpos), out=effort)
+        else:
+            effort[:] = self._effort
+        np.clip(effort, -self._limit, self._limit, out=effort)
+        mujoco.mj_step(self._model, self._data, n_steps)
+
+    def read_state(self, position_out: Array, velocity_out: Array, effort_out: Array) -> None:
+        """Write the state, see `Engine.read_state`."""
+        data = self._data
+        position_out[:] = data.qpos
+        velocity_out[:] = data.qvel
+        effort_out[:] = data.qfrc_applied
+
+    def gravity_effort(self, position_rad: Array) -> Array:
+        """Return the gravity effort, see `Engine.gravity_effort`."""
+        finite_list(self.robot, "position", position_rad)
+        return np.array(self._gravity(position_rad))
+
+    def tool_position(self) -> Array:
+        """Return the tool's position, see `Engine.tool_position`."""
+        still = self._still
+        still.qpos[:] = self._data.qpos
+        mujoco.mj_kinematics(self._model, still)
+        offset = still.xmat[-1].reshape(3, 3) @ self.robot.chain.tool[:3, 3]
+        position: Array = still.xpos[-1] + offset
+        return position
+
+    def render(
+        self, width: int, height: int, target_m: Array | Sequence[float] | None = None
+    ) -> NDArray[np.uint8]:
+        """Draw the arm, see `Engine.render`."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release nothing: the memory goes with the object."""
+
+    def _gravity(self, position: Array) -> Array:
+        """Return a view (n,) of the bias at rest, valid until the next call."""
+        still = self._still
+        still.qpos[:] = position
+        mujoco.mj_fwdPosition(self._model, still)
+        mujoco.mj_fwdVelocity(self._model, still)
+        bias: Array = still.qfrc_bias
+        return bias
+
+
+def _compile(robot: RobotModel, physics_rate_hz: int) -> mujoco.MjModel:
+    dynamics = dynamics_of(robot)
+    spec = mujoco.MjSpec.from_string(dynamics.urdf_text)
+    spec.option.timestep = 1.0 / physics_rate_hz
+    spec.option.gravity = dynamics.gravity
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_EULER
+    flags = mujoco.mjtDisableBit
+    # Warm starts would carry the past over a reset.
+    spec.option.disableflags |= flags.mjDSBL_CONTACT | flags.mjDSBL_WARMSTART
+    model = spec.compile()
+    rate = float(physics_rate_hz)
+    model.jnt_solref[:] = (-_STOP_CORRECTION * rate * rate, -rate)
+    model.jnt_solimp[:] = (0.9999, 0.9999, 0.001, 0.5, 2.0)
+    return model

@@ -1,0 +1,196 @@
+"""The arm in PyBullet."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pybullet
+from numpy.typing import NDArray
+
+from sinew_core.robots.arrays import Array
+from sinew_core.robots.model import RobotModel
+from sinew_core.simulation.description import dynamics_of
+from sinew_core.simulation.engine import finite_list
+
+_MAX_SPEED = 1e6
+"""PyBullet clips joint speeds at 100 rad/s unless told otherwise."""
+
+
+class PyBulletEngine:
+    """An `Engine`; one client of PyBullet simulates, another one, made on demand, draws."""
+
+    def __init__(self, robot: RobotModel, physics_rate_hz: int) -> None:
+        """Load the arm into a client of its own."""
+        self.robot = robot
+        self.physics_rate_hz = physics_rate_hz
+        self._n = robot.n_joints
+        self._joints = list(range(self._n))
+        self._limit = robot.limits.effort_nm.tolist()
+        self._client = pybullet.connect(pybullet.DIRECT)
+        self._body = self._load()
+        self._zeros = [0.0] * self._n
+        self._velocity: list[float] | None = None
+        self._effort = self._zeros
+        self._applied = self._zeros
+        self._compensated = False
+        self._motors_set = False
+        self._substeps = 0
+        self._motor_caps = self._limit
+        self.reset(robot.home_rad)
+
+    def reset(self, position_rad: Array, velocity_rad_s: Array | None = None) -> None:
+        """Place the arm, see `Engine.reset`."""
+        positions = finite_list(self.robot, "reset position", position_rad)
+        velocities = (
+            self._zeros
+            if velocity_rad_s is None
+            else finite_list(self.robot, "reset velocity", velocity_rad_s)
+        )
+        for joint, position, velocity in zip(self._joints, positions, velocities, strict=True):
+            pybullet.resetJointState(
+                self._body, joint, position, velocity, physicsClientId=self._client
+            )
+        self._velocity = self._zeros
+        self._motors_set = False
+
+    def command_velocity(self, velocity_rad_s: Array) -> None:
+        """Hold a velocity, see `Engine.command_velocity`."""
+        self._velocity = finite_list(self.robot, "velocity command", velocity_rad_s)
+        self._motors_set = False
+
+    def command_effort(self, effort_nm: Array, *, gravity_compensation: bool) -> None:
+        """Hold an effort, see `Engine.command_effort`."""
+        self._effort = finite_list(self.robot, "effort command", effort_nm)
+        self._compensated = gravity_compensation
+        if self._velocity is not None:
+            self._velocity = None
+            self._motors_set = False
+
+    def step(self, n_steps: int) -> None:
+        """Advance the physics by one native call, see `Engine.step`."""
+        if n_steps != self._substeps:
+            self._set_substeps(n_steps)
+        if not self._motors_set:
+            self._set_motors()
+        if self._velocity is None:
+            self._apply_effort()
+        pybullet.stepSimulation(self._client)
+
+    def read_state(self, position_out: Array, velocity_out: Array, effort_out: Array) -> None:
+        """Write the state, see `Engine.read_state`."""
+        states = pybullet.getJointStates(self._body, self._joints, self._client)
+        position_out[:] = [state[0] for state in states]
+        velocity_out[:] = [state[1] for state in states]
+        if self._velocity is None:
+            effort_out[:] = self._applied
+        else:
+            scale = self._substeps
+            effort_out[:] = [state[3] * scale for state in states]
+
+    def gravity_effort(self, position_rad: Array) -> Array:
+        """Return the gravity effort, see `Engine.gravity_effort`."""
+        positions = finite_list(self.robot, "position", position_rad)
+        return np.array(self._gravity(positions))
+
+    def tool_position(self) -> Array:
+        """Return the tool's position, see `Engine.tool_position`."""
+        link = pybullet.getLinkState(
+            self._body,
+            self._n - 1,
+            computeForwardKinematics=True,
+            physicsClientId=self._client,
+        )
+        rotation = np.array(pybullet.getMatrixFromQuaternion(link[5])).reshape(3, 3)
+        position: Array = np.array(link[4]) + rotation @ self.robot.chain.tool[:3, 3]
+        return position
+
+    def render(
+        self, width: int, height: int, target_m: Array | Sequence[float] | None = None
+    ) -> NDArray[np.uint8]:
+        """Draw the arm, see `Engine.render`."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Disconnect from PyBullet."""
+        if self._client >= 0:
+            pybullet.disconnect(self._client)
+            self._client = -1
+
+    def _load(self) -> int:
+        dynamics = dynamics_of(self.robot)
+        client = self._client
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "arm.urdf"
+            path.write_text(dynamics.urdf_text, encoding="utf-8")
+            body: int = pybullet.loadURDF(
+                str(path),
+                useFixedBase=True,
+                flags=pybullet.URDF_USE_INERTIA_FROM_FILE,
+                physicsClientId=client,
+            )
+        for link in range(-1, self._n):
+            pybullet.changeDynamics(
+                body,
+                link,
+                linearDamping=0.0,
+                angularDamping=0.0,
+                jointDamping=0.0,
+                maxJointVelocity=_MAX_SPEED,
+                physicsClientId=client,
+            )
+        pybullet.setGravity(*dynamics.gravity.tolist(), physicsClientId=client)
+        return body
+
+    def _set_substeps(self, n_steps: int) -> None:
+        """Let one `stepSimulation` run `n_steps` physics steps.
+
+        PyBullet turns a motor's force into an impulse over the whole call and allows that impulse
+        in every substep: the force is divided here so that each substep has the true limit.
+        """
+        self._substeps = n_steps
+        pybullet.setPhysicsEngineParameter(
+            fixedTimeStep=n_steps / self.physics_rate_hz,
+            numSubSteps=n_steps if n_steps > 1 else 0,
+            physicsClientId=self._client,
+        )
+        self._motor_caps = [limit / n_steps for limit in self._limit]
+        self._motors_set = False
+
+    def _set_motors(self) -> None:
+        """Send the velocity command; in effort mode free the motors, which PyBullet brakes."""
+        effort_mode = self._velocity is None
+        pybullet.setJointMotorControlArray(
+            self._body,
+            self._joints,
+            pybullet.VELOCITY_CONTROL,
+            targetVelocities=self._zeros if effort_mode else self._velocity,
+            forces=self._zeros if effort_mode else self._motor_caps,
+            physicsClientId=self._client,
+        )
+        self._motors_set = True
+
+    def _apply_effort(self) -> None:
+        effort = self._effort
+        if self._compensated:
+            states = pybullet.getJointStates(self._body, self._joints, self._client)
+            gravity = self._gravity([state[0] for state in states])
+            effort = [e + g for e, g in zip(effort, gravity, strict=True)]
+        self._applied = [
+            min(max(e, -limit), limit) for e, limit in zip(effort, self._limit, strict=True)
+        ]
+        pybullet.setJointMotorControlArray(
+            self._body,
+            self._joints,
+            pybullet.TORQUE_CONTROL,
+            forces=self._applied,
+            physicsClientId=self._client,
+        )
+
+    def _gravity(self, positions: list[float]) -> tuple[float, ...]:
+        effort: tuple[float, ...] = pybullet.calculateInverseDynamics(
+            self._body, positions, self._zeros, self._zeros, physicsClientId=self._client
+        )
+        return effort
