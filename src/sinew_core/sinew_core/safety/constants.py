@@ -1,0 +1,71 @@
+"""The constants of the filter's equations, from limits, assumptions and period."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sinew_core.errors import ConfigError
+from sinew_core.safety.equations import stopping_distance
+from sinew_core.safety.parameters import SafetyParameters
+
+if TYPE_CHECKING:
+    from sinew_core.robots.limits import JointLimits
+
+
+def filter_constants(
+    limits: JointLimits, parameters: SafetyParameters, period_s: float
+) -> tuple[list[list[float]], list[float]]:
+    """Return the rows `joints` (9, n) and the entries `model` (8,) that `equations` indexes.
+
+    Velocity and acceleration limits shrink so that the drive's error and a short period do not
+    take the arm past them: V = (v_max - drift) / (1 + gain error),
+    a = a_max (1 - jitter) / (1 + gain error).
+
+    Raises:
+        ConfigError: if the period is not positive, or the margins leave a joint no room or speed.
+    """
+    if not (math.isfinite(period_s) and period_s > 0.0):
+        raise ConfigError(f"filter period_s is {period_s}: expected a positive number of seconds")
+    p = parameters
+    gain = (1.0 + p.jitter) * (1.0 + p.gain_error)
+    drift = p.drift_rad_s * period_s * (1.0 + p.jitter)
+    columns = []
+    for j in range(len(limits.velocity_rad_s)):
+        lower, upper = float(limits.position_lower_rad[j]), float(limits.position_upper_rad[j])
+        speed = float(limits.velocity_rad_s[j]) * p.velocity_scale - p.drift_rad_s
+        if speed <= 0.0 or lower + p.margin_rad >= upper - p.margin_rad:
+            raise ConfigError(
+                f"joint {j}: margin_rad {p.margin_rad} or drift_rad_s {p.drift_rad_s} leaves "
+                f"nothing of [{lower}, {upper}] rad at {limits.velocity_rad_s[j]} rad/s: lower it"
+            )
+        speed /= 1.0 + p.gain_error
+        deceleration = float(limits.acceleration_rad_s2[j]) * p.acceleration_scale
+        deceleration *= (1.0 - p.jitter) / (1.0 + p.gain_error)
+        speed_step = deceleration * period_s
+        dead_time = p.dead_time_periods + drift / (gain * speed_step * period_s)
+        full = gain * stopping_distance(speed, deceleration, period_s, dead_time)
+        columns.append(
+            [
+                lower + p.margin_rad,
+                upper - p.margin_rad,
+                lower,
+                upper,
+                speed,
+                speed_step,
+                deceleration,
+                dead_time,
+                full,
+            ]
+        )
+    model = [
+        period_s,
+        gain,
+        gain * period_s,
+        (1.0 - p.jitter) * (1.0 - p.gain_error) * period_s,
+        drift,
+        p.noise_rad,
+        p.interpolation * gain * period_s,
+        p.recovery_speed_rad_s,
+    ]
+    return [list(row) for row in zip(*columns, strict=True)], model

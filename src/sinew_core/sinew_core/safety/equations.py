@@ -1,0 +1,384 @@
+r"""The equations of the velocity filter: one scalar source for the node and for training.
+
+Plain functions over floats and indexable rows. The node runs them as Python over lists, `twin`
+compiles them over arrays; the results are equal to the last bit.
+
+Notation, per joint: `v` the last published command, `a` the guaranteed deceleration, `dt` the
+period, `c` the dead time in periods, `m` the margin, `e-`, `e+` the interval that surely holds the
+rest point (below).
+
+    S_c(u) = dt sum_k max(u - k a dt, 0) + c dt u               stopping distance from u
+    U_c(d)                                                      its inverse
+    hi = min(V, v + a dt, U_c((q_max - m - e+) / G))
+    lo = max(-V, v - a dt, -U_c((e- - q_min - m) / G))
+    u  = clamp(u_desired, lo, hi)
+
+Motion of one period under command v: between g v dt - drift and G v dt + drift for v > 0, with
+G = (1 + jitter)(1 + gain error), g = (1 - jitter)(1 - gain error); mirrored for v < 0.
+
+*The rest point.* The observer does not bound the position x but the point h where the joint comes
+to rest if zero is commanded from now on. For a driver that holds the velocity h = x; for one that
+interpolates linearly h = x + dt v / 2; for a first-order lag T, h = x + T v. In all of them h moves
+by dt v in a period, so increment, bound and latency sum share one motion model and lo <= hi is kept
+by induction: G S_c(v) <= q_max - m - e+ gives G S_c(v - a dt) <= G (S_c(v) - dt v) <= the same
+after the period. It holds for any mix of drivers with a part of up to kappa of a period's motion
+outstanding, since h lies between x and x + kappa dt v. A measurement z taken L <= L_max periods ago
+bounds h by
+
+    h <= z + noise + max_L (sum_{i<=L} motion+(v_{k-i}) + kappa G dt max(v_{k-L-1}, 0))
+
+which holds for fractions of a period, too: between two samples the outstanding motion is a
+convex or a dominated combination of the neighbouring terms.
+
+*Drift.* A velocity error that does not scale with the command moves e+ by `drift` a period, also
+while braking. A dead time larger by drift / (G a dt^2) pays for it exactly: each braking period
+frees G dt a dt of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import MutableSequence, Sequence
+
+Row = Sequence[float]
+Rows = Sequence[MutableSequence[float]]
+
+# Rows of `joints`: constants of each joint.
+LOWER, UPPER, OUTER_LOWER, OUTER_UPPER, SPEED, SPEED_STEP, DECELERATION, DEAD_TIME, FULL = range(9)
+# Entries of `model`: constants of the arm.
+PERIOD, GAIN, MOTION_MOST, MOTION_LEAST, DRIFT, NOISE, EDGE, RECOVERY = range(8)
+# Rows of `state`: interval of the rest point, and the last command.
+REST_LOWER, REST_UPPER, COMMAND = range(3)
+
+# Causes, as `filter.Cause` names them.
+NO_CAUSE, BY_POSITION, BY_VELOCITY, BY_ACCELERATION, BY_BRAKE, BY_RECOVERY = range(6)
+# Faults in rising priority, as `filter.FilterFault` names them.
+NO_FAULT, MEASUREMENT_NOT_FINITE, OUTSIDE_LIMITS, BOUNDS_CONFLICT, NOT_FINITE, OBSERVER_EMPTY = (
+    range(6)
+)
+
+TOLERANCE = 1e-11  # rad/s; rounding of the bounds shows near standstill
+EMPTY_TOLERANCE = 1e-9  # rad; rounding of the interval
+
+
+def stopping_distance(
+    speed: float, deceleration: float, period: float, dead_time_periods: float
+) -> float:
+    """Return S_c(u) = dt sum_k max(u - k a dt, 0) + c dt u, the distance to rest from `speed`.
+
+    With u = a dt (n + f), n whole and 0 <= f < 1:
+    S_c = a dt^2 (n (n + 1) / 2 + (n + 1) f) + c dt u.
+
+    Args:
+        speed: u, at least 0, in rad/s.
+        deceleration: a, in rad/s^2.
+        period: dt, in s.
+        dead_time_periods: c, how long the last command is held before braking starts.
+    """
+    speed_step = deceleration * period
+    whole = float(math.floor(speed / speed_step))
+    part = speed / speed_step - whole
+    steps = 0.5 * whole * (whole + 1.0) + (whole + 1.0) * part
+    return speed_step * period * steps + dead_time_periods * period * speed
+
+
+def largest_speed(
+    distance: float, deceleration: float, period: float, dead_time_periods: float
+) -> float:
+    """Return U_c(d), the largest speed that comes to rest within `distance`; exact inverse of S_c.
+
+    With x = d / (a dt^2) and b = 1 + 2c: n = floor((sqrt(b^2 + 8x) - b) / 2),
+    f = (x - n (n + 1) / 2 - c n) / (n + 1 + c), U_c = a dt (n + f); 0 for d <= 0.
+
+    Args:
+        distance: d, in rad.
+        deceleration: a, in rad/s^2.
+        period: dt, in s.
+        dead_time_periods: c, how long the last command is held before braking starts.
+    """
+    if distance <= 0.0:
+        return 0.0
+    speed_step = deceleration * period
+    x = distance / (speed_step * period)
+    b = 1.0 + 2.0 * dead_time_periods
+    n = float(math.floor(0.5 * (math.sqrt(b * b + 8.0 * x) - b)))
+    f = (x - 0.5 * n * (n + 1.0) - dead_time_periods * n) / (n + 1.0 + dead_time_periods)
+    return speed_step * (n + f)
+
+
+def braked(command: float, speed_step: float) -> float:
+    """Return the command one period later under the fastest deceleration to rest."""
+    if command > speed_step:
+        return command - speed_step
+    if command < -speed_step:
+        return command + speed_step
+    return 0.0
+
+
+def reach_upper(history: Sequence[Row], head: int, joint: int, sign: float, model: Row) -> float:
+    """Return how far `sign` h may be beyond a measured `sign` x of unknown age; at least 0.
+
+    `history` is a ring of L_max + 1 commands, the last one at `head`; `sign` -1 mirrors.
+    """
+    size = len(history)
+    moved = 0.0
+    most = 0.0
+    for age in range(size):
+        command = sign * history[(head - age) % size][joint]
+        if command > 0.0:
+            if moved + model[EDGE] * command > most:
+                most = moved + model[EDGE] * command
+            moved += model[MOTION_MOST] * command + model[DRIFT]
+        else:
+            if moved > most:
+                most = moved
+            moved += model[MOTION_LEAST] * command + model[DRIFT]
+    return most
+
+
+def seen_lower(
+    measured: float, command: float, model: Row, history: Sequence[Row], head: int, joint: int
+) -> float:
+    """Return the least rest point that a measured position of one joint allows."""
+    if len(history) > 1:
+        return measured - (model[NOISE] + reach_upper(history, head, joint, -1.0, model))
+    if command < 0.0:
+        return measured - (model[NOISE] - model[EDGE] * command)
+    return measured - model[NOISE]
+
+
+def seen_upper(
+    measured: float, command: float, model: Row, history: Sequence[Row], head: int, joint: int
+) -> float:
+    """Return the greatest rest point that a measured position of one joint allows."""
+    if len(history) > 1:
+        return measured + (model[NOISE] + reach_upper(history, head, joint, 1.0, model))
+    if command > 0.0:
+        return measured + (model[NOISE] + model[EDGE] * command)
+    return measured + model[NOISE]
+
+
+def observe_arm(
+    model: Row, state: Rows, history: Sequence[Row], head: int, measured: Row, fresh: bool
+) -> int:
+    """Move the intervals of the rest points by one period and cut them with the measurement.
+
+    Returns:
+        NO_FAULT, MEASUREMENT_NOT_FINITE or OBSERVER_EMPTY.
+    """
+    rest_lower, rest_upper, command = state[REST_LOWER], state[REST_UPPER], state[COMMAND]
+    most, least, drift = model[MOTION_MOST], model[MOTION_LEAST], model[DRIFT]
+    fault = NO_FAULT
+    for j in range(len(command)):
+        v = command[j]
+        if v > 0.0:
+            rest_lower[j] += least * v - drift
+            rest_upper[j] += most * v + drift
+        else:
+            rest_lower[j] += most * v - drift
+            rest_upper[j] += least * v + drift
+        if not fresh:
+            continue
+        z = measured[j]
+        if z - z != 0.0:  # not a number, or infinite
+            if fault == NO_FAULT:
+                fault = MEASUREMENT_NOT_FINITE
+            continue
+        lower = seen_lower(z, v, model, history, head, j)
+        upper = seen_upper(z, v, model, history, head, j)
+        if lower < rest_lower[j]:
+            lower = rest_lower[j]
+        if upper > rest_upper[j]:
+            upper = rest_upper[j]
+        if lower > upper + EMPTY_TOLERANCE:
+            fault = OBSERVER_EMPTY
+        else:
+            rest_lower[j] = lower
+            rest_upper[j] = upper
+    return fault
+
+
+def outward_bound(
+    joints: Sequence[Row], model: Row, joint: int, command: float, room: float
+) -> tuple[float, int]:
+    """Return hi, and its cause, for a joint that moves at `command` with `room` left to the limit.
+
+    lo is the negative of the same function, with command and room mirrored.
+    """
+    bound, cause = joints[SPEED][joint], BY_VELOCITY
+    if command + joints[SPEED_STEP][joint] < bound:
+        bound, cause = command + joints[SPEED_STEP][joint], BY_ACCELERATION
+    if room < joints[FULL][joint]:
+        speed = largest_speed(
+            room / model[GAIN],
+            joints[DECELERATION][joint],
+            model[PERIOD],
+            joints[DEAD_TIME][joint],
+        )
+        if speed < bound:
+            bound, cause = speed, BY_POSITION
+    return bound, cause
+
+
+def limit_arm(
+    joints: Sequence[Row],
+    model: Row,
+    state: Rows,
+    desired: Row,
+    out: MutableSequence[float],
+    causes: MutableSequence[int],
+) -> int:
+    """Clamp each desired velocity between lo and hi, and write the command and its cause.
+
+    Where lo > hi braking wins; the bounds are never swapped. Below the tolerance that is rounding
+    at the position limit.
+
+    Returns:
+        NO_FAULT, OUTSIDE_LIMITS or BOUNDS_CONFLICT.
+    """
+    rest_lower, rest_upper, command = state[REST_LOWER], state[REST_UPPER], state[COMMAND]
+    recovery = model[RECOVERY]
+    fault = NO_FAULT
+    for j in range(len(command)):
+        v, u = command[j], desired[j]
+        hi, cause_hi = outward_bound(joints, model, j, v, joints[UPPER][j] - rest_upper[j])
+        lo, cause_lo = outward_bound(joints, model, j, -v, rest_lower[j] - joints[LOWER][j])
+        lo = -lo
+        above = rest_lower[j] > joints[OUTER_UPPER][j]
+        below = rest_upper[j] < joints[OUTER_LOWER][j]
+        if above and lo < -recovery:
+            lo, cause_lo = -recovery, BY_RECOVERY
+        if below and hi > recovery:
+            hi, cause_hi = recovery, BY_RECOVERY
+        if (above or below) and fault == NO_FAULT:
+            fault = OUTSIDE_LIMITS
+        if lo > hi:
+            conflict = lo > hi + TOLERANCE
+            if conflict and not (above or below):
+                fault = BOUNDS_CONFLICT
+            out[j], causes[j] = (
+                braked(v, joints[SPEED_STEP][j]),
+                BY_BRAKE if conflict else BY_POSITION,
+            )
+            if out[j] == u:
+                causes[j] = NO_CAUSE
+        elif u > hi:
+            out[j], causes[j] = hi, cause_hi
+        elif u < lo:
+            out[j], causes[j] = lo, cause_lo
+        else:
+            out[j], causes[j] = u, NO_CAUSE
+    return fault
+
+
+def reset_arm(model: Row, state: Rows, history: Rows, position: Row, velocity: Row) -> None:
+    """Start one arm from a measured position and the velocity commanded so far.
+
+    The first step moves the interval by a period that may not have passed yet, so it is widened
+    by that motion: both are held.
+    """
+    for recent in history:
+        for j in range(len(position)):
+            recent[j] = velocity[j]
+    for j in range(len(position)):
+        v = velocity[j]
+        lower = position[j] - (model[NOISE] + reach_upper(history, 0, j, -1.0, model))
+        upper = position[j] + (model[NOISE] + reach_upper(history, 0, j, 1.0, model))
+        if v > 0.0:
+            lower -= model[MOTION_LEAST] * v
+        else:
+            upper -= model[MOTION_LEAST] * v
+        state[REST_LOWER][j] = lower
+        state[REST_UPPER][j] = upper
+        state[COMMAND][j] = v
+
+
+def step_arm(
+    joints: Sequence[Row],
+    model: Row,
+    state: Rows,
+    history: Rows,
+    head: int,
+    desired: Row,
+    measured: Row,
+    fresh: bool,
+    brake: bool,
+    out: MutableSequence[float],
+    causes: MutableSequence[int],
+) -> int:
+    """Run one cycle of one arm: observe, limit (or brake), and remember the command.
+
+    Args:
+        joints: constants (9, n_joints).
+        model: constants (8,).
+        state: intervals and last command (3, n_joints); updated.
+        history: ring of the last commands (L_max + 1, n_joints); updated after `head`.
+        head: index of the last command in `history`; the caller advances it by one.
+        desired: desired velocities (n_joints,) rad/s.
+        measured: measured positions (n_joints,) rad, where not finite: no measurement.
+        fresh: whether `measured` counts at all.
+        brake: whether to brake instead of following `desired`.
+        out: published velocities (n_joints,) rad/s; written.
+        causes: cause of each intervention (n_joints,); written.
+
+    Returns:
+        The gravest fault.
+    """
+    fault = observe_arm(model, state, history, head, measured, fresh)
+    if not brake:
+        for j in range(len(desired)):
+            if desired[j] - desired[j] != 0.0 and fault != OBSERVER_EMPTY:
+                fault = NOT_FINITE
+    command = state[COMMAND]
+    if brake or fault >= NOT_FINITE:
+        for j in range(len(command)):
+            out[j] = braked(command[j], joints[SPEED_STEP][j])
+            causes[j] = BY_BRAKE
+    else:
+        limited = limit_arm(joints, model, state, desired, out, causes)
+        if limited > fault:
+            fault = limited
+    recent = history[(head + 1) % len(history)]
+    for j in range(len(command)):
+        command[j] = out[j]
+        recent[j] = out[j]
+    return fault
+
+
+def step_arms(
+    joints: Sequence[Row],
+    model: Row,
+    states: Sequence[Rows],
+    histories: Sequence[Rows],
+    head: int,
+    desired: Sequence[Row],
+    measured: Sequence[Row],
+    fresh: bool,
+    out: Rows,
+    causes: Sequence[MutableSequence[int]],
+    interventions: Sequence[MutableSequence[int]],
+    faults: MutableSequence[int],
+) -> None:
+    """Run one cycle of many arms; shapes as in `step_arm` with the arm in front.
+
+    An arm whose interval was empty brakes until it is reset; `interventions` counts causes.
+    """
+    for arm in range(len(states)):
+        latched = faults[arm] == OBSERVER_EMPTY
+        fault = step_arm(
+            joints,
+            model,
+            states[arm],
+            histories[arm],
+            head,
+            desired[arm],
+            measured[arm],
+            fresh,
+            latched,
+            out[arm],
+            causes[arm],
+        )
+        faults[arm] = OBSERVER_EMPTY if latched else fault
+        for j in range(len(desired[arm])):
+            if causes[arm][j] != NO_CAUSE:
+                interventions[arm][j] += 1

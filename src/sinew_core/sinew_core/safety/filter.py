@@ -1,0 +1,195 @@
+"""The velocity filter of one arm, in plain Python floats: what the safety node runs.
+
+Small NumPy arrays would cost ten times as much for seven joints.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sinew_core.safety import equations as eq
+from sinew_core.safety.constants import filter_constants
+from sinew_core.safety.parameters import SafetyParameters
+
+if TYPE_CHECKING:
+    from sinew_core.robots.limits import JointLimits
+
+
+class Cause(enum.IntEnum):
+    """Why the command of a joint differs from the desired one."""
+
+    NONE = eq.NO_CAUSE
+    POSITION = eq.BY_POSITION
+    VELOCITY = eq.BY_VELOCITY
+    ACCELERATION = eq.BY_ACCELERATION
+    BRAKE = eq.BY_BRAKE  # braking replaced the desired command
+    RECOVERY = eq.BY_RECOVERY  # outside the limits: inward, slowly
+
+
+class FilterFault(enum.IntEnum):
+    """What is wrong, in rising gravity; a result names the gravest.
+
+    Attributes:
+        MEASUREMENT_NOT_FINITE: treated as no measurement of that joint.
+        OUTSIDE_LIMITS: a joint is surely outside its position limits; it may only move inward.
+        BOUNDS_CONFLICT: lo > hi, only possible after a reset in motion; the joint brakes.
+        NOT_FINITE: the desired command was not finite; the whole arm brakes.
+        OBSERVER_EMPTY: the measurement contradicts the commands; brakes until a reset.
+    """
+
+    MEASUREMENT_NOT_FINITE = eq.MEASUREMENT_NOT_FINITE
+    OUTSIDE_LIMITS = eq.OUTSIDE_LIMITS
+    BOUNDS_CONFLICT = eq.BOUNDS_CONFLICT
+    NOT_FINITE = eq.NOT_FINITE
+    OBSERVER_EMPTY = eq.OBSERVER_EMPTY
+
+
+class FilterResult(NamedTuple):
+    """What one cycle decided.
+
+    Attributes:
+        command_rad_s: velocities to publish (n_joints,).
+        causes: why each differs from the desired one (n_joints,).
+        intervened: whether any cause is not NONE.
+        fault: the gravest fault of the cycle.
+    """
+
+    command_rad_s: tuple[float, ...]
+    causes: tuple[Cause, ...]
+    intervened: bool
+    fault: FilterFault | None
+
+
+_CAUSES = tuple(Cause)
+_FAULTS = (None, *FilterFault)
+
+
+class VelocityFilter:
+    """Clamp velocity commands so that the arm can always come to rest inside its limits.
+
+    Exactly one call of `step` or `brake` per period; `reset` first. The equations, and what is
+    assumed of the drive, are in `equations`.
+    """
+
+    def __init__(self, limits: JointLimits, parameters: SafetyParameters, period_s: float) -> None:
+        """Prepare for one arm.
+
+        Args:
+            limits: of n_joints joints.
+            parameters: assumptions about drive and measurements.
+            period_s: of the filter; may be shorter than in training.
+
+        Raises:
+            ConfigError: if limits, parameters and period do not fit each other.
+        """
+        self._joints, self._model = filter_constants(limits, parameters, period_s)
+        n = len(self._joints[eq.SPEED])
+        self.n_joints = n
+        self._history = [[0.0] * n for _ in range(parameters.max_latency_periods + 1)]
+        self._state = [[0.0] * n for _ in range(3)]
+        self._head = 0
+        self._latched = False
+        self._ready = False
+        self._zeros = [0.0] * n
+        self._out = [0.0] * n
+        self._codes = [eq.NO_CAUSE] * n
+        self._no_causes = (Cause.NONE,) * n
+
+    @property
+    def command_rad_s(self) -> tuple[float, ...]:
+        """The last published velocities (n_joints,)."""
+        return tuple(self._state[eq.COMMAND])
+
+    @property
+    def rest_interval_rad(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Bounds (lower, upper) of where each joint rests if commanded zero (n_joints,)."""
+        return tuple(self._state[eq.REST_LOWER]), tuple(self._state[eq.REST_UPPER])
+
+    def reset(
+        self, position_rad: Sequence[float], velocity_rad_s: Sequence[float] | None = None
+    ) -> None:
+        """Start from a measured position (n_joints,) and the velocity in force (default: at rest).
+
+        Raises:
+            ValueError: if a length does not match or a value is not finite.
+        """
+        position = self._finite(position_rad, "position_rad")
+        velocity = (
+            self._zeros
+            if velocity_rad_s is None
+            else self._finite(velocity_rad_s, "velocity_rad_s")
+        )
+        eq.reset_arm(self._model, self._state, self._history, position, velocity)
+        self._head = 0
+        self._latched = False
+        self._ready = True
+
+    def step(
+        self, desired_rad_s: Sequence[float], measured_position_rad: Sequence[float] | None
+    ) -> FilterResult:
+        """Observe, bound and clamp; call once per period.
+
+        Args:
+            desired_rad_s: desired velocities (n_joints,).
+            measured_position_rad: a position (n_joints,) not older than the declared latency;
+                None if none arrived in this period.
+        """
+        return self._run(self._floats(desired_rad_s), measured_position_rad, self._latched)
+
+    def brake(self, measured_position_rad: Sequence[float] | None) -> FilterResult:
+        """Decelerate to rest as fast as certified, instead of `step`; call once per period."""
+        return self._run(self._zeros, measured_position_rad, True)
+
+    def hold(self, periods: int) -> None:
+        """Account for periods in which nothing was published and the driver held the last command.
+
+        The limits are kept as long as `periods` is at most the declared dead time.
+        """
+        for _ in range(periods):
+            eq.observe_arm(self._model, self._state, self._history, self._head, self._zeros, False)
+            self._head = (self._head + 1) % len(self._history)
+            self._history[self._head][:] = self._state[eq.COMMAND]
+
+    def _run(
+        self, desired: list[float], measured: Sequence[float] | None, brake: bool
+    ) -> FilterResult:
+        if not self._ready:
+            raise RuntimeError("the velocity filter was not reset: call reset() first")
+        codes, out = self._codes, self._out
+        fresh = measured is not None
+        code = eq.step_arm(
+            self._joints,
+            self._model,
+            self._state,
+            self._history,
+            self._head,
+            desired,
+            self._zeros if measured is None else self._floats(measured),
+            fresh,
+            brake,
+            out,
+            codes,
+        )
+        self._head = (self._head + 1) % len(self._history)
+        self._latched = self._latched or code == eq.OBSERVER_EMPTY
+        if self._latched:
+            code = eq.OBSERVER_EMPTY
+        intervened = any(codes)
+        causes = tuple([_CAUSES[c] for c in codes]) if intervened else self._no_causes
+        return FilterResult(tuple(out), causes, intervened, _FAULTS[code])
+
+    def _floats(self, values: Sequence[float]) -> list[float]:
+        numbers = values.tolist() if isinstance(values, np.ndarray) else [float(v) for v in values]
+        if len(numbers) != self.n_joints:
+            raise ValueError(f"{len(numbers)} values for {self.n_joints} joints: give one each")
+        return numbers
+
+    def _finite(self, values: Sequence[float], name: str) -> list[float]:
+        numbers = self._floats(values)
+        if not all(v - v == 0.0 for v in numbers):
+            raise ValueError(f"{name} is {numbers}: expected finite numbers to reset from")
+        return numbers

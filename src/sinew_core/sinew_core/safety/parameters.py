@@ -1,0 +1,73 @@
+"""Parameters of the safety filter: what is assumed about the arm, and how much of it is used."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from sinew_core.parameters import Parameters, parameter
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SafetyParameters(Parameters):
+    """Assumptions about the drive and the measurements under which the limits are guaranteed.
+
+    The defaults suit the simulated arms: their velocity drives follow a command within half a
+    filter period (`interpolation` 0.5, which costs half a period of braking distance), with a
+    velocity error of the physics solver near 1e-4 rad/s (`drift_rad_s` and `gain_error` hold ten
+    times that and lower the usable speed by 0.3 %), in lockstep (no jitter, no latency).
+    Two milliradians of margin take up the creep of an arm that rests at a limit.
+    """
+
+    margin_rad: float = parameter(
+        0.002, "Distance kept from every position limit", unit="rad", minimum=0.0, maximum=0.5
+    )
+    noise_rad: float = parameter(
+        1e-4, "Largest error of a measured position", unit="rad", minimum=0.0, maximum=0.1
+    )
+    drift_rad_s: float = parameter(
+        0.002,
+        "Largest velocity error of the drive that does not scale with the command",
+        unit="rad/s",
+        minimum=0.0,
+        maximum=0.1,
+    )
+    gain_error: float = parameter(
+        0.002, "Largest relative velocity error of the drive", minimum=0.0, maximum=0.2
+    )
+    jitter: float = parameter(
+        0.0, "Largest relative deviation of a filter period", minimum=0.0, maximum=0.5
+    )
+    max_latency_periods: int = parameter(
+        0,
+        "Largest age of a measured position plus the delay of a command",
+        unit="filter periods",
+        minimum=0,
+        maximum=64,
+    )
+    dead_time_periods: float = parameter(
+        0.0,
+        "How long the driver holds the last command when the filter dies, before it brakes",
+        unit="filter periods",
+        minimum=0.0,
+        maximum=100.0,
+    )
+    interpolation: float = parameter(
+        0.5,
+        "Largest part of a period's motion that comes after it: 0 a driver that holds the "
+        "velocity, 0.5 one that interpolates linearly or lags, or an unknown one",
+        minimum=0.0,
+        maximum=0.5,
+    )
+    velocity_scale: float = parameter(
+        1.0, "Part of the robot's velocity limits that may be used", minimum=0.01, maximum=1.0
+    )
+    acceleration_scale: float = parameter(
+        1.0, "Part of the robot's acceleration limits that may be used", minimum=0.01, maximum=1.0
+    )
+    recovery_speed_rad_s: float = parameter(
+        0.05,
+        "Largest inward speed of a joint that is outside its position limits",
+        unit="rad/s",
+        minimum=0.001,
+        maximum=0.5,
+    )
