@@ -12,7 +12,7 @@ import yaml
 from sinew_core.errors import RobotError, suggest
 from sinew_core.robots.arrays import Array, as_numbers
 from sinew_core.robots.limits import LIMIT_NAMES, JointLimits, check_limit_names
-from sinew_core.robots.model import Box, RobotModel
+from sinew_core.robots.model import Box, RobotModel, check_fit
 from sinew_core.robots.reach import default_reach_box
 from sinew_core.robots.urdf import UrdfJoint, chain_between, parse_urdf
 
@@ -98,6 +98,7 @@ def load_robot(
         )
     limits, assumed = _limits(file, joints, str(path))
     home = _home(file, limits)
+    check_fit(file.name, names, limits, home)
     if file.reach_box_m:
         box = Box(
             lower_m=_array(file.reach_box_m["lower"]), upper_m=_array(file.reach_box_m["upper"])
@@ -207,9 +208,10 @@ def _limits(
     )
     assumed = tuple(name for name, _, _ in defaults if name not in values)
     for name, of, rise_s in defaults:
-        numbers = as_numbers(values[of])
-        if name in assumed and numbers is not None:
-            values[name] = [number / rise_s for number in numbers]
+        if name in assumed:
+            numbers = as_numbers(values[of])
+            # What is no list of numbers is left for the validation of the limits to name.
+            values[name] = values[of] if numbers is None else [v / rise_s for v in numbers]
     return JointLimits.from_mapping(values, source if not file.limits else file.name), assumed
 
 

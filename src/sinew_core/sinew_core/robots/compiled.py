@@ -10,12 +10,13 @@ import numpy as np
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.kinematics import KinematicChain, tool_position_source
 
-_tool_position = numba.njit(cache=True, error_model="numpy")(tool_position_source)
+jitted_tool_position = numba.njit(cache=True)(tool_position_source)
+"""`tool_position_source` for use inside other compiled functions, on arrays."""
 
 
 @numba.njit(cache=True)
 def _tool_position_into(q: Array, coefficients: Array, tool: Array, out: Array) -> None:
-    out[0], out[1], out[2] = _tool_position(q, coefficients, tool)
+    out[0], out[1], out[2] = jitted_tool_position(q, coefficients, tool)
 
 
 def compiled_tool_position(chain: KinematicChain) -> Callable[[Array, Array], None]:

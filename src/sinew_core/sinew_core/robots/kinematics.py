@@ -18,6 +18,8 @@ import numpy as np
 from sinew_core.errors import RobotError
 from sinew_core.robots.arrays import Array, frozen_array
 
+_LARGEST_OFFSET_M = 100.0
+
 Floats: TypeAlias = Sequence[float] | Array
 
 
@@ -81,6 +83,12 @@ class KinematicChain:
             raise RobotError(f"kinematic chain of shapes {shapes}: expected (n,4,4), (n,3), (4,4)")
         if not all(np.isfinite(a).all() for a in (origins, axes, tool)):
             raise RobotError("kinematic chain: origins, axes and tool must be finite numbers")
+        farthest_m = max(np.abs(origins[:, :3, 3]).max(), np.abs(tool[:3, 3]).max())
+        if farthest_m > _LARGEST_OFFSET_M:
+            raise RobotError(
+                f"kinematic chain: an offset of {farthest_m:g} m: allowed up to "
+                f"{_LARGEST_OFFSET_M:g}; a URDF is in metres"
+            )
         lengths = np.linalg.norm(axes, axis=1)
         if lengths.min() < 1e-6:
             raise RobotError(f"kinematic chain: axis {lengths.argmin()} has length 0: give it one")
@@ -209,9 +217,9 @@ def rotation_about(axis: Sequence[float], angle_rad: float) -> Array:
 
 def _rotation_from_z(axis: Array) -> Array:
     """Return a rotation that takes z to the unit axis; exact for ±x, ±y and ±z."""
-    across = np.eye(3)[int(np.argmin(np.abs(axis)))]
-    if axis[2] == 1.0:
+    if axis[0] == axis[1] == 0.0 and axis[2] > 0.0:
         return np.eye(3)
+    across = np.eye(3)[int(np.argmin(np.abs(axis)))]
     x = across - axis * (across @ axis)
     x /= np.linalg.norm(x)
     return np.column_stack([x, np.cross(axis, x), axis])

@@ -79,27 +79,32 @@ class RobotModel:
         Raises:
             RobotError: when numbers of joints differ, or home is outside the limits.
         """
-        home = frozen_array(self.home_rad)
-        object.__setattr__(self, "home_rad", home)
-        n = len(self.joint_names)
-        sizes = {
-            "limits": self.limits.n_joints,
-            "home_rad": home.size,
-            "kinematic chain": self.chain.n_joints,
-        }
-        wrong = [f"{what} for {size}" for what, size in sizes.items() if size != n]
-        if wrong:
-            names = ", ".join(self.joint_names)
-            raise RobotError(f"robot '{self.name}' has {n} joints ({names}) but {', '.join(wrong)}")
-        lower, upper = self.limits.position_lower_rad, self.limits.position_upper_rad
-        for joint, q, low, high in zip(self.joint_names, home, lower, upper, strict=True):
-            if not low <= q <= high:
-                raise RobotError(
-                    f"robot '{self.name}': home_rad of {joint} is {q:g}: "
-                    f"allowed {low:g} to {high:g}"
-                )
+        object.__setattr__(self, "home_rad", frozen_array(self.home_rad))
+        check_fit(self.name, self.joint_names, self.limits, self.home_rad)
+        if self.chain.n_joints != self.n_joints:
+            raise RobotError(
+                f"robot '{self.name}' has {self.n_joints} joints but its kinematic chain "
+                f"{self.chain.n_joints}: expected as many"
+            )
 
     @property
     def n_joints(self) -> int:
         """Number of joints."""
         return len(self.joint_names)
+
+
+def check_fit(name: str, joint_names: Sequence[str], limits: JointLimits, home_rad: Array) -> None:
+    """Raise `RobotError` when limits or home (n,) do not fit the joints, or home is outside."""
+    n = len(joint_names)
+    for what, size in (("limits", limits.n_joints), ("home_rad", home_rad.size)):
+        if size != n:
+            raise RobotError(
+                f"robot '{name}' has {n} joints ({', '.join(joint_names)}) but {what} for {size}: "
+                "give one value per joint"
+            )
+    lower, upper = limits.position_lower_rad, limits.position_upper_rad
+    for joint, q, low, high in zip(joint_names, home_rad, lower, upper, strict=True):
+        if not low <= q <= high:
+            raise RobotError(
+                f"robot '{name}': home_rad of {joint} is {q:g}: allowed {low:g} to {high:g}"
+            )

@@ -13,6 +13,25 @@ from sinew_core.robots.model import Box
 _DAMPING = 0.05
 _LARGEST_STEP_RAD = 0.3
 
+# Centres of candidate boxes relative to the arm's length: ahead, left, right and behind.
+_CENTRES = np.array(
+    [
+        (side_x * reach, side_y * reach, height)
+        for side_x, side_y in ((1, 0), (0, 1), (0, -1), (-1, 0))
+        for reach in (0.4, 0.5, 0.3)
+        for height in (0.3, 0.4, 0.2)
+    ]
+)
+# A cube's corners, face centres and centre, from -1 to 1; the far corners fail first.
+_PROBES = np.vstack(
+    [
+        np.stack(np.meshgrid(*([[1.0, -1.0]] * 3)), axis=-1).reshape(8, 3),
+        np.eye(3),
+        -np.eye(3),
+        np.zeros((1, 3)),
+    ]
+)
+
 
 def solve_position(
     chain: KinematicChain,
@@ -57,31 +76,38 @@ def solve_position(
 
 
 def default_reach_box(chain: KinematicChain, limits: JointLimits, home_rad: Array) -> Box:
-    """Return a box whose corners, faces' centres and centre are all reachable from home.
+    """Return a cube whose corners, face centres and centre are reachable from near home.
 
-    For robots whose file gives no box: cubes around tool positions of random postures (always the
-    same ones) are tried, from 0.2 times the arm's length downwards.
+    For robots whose file gives no box. Cubes in front of the arm (+x) are tried first, then to its
+    other sides, then around the tool in random postures (always the same ones).
 
     Raises:
         RobotError: when no box is found; the remedy is to give `reach_box_m`.
     """
-    rng = np.random.default_rng(0)
-    length_m = float(np.linalg.norm(chain.origins[1:, :3, 3], axis=1).sum())
+    # Joints of many turns go everywhere within one turn to each side.
+    lower = np.maximum(limits.position_lower_rad, home_rad - 2.0 * np.pi)
+    upper = np.minimum(limits.position_upper_rad, home_rad + 2.0 * np.pi)
+    # Off the home posture, since a straight arm is singular there.
+    bent = np.clip(home_rad + 0.3, lower, upper)
+    length_m = float(np.linalg.norm(chain.origins[:, :3, 3], axis=1).sum())
     length_m += float(np.linalg.norm(chain.tool[:3, 3]))
-    lower, upper = limits.position_lower_rad, limits.position_upper_rad
-    corners = np.array(np.meshgrid(*[[-1.0, 1.0]] * 3)).reshape(3, 8).T
-    points = np.vstack([np.zeros(3), np.eye(3), -np.eye(3), corners])
-    for fraction in (0.2, 0.1, 0.05, 0.02):
-        half = fraction * length_m
-        for _ in range(20):
-            posture = 0.5 * home_rad + 0.5 * rng.uniform(lower, upper)
-            centre = chain.tool_position(posture)
-            targets = centre + half * points
-            if half > 0.0 and all(
-                solve_position(chain, limits, t, posture, max_iterations=50) is not None
-                for t in targets
-            ):
-                return Box(lower_m=centre - half, upper_m=centre + half)
+    rng = np.random.default_rng(0)
+    postures = 0.5 * home_rad + 0.5 * rng.uniform(lower, upper, size=(20, chain.n_joints))
+    candidates = [(length_m * centre, bent) for centre in _CENTRES]
+    candidates += [(chain.tool_position(posture), posture) for posture in postures]
+    for half_m in (0.15 * length_m, 0.1 * length_m, 0.05 * length_m, 0.02 * length_m):
+        for centre_m, start_rad in candidates:
+            if half_m > 0.0 and _reaches_all(chain, limits, centre_m + half_m * _PROBES, start_rad):
+                return Box(lower_m=centre_m - half_m, upper_m=centre_m + half_m)
     raise RobotError(
         "no box of reachable targets was found for this robot: give reach_box_m in a robot .yaml"
+    )
+
+
+def _reaches_all(
+    chain: KinematicChain, limits: JointLimits, targets_m: Array, start_rad: Array
+) -> bool:
+    return all(
+        solve_position(chain, limits, target_m, start_rad, max_iterations=60) is not None
+        for target_m in targets_m
     )

@@ -186,7 +186,7 @@ def _parse_joint(element: ET.Element, source: str) -> UrdfJoint:
     axis = element.find("axis")
     xyz = np.array([1.0, 0.0, 0.0] if axis is None else _vector(axis, "xyz", what, (1.0, 0.0, 0.0)))
     kind = _attribute(element, "type", source, f"joint '{name}'")
-    length = float(np.linalg.norm(xyz))
+    length = math.hypot(*xyz.tolist())
     if kind != "fixed" and not 1e-6 < length < 1e6:
         raise RobotError(f"{what}: axis {xyz.tolist()}: expected a vector of length 1")
     return UrdfJoint(
