@@ -6,6 +6,7 @@ parameter is declared exactly once.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import typing
@@ -135,7 +136,8 @@ def _coerce(value: object, kind: object) -> object:
     if isinstance(value, list | tuple) and kind in _ELEMENT:
         return tuple(_coerce(v, _ELEMENT[kind]) for v in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        with contextlib.suppress(OverflowError):
+            return float(value)
     return value
 
 
