@@ -1,0 +1,45 @@
+"""What a training run is asked to do; the hyper-parameters of the algorithm stand beside it."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from sinew_core.parameters import Parameters, parameter
+from sinew_core.specs import ACTION_MODES
+
+ALGORITHMS = ("ddpg", "ppo")
+ENGINES = ("pybullet", "mujoco")
+TASKS = ("reach",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Parameters):
+    """A training run: robot, task and algorithm, how long, and where its results go."""
+
+    run: str = parameter("", "name of the run; empty: task, robot, algorithm, seed and time")
+    output: str = parameter("runs", "folder that holds the runs")
+    overwrite: bool = parameter(False, "replace a run of that name")
+    robot: str = parameter("panda", "panda, iiwa14, or the path of a robot file")
+    urdf: str = parameter("", "URDF that replaces the robot's own; empty: none")
+    engine: str = parameter("pybullet", "physics engine", choices=ENGINES)
+    task: str = parameter("reach", "what is learned", choices=TASKS)
+    algorithm: str = parameter("ddpg", "how it is learned", choices=ALGORITHMS)
+    action_mode: str = parameter("joint_velocity", "what the policy commands", choices=ACTION_MODES)
+    seed: int = parameter(0, "seed of everything random", minimum=0, maximum=2**31 - 1)
+    env_steps: int = parameter(200_000, "environment steps at most", minimum=1)
+    target_success_rate: float = parameter(
+        0.99, "training ends when this success rate is confirmed", minimum=0.0, maximum=1.0
+    )
+    confirm_episodes: int = parameter(100, "fresh episodes that confirm it", minimum=1)
+    eval_episodes: int = parameter(200, "episodes of the final evaluation", minimum=1)
+
+    def run_name(self, now: datetime.datetime) -> str:
+        """Return the name of the run, made up from what it does where none was given."""
+        made_up = f"{self.task}-{self.robot_label}-{self.algorithm}-s{self.seed}"
+        return self.run or f"{made_up}-{now:%Y%m%d-%H%M%S}"
+
+    @property
+    def robot_label(self) -> str:
+        """Name of the robot, for folders and headings: of a path, the last part."""
+        return self.robot.rsplit("/", 1)[-1].removesuffix(".yaml")
