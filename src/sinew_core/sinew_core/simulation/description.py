@@ -77,7 +77,7 @@ def dynamics_of(robot: RobotModel) -> Dynamics:
             if link in inertials:
                 lump.add(inertials[link], pose)
         _write_link(output, name, lump, urdf.source)
-    gravity = _root_pose(urdf, robot.base_link)[:3, :3].T @ _GRAVITY_WORLD
+    gravity = root_pose(urdf, robot.base_link)[:3, :3].T @ _GRAVITY_WORLD
     return Dynamics(urdf_text=ET.tostring(output, encoding="unicode"), gravity=gravity)
 
 
@@ -94,7 +94,7 @@ def _carried(urdf: Urdf, root: str, driven: tuple[str, ...]) -> Iterator[tuple[s
         ]
 
 
-def _root_pose(urdf: Urdf, link: str) -> Array:
+def root_pose(urdf: Urdf, link: str) -> Array:
     """Return the pose (4, 4) of a link in the frame of the URDF's root."""
     pose = np.eye(4)
     while link in urdf.joint_by_child:

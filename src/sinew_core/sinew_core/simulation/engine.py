@@ -13,6 +13,9 @@ from sinew_core.errors import ConfigError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
 
+STOP_CORRECTION = 0.2
+"""Share of a joint's way into its stop that is corrected per physics step, in every engine."""
+
 
 class Engine(Protocol):
     """One arm, fixed to its base, without contacts, friction or damping, under gravity.
@@ -60,7 +63,13 @@ class Engine(Protocol):
     def render(
         self, width: int, height: int, target_m: Array | Sequence[float] | None = None
     ) -> NDArray[np.uint8]:
-        """Return a (height, width, 3) picture, with a target sphere at (3,) m if one is given."""
+        """Return a (height, width, 3) picture, with a target sphere at (3,) m if one is given.
+
+        Every engine draws with PyBullet's software renderer, which needs no graphics driver.
+
+        Raises:
+            ConfigError: PyBullet is not installed.
+        """
 
     def close(self) -> None:
         """Release the engine; it must not be used afterwards."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from sinew_core.errors import ConfigError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
 from sinew_core.simulation.description import dynamics_of
-from sinew_core.simulation.engine import finite_list
+from sinew_core.simulation.engine import STOP_CORRECTION, finite_list
 from sinew_core.simulation.mujoco_drive import drive
 
-_STOP_CORRECTION = 0.2
-"""Share of a stop's penetration that is corrected per physics step, as in Bullet."""
+if TYPE_CHECKING:
+    from sinew_core.simulation.scene import Scene
 
 
 class MujocoEngine:
@@ -33,6 +35,7 @@ class MujocoEngine:
         self._effort = np.zeros(robot.n_joints)
         self._velocity_mode = True
         self._compensated = False
+        self._artist: Scene | None = None
         data, limits = self._data, robot.limits
         self._drive_arguments = (
             1.0 / physics_rate_hz,
@@ -107,10 +110,15 @@ class MujocoEngine:
         self, width: int, height: int, target_m: Array | Sequence[float] | None = None
     ) -> NDArray[np.uint8]:
         """Draw the arm, see `Engine.render`."""
-        raise NotImplementedError
+        if self._artist is None:
+            self._artist = _make_scene(self.robot)
+        return self._artist.draw(self._data.qpos, width, height, target_m)
 
     def close(self) -> None:
-        """Release nothing: the memory goes with the object."""
+        """Release the renderer; the rest goes with the object."""
+        if self._artist is not None:
+            self._artist.close()
+            self._artist = None
 
     def _gravity(self, position: Array) -> Array:
         """Return a view (n,) of the bias at rest, valid until the next call."""
@@ -120,6 +128,17 @@ class MujocoEngine:
         mujoco.mj_fwdVelocity(self._model, still)
         bias: Array = still.qfrc_bias
         return bias
+
+
+def _make_scene(robot: RobotModel) -> Scene:
+    try:
+        from sinew_core.simulation.scene import Scene
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "pictures are drawn by PyBullet, which is not installed: install it (Python 3.10 or "
+            "3.11) or run without rendering"
+        ) from error
+    return Scene(robot)
 
 
 def _compile(robot: RobotModel, physics_rate_hz: int) -> mujoco.MjModel:
@@ -133,6 +152,6 @@ def _compile(robot: RobotModel, physics_rate_hz: int) -> mujoco.MjModel:
     spec.option.disableflags |= flags.mjDSBL_CONTACT | flags.mjDSBL_WARMSTART
     model = spec.compile()
     rate = float(physics_rate_hz)
-    model.jnt_solref[:] = (-_STOP_CORRECTION * rate * rate, -rate)
+    model.jnt_solref[:] = (-STOP_CORRECTION * rate * rate, -rate)
     model.jnt_solimp[:] = (0.9999, 0.9999, 0.001, 0.5, 2.0)
     return model

@@ -1,0 +1,125 @@
+"""Pictures of the arm, drawn by PyBullet's software renderer for both engines (needs no OpenGL)."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pybullet
+from numpy.typing import NDArray
+
+from sinew_core.robots.arrays import Array
+from sinew_core.robots.model import RobotModel
+from sinew_core.robots.urdf import parse_urdf
+from sinew_core.simulation.description import root_pose
+from sinew_core.simulation.silence import silent_stdout
+
+_SUPERSAMPLING = 2
+_FLOOR = (0.82, 0.84, 0.87, 1.0)
+_TARGET = (0.95, 0.25, 0.15, 1.0)
+_TARGET_RADIUS_M = 0.025
+_HIDDEN = (0.0, 0.0, -10.0)
+_FOCUS_M = (0.25, 0.0, 0.4)
+_CAMERA_DISTANCE_M = 1.65
+_NEAR_M, _FAR_M = 0.1, 20.0
+_LIGHT = (1.2, -0.5, 3.0)
+_LIGHT_DISTANCE_M = 8.0
+"""Nearer lights leave the whole floor in shadow: the renderer's shadow map does not reach it."""
+_HORIZON = (224.0, 231.0, 240.0)
+_ZENITH = (176.0, 194.0, 214.0)
+_HAZE_M = (2.0, 4.5)
+"""The floor fades into the horizon between these distances from the camera."""
+
+
+class Scene:
+    """A client of PyBullet with the full URDF, apart from the dynamics, which it cannot disturb."""
+
+    def __init__(self, robot: RobotModel) -> None:
+        """Load the robot, the floor and the target's sphere."""
+        self._client = pybullet.connect(pybullet.DIRECT)
+        self._base_pose = root_pose(parse_urdf(robot.urdf_text, robot.name), robot.base_link)
+        with tempfile.TemporaryDirectory() as folder, silent_stdout():
+            path = Path(folder) / "robot.urdf"
+            path.write_text(robot.urdf_text, encoding="utf-8")
+            self._body = pybullet.loadURDF(
+                str(path), useFixedBase=True, physicsClientId=self._client
+            )
+        index_of = {
+            pybullet.getJointInfo(self._body, i, physicsClientId=self._client)[1].decode(): i
+            for i in range(pybullet.getNumJoints(self._body, physicsClientId=self._client))
+        }
+        self._joints = [index_of[name] for name in robot.joint_names]
+        self._add(_FLOOR, (0.0, 0.0, -0.01), shapeType=pybullet.GEOM_BOX, halfExtents=(8, 8, 0.01))
+        self._target = self._add(
+            _TARGET, _HIDDEN, shapeType=pybullet.GEOM_SPHERE, radius=_TARGET_RADIUS_M
+        )
+
+    def draw(
+        self,
+        position_rad: Array,
+        width: int,
+        height: int,
+        target_m: Array | Sequence[float] | None,
+    ) -> NDArray[np.uint8]:
+        """Return the picture (height, width, 3) of the arm at (n,) rad."""
+        for joint, angle in zip(self._joints, position_rad.tolist(), strict=True):
+            pybullet.resetJointState(self._body, joint, angle, physicsClientId=self._client)
+        place = np.array(_HIDDEN)
+        if target_m is not None:
+            place = self._base_pose[:3, :3] @ np.asarray(target_m) + self._base_pose[:3, 3]
+        pybullet.resetBasePositionAndOrientation(
+            self._target, place.tolist(), (0, 0, 0, 1), physicsClientId=self._client
+        )
+        return self._picture(width, height)
+
+    def close(self) -> None:
+        """Disconnect from PyBullet."""
+        pybullet.disconnect(self._client)
+
+    def _picture(self, width: int, height: int) -> NDArray[np.uint8]:
+        k = _SUPERSAMPLING
+        view = pybullet.computeViewMatrixFromYawPitchRoll(
+            _FOCUS_M, _CAMERA_DISTANCE_M, yaw=55.0, pitch=-20.0, roll=0.0, upAxisIndex=2
+        )
+        projection = pybullet.computeProjectionMatrixFOV(42.0, width / height, _NEAR_M, _FAR_M)
+        _, _, pixels, depth, _ = pybullet.getCameraImage(
+            width * k,
+            height * k,
+            viewMatrix=view,
+            projectionMatrix=projection,
+            shadow=1,
+            lightDirection=_LIGHT,
+            lightDistance=_LIGHT_DISTANCE_M,
+            lightAmbientCoeff=0.6,
+            lightDiffuseCoeff=0.45,
+            lightSpecularCoeff=0.1,
+            renderer=pybullet.ER_TINY_RENDERER,
+            physicsClientId=self._client,
+        )
+        shape = (height * k, width * k)
+        colours = np.reshape(pixels, (*shape, 4))[..., :3]
+        hazy = _with_haze(colours, np.reshape(depth, shape))
+        blocks = hazy.reshape(height, k, width, k, 3)
+        return np.asarray(blocks.mean(axis=(1, 3)).round(), dtype=np.uint8)
+
+    def _add(self, colour: Sequence[float], place: Sequence[float], **shape: object) -> int:
+        visual = pybullet.createVisualShape(rgbaColor=colour, physicsClientId=self._client, **shape)
+        body: int = pybullet.createMultiBody(
+            baseMass=0.0,
+            baseVisualShapeIndex=visual,
+            basePosition=place,
+            physicsClientId=self._client,
+        )
+        return body
+
+
+def _with_haze(colours: NDArray[np.uint8], depth: NDArray[np.float32]) -> Array:
+    """Blend colours (h, w, 3) into the sky as their depth buffer (h, w) says."""
+    distance = _FAR_M * _NEAR_M / (_FAR_M - (_FAR_M - _NEAR_M) * depth.astype(np.float64))
+    near, far = _HAZE_M
+    share = np.clip((distance - near) / (far - near), 0.0, 1.0)[..., None]
+    height = np.linspace(1.0, 0.0, colours.shape[0])[:, None, None]
+    sky = np.array(_HORIZON) + height * (np.array(_ZENITH) - np.array(_HORIZON))
+    return np.asarray((1.0 - share) * colours + share * sky)
