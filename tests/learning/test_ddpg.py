@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from learning import toy
-from sinew_core.algorithms.ddpg import DDPG, DDPGParameters
+from sinew_core.algorithms.ddpg import DDPG
 from sinew_core.algorithms.hindsight import HindsightSampler
+from sinew_core.algorithms.parameters import DDPGParameters
 from sinew_core.algorithms.replay import Replay
 
 

@@ -17,38 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sinew_core.algorithms.networks import MLP, Adam
+from sinew_core.algorithms.parameters import DDPGParameters
 from sinew_core.algorithms.replay import Transitions
-from sinew_core.parameters import Parameters, parameter
-
-
-@dataclass(frozen=True, kw_only=True)
-class DDPGParameters(Parameters):
-    """Hyper-parameters of DDPG with hindsight."""
-
-    hidden_units: int = parameter(64, "units of each of the two hidden layers", minimum=1)
-    actor_learning_rate: float = parameter(1e-3, "Adam step of the actor", minimum=0.0)
-    critic_learning_rate: float = parameter(1e-3, "Adam step of the critic", minimum=0.0)
-    gamma: float = parameter(0.9, "discount of a control period", minimum=0.0, maximum=1.0)
-    target_rate: float = parameter(
-        0.01, "share of the online in the target networks per update", minimum=0.0, maximum=1.0
-    )
-    batch_size: int = parameter(256, "transitions of an update", minimum=1)
-    actor_period: int = parameter(1, "critic updates for each actor update", minimum=1)
-    action_penalty: float = parameter(
-        0.0, "weight of the mean squared action in the actor's loss", minimum=0.0
-    )
-    replay_capacity: int = parameter(1_000_000, "transitions remembered", minimum=1)
-    hindsight_fraction: float = parameter(
-        0.5, "share of each batch judged by a target reached later", minimum=0.0, maximum=1.0
-    )
-    warmup_steps: int = parameter(500, "environment steps of random actions first", minimum=0)
-    updates_per_step: float = parameter(1.0, "updates for each environment step", minimum=0.0)
-    noise: str = parameter(
-        "gaussian", "exploration process", choices=("gaussian", "ornstein_uhlenbeck")
-    )
-    noise_start: float = parameter(0.5, "standard deviation of the noise at first", minimum=0.0)
-    noise_end: float = parameter(0.1, "standard deviation of the noise at last", minimum=0.0)
-    noise_steps: int = parameter(5000, "environment steps from first to last", minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Proximal policy optimisation with a clipped surrogate (Schulman et al. 2017, equations 7 and 9).
 
-The policy is a normal distribution around a linear output, with one free log-deviation per action.
-Actions are bounded honestly: the sample enters the loss as drawn, the environment gets it clipped
-to [-1, 1], and the deployed policy is the clipped mean.
+The policy is a normal distribution around a tanh output, with one free log-deviation per action.
+Actions are bounded honestly: the mean lies in [-1, 1], the sample enters the loss as drawn, the
+environment gets it clipped, and the deployed policy is the mean.
 
 Departures from the paper: actor and critic share nothing and their gradients are clipped apart;
 advantages are normalised within each minibatch; observations are normalised by running statistics,
@@ -22,31 +22,11 @@ from torch import Tensor
 from sinew_core.algorithms.networks import MLP, Adam
 from sinew_core.algorithms.noise import LinearSchedule
 from sinew_core.algorithms.normaliser import Normaliser
+from sinew_core.algorithms.parameters import PPOParameters
 from sinew_core.algorithms.returns import generalised_advantages
-from sinew_core.parameters import Parameters, parameter
 
 Float = NDArray[np.float32]
 OBSERVATION_CLIP = 10.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class PPOParameters(Parameters):
-    """Hyper-parameters of PPO."""
-
-    hidden_units: int = parameter(64, "units of each of the two hidden layers", minimum=1)
-    learning_rate: float = parameter(1e-3, "Adam step of actor and critic at first", minimum=0.0)
-    final_learning_rate: float = parameter(2e-4, "Adam step at last", minimum=0.0)
-    learning_rate_steps: int = parameter(50_000, "steps from first to last", minimum=1)
-    gamma: float = parameter(0.9, "discount of a control period", minimum=0.0, maximum=1.0)
-    gae_lambda: float = parameter(0.95, "decay of advantages", minimum=0.0, maximum=1.0)
-    clip_range: float = parameter(0.2, "bound of the ratio's change", minimum=0.0)
-    epochs: int = parameter(10, "passes over each iteration's steps", minimum=1)
-    minibatch_size: int = parameter(256, "steps of an update", minimum=2)
-    episodes_per_iteration: int = parameter(24, "episodes collected by one policy", minimum=1)
-    entropy_weight: float = parameter(0.0, "weight of the entropy bonus", minimum=0.0)
-    maximum_gradient_norm: float = parameter(0.5, "bound of each network's gradient", minimum=0.0)
-    initial_log_std: float = parameter(-0.5, "log of the deviation at first")
-    normalise_observations: bool = parameter(True, "scale observations by running statistics")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,8 +61,19 @@ class PPO:
         self.parameters = parameters
         self._generator = torch.Generator().manual_seed(seed)
         hidden = [parameters.hidden_units] * 2
-        self.actor = _network([observation_size, *hidden, action_size], 0.01, self._generator)
-        self.critic = _network([observation_size, *hidden, 1], 1.0, self._generator)
+        self.actor = MLP(
+            [observation_size, *hidden, action_size],
+            hidden_activation="tanh",
+            tanh_output=True,
+            generator=self._generator,
+            output_gain=0.01,
+        )
+        self.critic = MLP(
+            [observation_size, *hidden, 1],
+            hidden_activation="tanh",
+            tanh_output=False,
+            generator=self._generator,
+        )
         self.log_std = torch.full((action_size,), parameters.initial_log_std)
         self.normaliser = Normaliser(observation_size)
         rate = parameters.learning_rate
@@ -95,9 +86,8 @@ class PPO:
         self._steps = 0
 
     def act(self, observation: Float) -> Float:
-        """Return the clipped mean action (n,) for an observation (size,)."""
-        mean = self.actor.forward(self._inputs(observation[None]))
-        action: Float = mean[0].clamp(-1.0, 1.0).numpy()
+        """Return the mean action (n,) in [-1, 1] for an observation (size,)."""
+        action: Float = self.actor.forward(self._inputs(observation[None]))[0].numpy()
         return action
 
     def update(self, steps: Steps) -> PPOLosses:
@@ -202,13 +192,3 @@ def clip_norm(gradient: Tensor, maximum: float) -> None:
     norm = float(gradient.norm())
     if norm > maximum:
         gradient.mul_(maximum / norm)
-
-
-def _network(sizes: list[int], output_gain: float, generator: torch.Generator) -> MLP:
-    return MLP(
-        sizes,
-        hidden_activation="tanh",
-        tanh_output=False,
-        generator=generator,
-        output_gain=output_gain,
-    )
