@@ -18,7 +18,13 @@ PANDA = JointLimits(
 )
 HOME = [0.0, -0.5, 0.0, -2.0, 0.0, 1.5, 0.7]
 EXACT = SafetyParameters(
-    margin_rad=0.0, noise_rad=0.0, drift_rad_s=0.0, gain_error=0.0, interpolation=0.0
+    margin_rad=0.0,
+    noise_rad=0.0,
+    drift_rad_s=0.0,
+    gain_error=0.0,
+    interpolation=0.0,
+    velocity_scale=1.0,
+    acceleration_scale=1.0,
 )
 
 

@@ -50,7 +50,7 @@ def test_velocity_limit_is_named_as_the_cause():
 def test_safe_command_passes_bit_identical_and_unnoticed():
     limiter = VelocityFilter(PANDA, SafetyParameters(), 0.01)
     limiter.reset(HOME)
-    desired = [0.1 / 3.0, -0.07, 1e-300, -0.0, 0.0, 0.1, -0.1]
+    desired = [0.1 / 3.0, -0.03, 1e-300, -0.0, 0.0, 0.05, -0.05]
     result = limiter.step(desired, HOME)
     assert [x.hex() for x in result.command_rad_s] == [x.hex() for x in desired]
     assert not result.intervened
@@ -120,6 +120,24 @@ def test_recovery_ends_inside_at_normal_speed():
         q += 0.1 * speeds[-1]
     assert speeds[:2] == [0.1, 0.1]
     assert speeds[-1] == 0.5
+
+
+def test_joint_in_its_margin_is_sent_back_slowly():
+    limiter = at_rest(0.98, margin_rad=0.05, recovery_speed_rad_s=0.05)
+    result = limiter.step([0.5], [0.98])
+    assert result.command_rad_s == (-0.05,)
+    assert result.causes == (Cause.RECOVERY,)
+    assert result.fault is None
+    # 0.001 rad in the margin: back in one period of 0.1 s
+    limiter.reset([-0.951])
+    assert limiter.step([0.0], [-0.951]).command_rad_s == (pytest.approx(0.01),)
+
+
+def test_creep_of_a_drive_at_rest_does_not_reach_the_limit():
+    limiter, q = at_rest(0.9, margin_rad=0.005, drift_rad_s=0.01, noise_rad=0.001), 0.9
+    for _ in range(300):
+        q += 0.1 * (limiter.step([1.0], [q]).command_rad_s[0] + 0.009)
+        assert q < 1.0
 
 
 def test_conflict_after_a_reset_in_motion_is_resolved_by_braking():

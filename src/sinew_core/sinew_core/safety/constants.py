@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from sinew_core.errors import ConfigError
-from sinew_core.safety.equations import stopping_distance
+from sinew_core.safety.equations import EMPTY_TOLERANCE, stopping_distance
 from sinew_core.safety.parameters import SafetyParameters
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def filter_constants(
             [
                 lower + p.margin_rad,
                 upper - p.margin_rad,
-                lower,
-                upper,
+                lower - EMPTY_TOLERANCE,
+                upper + EMPTY_TOLERANCE,
                 speed,
                 speed_step,
                 deceleration,

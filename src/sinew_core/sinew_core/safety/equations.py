@@ -32,7 +32,17 @@ convex or a dominated combination of the neighbouring terms.
 
 *Drift.* A velocity error that does not scale with the command moves e+ by `drift` a period, also
 while braking. A dead time larger by drift / (G a dt^2) pays for it exactly: each braking period
-frees G dt a dt of it.
+frees G dt a dt of it. At rest, where nothing is left to brake, drift goes into the margin, and a
+joint that is surely in its margin is sent back slowly.
+
+Departures from the usual statement of these bounds, all on the safe side:
+
+- The interval holds h, not x; for a driver that holds or interpolates both give the same bounds.
+  An unknown driver therefore needs neither c = 1/2 nor a margin of a dt^2 / 2, and its observer
+  cannot come out empty because of the driver.
+- Jitter also shortens motion: the negative terms carry (1 - jitter), not the gain error alone.
+- The limits V and a are lowered by gain error and jitter (see `constants`), so that the arm's
+  velocity and mean acceleration keep the limits, not the commands alone.
 """
 
 from __future__ import annotations
@@ -115,47 +125,25 @@ def braked(command: float, speed_step: float) -> float:
     return 0.0
 
 
-def reach_upper(history: Sequence[Row], head: int, joint: int, sign: float, model: Row) -> float:
+def reach(model: Row, history: Sequence[Row], head: int, joint: int, sign: float) -> float:
     """Return how far `sign` h may be beyond a measured `sign` x of unknown age; at least 0.
 
     `history` is a ring of L_max + 1 commands, the last one at `head`; `sign` -1 mirrors.
     """
     size = len(history)
+    command = sign * history[head][joint]
+    most = model[EDGE] * command if command > 0.0 else 0.0
     moved = 0.0
-    most = 0.0
-    for age in range(size):
-        command = sign * history[(head - age) % size][joint]
+    for age in range(1, size):
         if command > 0.0:
-            if moved + model[EDGE] * command > most:
-                most = moved + model[EDGE] * command
             moved += model[MOTION_MOST] * command + model[DRIFT]
         else:
-            if moved > most:
-                most = moved
             moved += model[MOTION_LEAST] * command + model[DRIFT]
+        command = sign * history[(head - age) % size][joint]
+        outstanding = model[EDGE] * command if command > 0.0 else 0.0
+        if moved + outstanding > most:
+            most = moved + outstanding
     return most
-
-
-def seen_lower(
-    measured: float, command: float, model: Row, history: Sequence[Row], head: int, joint: int
-) -> float:
-    """Return the least rest point that a measured position of one joint allows."""
-    if len(history) > 1:
-        return measured - (model[NOISE] + reach_upper(history, head, joint, -1.0, model))
-    if command < 0.0:
-        return measured - (model[NOISE] - model[EDGE] * command)
-    return measured - model[NOISE]
-
-
-def seen_upper(
-    measured: float, command: float, model: Row, history: Sequence[Row], head: int, joint: int
-) -> float:
-    """Return the greatest rest point that a measured position of one joint allows."""
-    if len(history) > 1:
-        return measured + (model[NOISE] + reach_upper(history, head, joint, 1.0, model))
-    if command > 0.0:
-        return measured + (model[NOISE] + model[EDGE] * command)
-    return measured + model[NOISE]
 
 
 def observe_arm(
@@ -184,8 +172,8 @@ def observe_arm(
             if fault == NO_FAULT:
                 fault = MEASUREMENT_NOT_FINITE
             continue
-        lower = seen_lower(z, v, model, history, head, j)
-        upper = seen_upper(z, v, model, history, head, j)
+        lower = z - (model[NOISE] + reach(model, history, head, j, -1.0))
+        upper = z + (model[NOISE] + reach(model, history, head, j, 1.0))
         if lower < rest_lower[j]:
             lower = rest_lower[j]
         if upper > rest_upper[j]:
@@ -220,6 +208,33 @@ def outward_bound(
     return bound, cause
 
 
+def recover(
+    joints: Sequence[Row], model: Row, state: Rows, joint: int, lo: float, hi: float
+) -> tuple[float, float, bool]:
+    """Return lo and hi of a joint surely past its filtered range, and whether past its limits.
+
+    Within the margin it is sent back, at most within one period and at the recovery speed; past
+    the limits it may move inward at that speed, but does not on its own.
+    """
+    rest_lower, rest_upper = state[REST_LOWER][joint], state[REST_UPPER][joint]
+    speed = model[RECOVERY]
+    above = rest_lower - joints[UPPER][joint]
+    below = joints[LOWER][joint] - rest_upper
+    if rest_lower > joints[OUTER_UPPER][joint]:
+        return (-speed if lo < -speed else lo), hi, True
+    if rest_upper < joints[OUTER_LOWER][joint]:
+        return lo, (speed if hi > speed else hi), True
+    if above > EMPTY_TOLERANCE and lo < hi:
+        push = -above / model[PERIOD] if above < speed * model[PERIOD] else -speed
+        push = lo if push < lo else push
+        return lo, (push if push < hi else hi), False
+    if below > EMPTY_TOLERANCE and lo < hi:
+        push = below / model[PERIOD] if below < speed * model[PERIOD] else speed
+        push = hi if push > hi else push
+        return (push if push > lo else lo), hi, False
+    return lo, hi, False
+
+
 def limit_arm(
     joints: Sequence[Row],
     model: Row,
@@ -237,37 +252,34 @@ def limit_arm(
         NO_FAULT, OUTSIDE_LIMITS or BOUNDS_CONFLICT.
     """
     rest_lower, rest_upper, command = state[REST_LOWER], state[REST_UPPER], state[COMMAND]
-    recovery = model[RECOVERY]
+    lowers, uppers = joints[LOWER], joints[UPPER]
     fault = NO_FAULT
     for j in range(len(command)):
         v, u = command[j], desired[j]
-        hi, cause_hi = outward_bound(joints, model, j, v, joints[UPPER][j] - rest_upper[j])
-        lo, cause_lo = outward_bound(joints, model, j, -v, rest_lower[j] - joints[LOWER][j])
+        hi, cause_hi = outward_bound(joints, model, j, v, uppers[j] - rest_upper[j])
+        lo, cause_lo = outward_bound(joints, model, j, -v, rest_lower[j] - lowers[j])
         lo = -lo
-        above = rest_lower[j] > joints[OUTER_UPPER][j]
-        below = rest_upper[j] < joints[OUTER_LOWER][j]
-        if above and lo < -recovery:
-            lo, cause_lo = -recovery, BY_RECOVERY
-        if below and hi > recovery:
-            hi, cause_hi = recovery, BY_RECOVERY
-        if (above or below) and fault == NO_FAULT:
-            fault = OUTSIDE_LIMITS
+        if rest_lower[j] > uppers[j] or rest_upper[j] < lowers[j]:
+            inner_lo, inner_hi, outside = recover(joints, model, state, j, lo, hi)
+            cause_lo = BY_RECOVERY if inner_lo != lo else cause_lo
+            cause_hi = BY_RECOVERY if inner_hi != hi else cause_hi
+            lo, hi = inner_lo, inner_hi
+            if outside and fault == NO_FAULT:
+                fault = OUTSIDE_LIMITS
         if lo > hi:
-            conflict = lo > hi + TOLERANCE
-            if conflict and not (above or below):
+            u = braked(v, joints[SPEED_STEP][j])
+            out[j], causes[j] = u, BY_POSITION
+            if lo > hi + TOLERANCE:
+                causes[j] = BY_BRAKE
                 fault = BOUNDS_CONFLICT
-            out[j], causes[j] = (
-                braked(v, joints[SPEED_STEP][j]),
-                BY_BRAKE if conflict else BY_POSITION,
-            )
-            if out[j] == u:
-                causes[j] = NO_CAUSE
         elif u > hi:
             out[j], causes[j] = hi, cause_hi
         elif u < lo:
             out[j], causes[j] = lo, cause_lo
         else:
             out[j], causes[j] = u, NO_CAUSE
+        if out[j] == desired[j]:
+            causes[j] = NO_CAUSE
     return fault
 
 
@@ -282,8 +294,8 @@ def reset_arm(model: Row, state: Rows, history: Rows, position: Row, velocity: R
             recent[j] = velocity[j]
     for j in range(len(position)):
         v = velocity[j]
-        lower = position[j] - (model[NOISE] + reach_upper(history, 0, j, -1.0, model))
-        upper = position[j] + (model[NOISE] + reach_upper(history, 0, j, 1.0, model))
+        lower = position[j] - (model[NOISE] + reach(model, history, 0, j, -1.0))
+        upper = position[j] + (model[NOISE] + reach(model, history, 0, j, 1.0))
         if v > 0.0:
             lower -= model[MOTION_LEAST] * v
         else:

@@ -11,28 +11,31 @@ from sinew_core.parameters import Parameters, parameter
 class SafetyParameters(Parameters):
     """Assumptions about the drive and the measurements under which the limits are guaranteed.
 
-    The defaults suit the simulated arms: their velocity drives follow a command within half a
-    filter period (`interpolation` 0.5, which costs half a period of braking distance), with a
-    velocity error of the physics solver near 1e-4 rad/s (`drift_rad_s` and `gain_error` hold ten
-    times that and lower the usable speed by 0.3 %), in lockstep (no jitter, no latency).
-    Two milliradians of margin take up the creep of an arm that rests at a limit.
+    The defaults suit the simulated arms in lockstep (no jitter, no latency). Their velocity drives
+    have the effort limits of the real ones: a step of the command takes a few milliseconds where an
+    effort saturates, more against gravity than with it, so that the joint lags (`interpolation`)
+    and is displaced by up to half a milliradian a step (`noise_rad`, `drift_rad_s`, which also
+    covers the creep of PyBullet's solver at rest, some 6 mrad/s). At the full acceleration limits
+    of all joints at once the efforts do not suffice to follow, and the observer rightly stops the
+    arm; at half of them neither engine nor robot came near. `velocity_scale` keeps measured speeds
+    inside the limits, too.
     """
 
     margin_rad: float = parameter(
-        0.002, "Distance kept from every position limit", unit="rad", minimum=0.0, maximum=0.5
+        0.005, "Distance kept from every position limit", unit="rad", minimum=0.0, maximum=0.5
     )
     noise_rad: float = parameter(
-        1e-4, "Largest error of a measured position", unit="rad", minimum=0.0, maximum=0.1
+        1e-3, "Largest error of a measured position", unit="rad", minimum=0.0, maximum=0.1
     )
     drift_rad_s: float = parameter(
-        0.002,
+        0.01,
         "Largest velocity error of the drive that does not scale with the command",
         unit="rad/s",
         minimum=0.0,
         maximum=0.1,
     )
     gain_error: float = parameter(
-        0.002, "Largest relative velocity error of the drive", minimum=0.0, maximum=0.2
+        0.005, "Largest relative velocity error of the drive", minimum=0.0, maximum=0.2
     )
     jitter: float = parameter(
         0.0, "Largest relative deviation of a filter period", minimum=0.0, maximum=0.5
@@ -59,10 +62,10 @@ class SafetyParameters(Parameters):
         maximum=0.5,
     )
     velocity_scale: float = parameter(
-        1.0, "Part of the robot's velocity limits that may be used", minimum=0.01, maximum=1.0
+        0.95, "Part of the robot's velocity limits that may be used", minimum=0.01, maximum=1.0
     )
     acceleration_scale: float = parameter(
-        1.0, "Part of the robot's acceleration limits that may be used", minimum=0.01, maximum=1.0
+        0.5, "Part of the robot's acceleration limits that may be used", minimum=0.01, maximum=1.0
     )
     recovery_speed_rad_s: float = parameter(
         0.05,

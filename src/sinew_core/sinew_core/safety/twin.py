@@ -23,11 +23,10 @@ Counts = npt.NDArray[np.int64]
 for _helper in (
     eq.largest_speed,
     eq.braked,
-    eq.reach_upper,
-    eq.seen_lower,
-    eq.seen_upper,
+    eq.reach,
     eq.observe_arm,
     eq.outward_bound,
+    eq.recover,
     eq.limit_arm,
     eq.step_arm,
 ):
