@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from sinew_core.errors import BundleError
 from sinew_core.observation import ObservationBuilder, Signals, reach_observation_spec
 from sinew_core.specs import FieldSpec, ObservationSpec

@@ -1,4 +1,5 @@
 import pytest
+
 from sinew_core.errors import ConfigError
 from sinew_core.rates import Rates, divisors
 

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from sinew_core.errors import BundleError
 from sinew_core.specs import ActionSpec, FieldSpec, ObservationSpec
 

@@ -13,6 +13,7 @@ from sinew_core.specs import FieldSpec, ObservationSpec
 
 FloatArray = NDArray[np.float64]
 Observation = NDArray[np.float32]
+Positions = NDArray[np.float32] | NDArray[np.float64]
 ToolPositionFunction = Callable[[FloatArray, FloatArray], object]
 """Writes the tool position (3,) m in the base frame for joint positions (n,) rad: f(q, out)."""
 
@@ -123,7 +124,7 @@ class ObservationBuilder:
         return out
 
     def relabel(
-        self, observation: Observation, tool_position: FloatArray, target: FloatArray
+        self, observation: Observation, tool_position: Positions, target: Positions
     ) -> Observation:
         """Return copies of observations as they would be with other targets (hindsight).
 

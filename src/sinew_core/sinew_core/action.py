@@ -1,0 +1,143 @@
+"""What an action in [-1, 1]^n asks of the joints."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import MutableSequence, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinew_core.errors import ConfigError, suggest
+from sinew_core.parameters import Parameters, parameter
+from sinew_core.rates import Rates
+from sinew_core.safety.equations import largest_speed
+from sinew_core.specs import ACTION_MODES, ActionSpec
+
+FloatArray = NDArray[np.float64]
+Action = NDArray[np.float32] | NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ActionParameters(Parameters):
+    """How much of each joint's limit an action of 1 stands for."""
+
+    velocity_fraction: float = parameter(
+        0.5,
+        "joint_velocity: velocity at action 1, as a fraction of its limit",
+        minimum=1e-3,
+        maximum=1,
+    )
+    position_fraction: float = parameter(
+        1.0,
+        "joint_position: move at action 1, as a fraction of velocity limit times control period",
+        minimum=1e-3,
+        maximum=1,
+    )
+    effort_fraction: float = parameter(
+        0.1, "joint_effort: effort at action 1, as a fraction of its limit", minimum=1e-3, maximum=1
+    )
+
+
+class Limits(Protocol):
+    """What the scale of an action derives from."""
+
+    @property
+    def velocity_rad_s(self) -> FloatArray:
+        """Velocity limits (n,) rad/s."""
+        ...
+
+    @property
+    def effort_nm(self) -> FloatArray:
+        """Effort limits (n,) N m."""
+        ...
+
+
+def make_action_spec(
+    mode: str,
+    joint_names: Sequence[str],
+    limits: Limits,
+    rates: Rates,
+    parameters: ActionParameters | None = None,
+) -> ActionSpec:
+    """Return the action of a robot in a mode, scaled by its limits.
+
+    Raises:
+        ConfigError: for an unknown mode.
+    """
+    fractions = parameters or ActionParameters()
+    if mode not in ACTION_MODES:
+        raise ConfigError(f"action_mode '{mode}': {suggest(mode, ACTION_MODES)}")
+    if mode == "joint_effort":
+        scale = limits.effort_nm * fractions.effort_fraction
+    elif mode == "joint_position":
+        scale = limits.velocity_rad_s * (fractions.position_fraction * rates.control_period_s)
+    else:
+        scale = limits.velocity_rad_s * fractions.velocity_fraction
+    return ActionSpec(
+        mode=mode, joint_names=tuple(joint_names), scale=tuple(float(s) for s in scale)
+    )
+
+
+class ActionDecoder:
+    """Turns an action into the command that the safety filter is asked for."""
+
+    def __init__(self, spec: ActionSpec) -> None:
+        """Take the specification of the action."""
+        self.spec = spec
+        self.action: FloatArray = np.zeros(spec.size)
+        self._scale = np.array(spec.scale, dtype=np.float64)
+        self._is_position = spec.mode == "joint_position"
+
+    def decode(
+        self, action: Action, joint_position: FloatArray, out: FloatArray | None = None
+    ) -> FloatArray:
+        """Return the command (n,): rad/s, rad or N m by mode; `action` keeps the clipped action.
+
+        A position command counts from the measured position, so that a command that the filter
+        holds back cannot pile up. NaN stays NaN, for the filter to refuse.
+
+        Args:
+            action: (n,), clipped to [-1, 1].
+            joint_position: (n,) rad, measured at the decision.
+            out: (n,), written and returned if given.
+        """
+        if out is None:
+            out = np.empty(self._scale.size)
+        np.minimum(action, 1.0, out=self.action)
+        np.maximum(self.action, -1.0, out=self.action)
+        np.multiply(self.action, self._scale, out)
+        if self._is_position:
+            np.add(out, joint_position, out)
+        return out
+
+
+def approach_velocity(
+    target: Sequence[float],
+    position: Sequence[float],
+    deceleration: Sequence[float],
+    period_s: float,
+    out: MutableSequence[float],
+) -> None:
+    """Write the velocity that brings each joint to its position target and to rest there.
+
+    It is the largest that can still stop at the target, `largest_speed` of the safety filter, so a
+    following filter step has only to limit acceleration. Plain source for lists of floats in a
+    node; the environment compiles it for arrays.
+
+    Args:
+        target: (n,) rad.
+        position: (n,) rad, measured.
+        deceleration: (n,) rad/s² that the safety filter counts on.
+        period_s: of the safety filter.
+        out: (n,) rad/s, written.
+    """
+    for j in range(len(target)):
+        error = target[j] - position[j]
+        if error >= 0.0:
+            out[j] = largest_speed(error, deceleration[j], period_s, 0.0)
+        elif error < 0.0:
+            out[j] = -largest_speed(-error, deceleration[j], period_s, 0.0)
+        else:
+            out[j] = error  # not a number: for the filter to refuse

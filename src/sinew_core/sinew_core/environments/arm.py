@@ -1,0 +1,248 @@
+"""The reach task with one arm, as a Gymnasium environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from sinew_core.action import ActionDecoder, ActionParameters, make_action_spec
+from sinew_core.environments.compiled import tick_figures
+from sinew_core.environments.drive import make_drive, simulation_safety
+from sinew_core.errors import ConfigError, suggest
+from sinew_core.observation import ObservationBuilder, Signals, reach_observation_spec
+from sinew_core.rates import Rates
+from sinew_core.robots.catalogue import load_robot
+from sinew_core.robots.compiled import compiled_tool_position
+from sinew_core.robots.model import RobotModel
+from sinew_core.safety.parameters import SafetyParameters
+from sinew_core.simulation import make_engine
+from sinew_core.tasks.reach import ReachParameters, ReachTask
+
+FloatArray: TypeAlias = NDArray[np.float64]
+Observation: TypeAlias = NDArray[np.float32]
+Action: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+Info: TypeAlias = dict[str, object]
+
+_RENDER_SIZE = (640, 480)
+
+
+class ArmEnv(gymnasium.Env[Observation, Action]):
+    """Bring the tool of an arm to a target and hold it there at rest.
+
+    One step is one control period. It runs the chain of the deployed graph: observation, action,
+    desired command; then for each cycle of the safety filter: measured position, filter, physics.
+
+    Observation, float32, for n joints (each value times its scale, see `observation_spec`):
+
+    | index | field | unit | 1 stands for |
+    |---|---|---|---|
+    | 0 … n-1 | joint position | rad | the larger position limit |
+    | n … 2n-1 | joint velocity | rad/s | the velocity limit |
+    | 2n … 2n+2 | target from tool, base frame | m | 0.2 m |
+    | 2n+3 … 3n+2 | previous action | none | 1 |
+
+    Action, n values in [-1, 1], clipped; 1 stands for a fraction of the limit (`ActionParameters`):
+
+    | action_mode | asks for | unit of the scale |
+    |---|---|---|
+    | joint_velocity | a joint velocity, through the safety filter | rad/s |
+    | joint_position | a move from the measured position, through the safety filter | rad |
+    | joint_effort | an effort, saturated, without a safety filter yet | N m |
+
+    `terminated` comes only from success, and only with `terminate_on_success`; `truncated` only
+    from the end of the episode. `info` of reset and step: is_success (stays true once reached),
+    tool_position and target_position (3,) m in the base frame, distance_m, joint_velocity (n,)
+    rad/s, reward_rest (the part of the reward that no target changes), interventions (joint
+    commands that the filter changed in this step) and filter_fault (0: none).
+
+    `reset` takes options start_rad (n,) and target_m (3,) in place of random ones.
+    """
+
+    # Gymnasium reads it from the class and types it as an instance's.
+    metadata: dict[str, object] = {"render_modes": ["rgb_array"], "render_fps": 25}  # noqa: RUF012
+
+    def __init__(
+        self,
+        robot: str | RobotModel = "panda",
+        urdf: str = "",
+        engine: str = "pybullet",
+        action_mode: str = "joint_velocity",
+        *,
+        task_parameters: ReachParameters | None = None,
+        action_parameters: ActionParameters | None = None,
+        rates: Rates | None = None,
+        safety: SafetyParameters | None = None,
+        command_delay_cycles: int = 0,
+        gravity_compensation: bool = True,
+        terminate_on_success: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        """Start the engine.
+
+        Args:
+            robot: name, path of a robot file, or a model.
+            urdf: path of a URDF that replaces the robot's own.
+            engine: one of `sinew_core.simulation.ENGINE_NAMES`.
+            action_mode: one of `sinew_core.specs.ACTION_MODES`.
+            task_parameters: target box, success and reward.
+            action_parameters: scale of the action.
+            rates: of physics, filter and control.
+            safety: of the safety filter; None: `simulation_safety`.
+            command_delay_cycles: filter cycles until a decision takes effect; the last one holds.
+            gravity_compensation: whether joint_effort counts from the effort that holds the arm.
+            terminate_on_success: whether success ends the episode.
+            render_mode: None or "rgb_array".
+
+        Raises:
+            ConfigError: for an unknown name, or a delay beyond one control period.
+            RobotError: for a robot that cannot be loaded.
+        """
+        self.robot = load_robot(robot, urdf=urdf) if isinstance(robot, str) else robot
+        self.rates = rates or Rates()
+        self.safety_parameters = safety or simulation_safety(self.robot.limits)
+        self.render_mode = _checked_render_mode(render_mode)
+        self.metadata = {**self.metadata, "render_fps": self.rates.control_rate_hz}
+        self.terminate_on_success = terminate_on_success
+        self.task = ReachTask(self.robot, task_parameters or ReachParameters(), self.rates)
+        self.action_spec = make_action_spec(
+            action_mode, self.robot.joint_names, self.robot.limits, self.rates, action_parameters
+        )
+        self.observation_spec = reach_observation_spec(self.robot.limits)
+        self.builder = ObservationBuilder(
+            self.observation_spec, compiled_tool_position(self.robot.chain)
+        )
+        size, n = self.observation_spec.size, self.robot.n_joints
+        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (n,), np.float32)
+        self._delay = _checked_delay(command_delay_cycles, self.rates)
+        self._decoder = ActionDecoder(self.action_spec)
+        self._signals = Signals(n)
+        self._effort = np.zeros(n)
+        self._desired = np.zeros(n)
+        self._desired_before = np.zeros(n)
+        self._action_before = np.zeros(n)
+        self._ticks = 0
+        self._interventions = 0
+        self._engine = make_engine(engine, self.robot, self.rates.physics_rate_hz)
+        self._drive = make_drive(
+            action_mode,
+            self._engine,
+            self.robot.limits,
+            self.safety_parameters,
+            self.rates.filter_period_s,
+            gravity_compensation=gravity_compensation,
+        )
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, object] | None = None
+    ) -> tuple[Observation, Info]:
+        """Begin an episode at rest; equal seeds give equal episodes to the last bit.
+
+        Raises:
+            ConfigError: for an unknown option.
+        """
+        super().reset(seed=seed)
+        start = self.task.sample_start(self.np_random)
+        target = self.task.sample_target(self.np_random)
+        for name, value in (options or {}).items():
+            if name == "start_rad":
+                start = np.array(value, dtype=np.float64).reshape(start.shape)
+            elif name == "target_m":
+                target = np.array(value, dtype=np.float64).reshape(target.shape)
+            else:
+                raise ConfigError(
+                    f"reset option '{name}': {suggest(name, ('start_rad', 'target_m'))}"
+                )
+        self._begin(start, target)
+        observation, _, info = self._observe()
+        return observation, info
+
+    def step(self, action: Action) -> tuple[Observation, float, bool, bool, Info]:
+        """Advance by one control period under an action (n,) in [-1, 1]."""
+        signals = self._signals
+        desired, before = self._desired, self._desired_before
+        self._decoder.decode(action, signals.joint_position, desired)
+        engine, drive, position = self._engine, self._drive, signals.joint_position
+        steps = self.rates.physics_steps_per_cycle
+        for cycle in range(self.rates.cycles_per_control):
+            drive.cycle(desired if cycle >= self._delay else before, position)
+            engine.step(steps)
+            engine.read_state(position, signals.joint_velocity, self._effort)
+        self._desired, self._desired_before = before, desired
+        self._action_before, signals.previous_action = signals.previous_action, self._action_before
+        signals.previous_action[:] = self._decoder.action
+        self._ticks += 1
+        observation, reward, info = self._observe()
+        terminated = self.terminate_on_success and self.task.judge.succeeded
+        truncated = self._ticks >= self.task.episode_ticks and not terminated
+        return observation, reward, terminated, truncated, info
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Return a picture (480, 640, 3), or None without a render mode."""
+        if self.render_mode is None:
+            return None
+        return self._engine.render(*_RENDER_SIZE, self._signals.target_position_base)
+
+    def close(self) -> None:
+        """Stop the engine."""
+        self._engine.close()
+
+    def _begin(self, start: FloatArray, target: FloatArray) -> None:
+        signals = self._signals
+        signals.target_position_base = target
+        signals.previous_action[:] = 0.0
+        self._action_before[:] = 0.0
+        self._engine.reset(start)
+        self._engine.read_state(signals.joint_position, signals.joint_velocity, self._effort)
+        self._drive.reset(signals.joint_position)
+        self._decoder.decode(signals.previous_action, signals.joint_position, self._desired_before)
+        self._ticks = 0
+        self._interventions = 0
+        self.task.judge.reset()
+
+    def _observe(self) -> tuple[Observation, float, Info]:
+        """Judge and reward the state of this control tick, and return what the agent sees."""
+        signals, task = self._signals, self.task
+        observation = self.builder.build(signals)
+        distance, rms_speed, peak_speed, power, change = tick_figures(
+            self.builder.tool_position_base,
+            signals.target_position_base,
+            signals.joint_velocity,
+            self._effort,
+            signals.previous_action,
+            self._action_before,
+        )
+        reward_rest = task.rest_part(rms_speed, power, change)
+        reward = task.goal_part(distance, rms_speed, peak_speed) + reward_rest
+        interventions = self._drive.interventions
+        info: Info = {
+            "is_success": task.judge.update(distance, peak_speed),
+            "tool_position": self.builder.tool_position_base.copy(),
+            "target_position": signals.target_position_base.copy(),
+            "distance_m": distance,
+            "joint_velocity": signals.joint_velocity.copy(),
+            "reward_rest": reward_rest,
+            "interventions": interventions - self._interventions,
+            "filter_fault": self._drive.fault,
+        }
+        self._interventions = interventions
+        return observation, reward, info
+
+
+def _checked_render_mode(render_mode: str | None) -> str | None:
+    if render_mode not in (None, "rgb_array"):
+        raise ConfigError(f"render_mode '{render_mode}': choose 'rgb_array' or None")
+    return render_mode
+
+
+def _checked_delay(command_delay_cycles: int, rates: Rates) -> int:
+    if not 0 <= command_delay_cycles <= rates.cycles_per_control:
+        raise ConfigError(
+            f"command_delay_cycles is {command_delay_cycles}: allowed 0 to "
+            f"{rates.cycles_per_control}, one control period"
+        )
+    return command_delay_cycles

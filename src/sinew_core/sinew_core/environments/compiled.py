@@ -1,0 +1,88 @@
+"""Compiled inner loops of the environment; small numpy calls would cost more than the physics."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numba
+import numpy as np
+from numba.extending import register_jitable
+from numpy.typing import NDArray
+
+from sinew_core import action
+from sinew_core.safety import equations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FloatArray = NDArray[np.float64]
+
+register_jitable(equations.largest_speed)
+_vector = numba.float64[::1]
+_five = numba.types.UniTuple(numba.float64, 5)  # type: ignore[no-untyped-call]  # numba's types
+
+# Not cached: numba's cache would not notice a change of `largest_speed` in its own file.
+_approach: Callable[..., None] = action.approach_velocity
+approach_velocity: Callable[[FloatArray, FloatArray, FloatArray, float, FloatArray], None] = (
+    numba.njit(numba.void(_vector, _vector, _vector, numba.float64, _vector))(_approach)
+)
+
+
+def _limit_effort(
+    desired: FloatArray,
+    last: FloatArray,
+    largest_change: FloatArray,
+    limit: FloatArray,
+    out: FloatArray,
+) -> int:
+    """Write `desired` (n,) N m within `limit` and `largest_change` of `last`; count the changes."""
+    changed = 0
+    for j in range(desired.size):
+        effort = desired[j]
+        effort = min(max(effort, last[j] - largest_change[j]), last[j] + largest_change[j])
+        effort = min(max(effort, -limit[j]), limit[j])
+        if effort != desired[j]:
+            changed += 1
+        out[j] = effort
+    return changed
+
+
+limit_effort: Callable[[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray], int] = (
+    numba.njit(numba.int64(_vector, _vector, _vector, _vector, _vector), cache=True)(_limit_effort)
+)
+
+
+def _tick_figures(
+    tool: FloatArray,
+    target: FloatArray,
+    velocity: FloatArray,
+    effort: FloatArray,
+    action: FloatArray,
+    previous_action: FloatArray,
+) -> tuple[float, float, float, float, float]:
+    """Return distance (m), RMS and peak speed (rad/s), power (W), mean square action change."""
+    x = tool[0] - target[0]
+    y = tool[1] - target[1]
+    z = tool[2] - target[2]
+    squares = peak = power = change = 0.0
+    for j in range(velocity.size):
+        speed = abs(velocity[j])
+        squares += speed * speed
+        # A speed that is not a number must not count as rest.
+        if not speed <= peak:
+            peak = speed
+        power += abs(effort[j] * velocity[j])
+        step = action[j] - previous_action[j]
+        change += step * step
+    n = velocity.size
+    return math.sqrt(x * x + y * y + z * z), math.sqrt(squares / n), peak, power, change / n
+
+
+tick_figures: Callable[
+    [FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
+    tuple[float, float, float, float, float],
+] = numba.njit(
+    _five(*[_vector] * 6),
+    cache=True,
+)(_tick_figures)

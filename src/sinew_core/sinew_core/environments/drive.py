@@ -1,0 +1,159 @@
+"""What stands between the desired command and the engine, one class per action mode."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinew_core.environments.compiled import approach_velocity, limit_effort
+from sinew_core.robots.limits import JointLimits
+from sinew_core.safety.parameters import SafetyParameters
+from sinew_core.safety.twin import BatchVelocityFilter
+from sinew_core.simulation.engine import Engine
+
+FloatArray = NDArray[np.float64]
+
+
+_SIMULATED_ACCELERATION_RAD_S2 = 6.0
+
+
+def simulation_safety(limits: JointLimits) -> SafetyParameters:
+    """Return the safety filter for a simulated arm: its acceleration is reduced to 6 rad/s².
+
+    A simulated velocity drive takes the whole change of a filter period in one physics step, five
+    times as steep. With the 20 rad/s² of the Panda it saturates, falls behind its command by more
+    than the filter allows for, and the filter stops the arm.
+    """
+    fraction = _SIMULATED_ACCELERATION_RAD_S2 / float(limits.acceleration_rad_s2.max())
+    return SafetyParameters(acceleration_scale=min(1.0, fraction))
+
+
+class Drive(Protocol):
+    """Commands the engine once per cycle of the safety filter."""
+
+    @property
+    def interventions(self) -> int:
+        """Joints whose command was changed, added up since the reset."""
+
+    @property
+    def fault(self) -> int:
+        """The fault of the last cycle, 0 for none."""
+
+    def reset(self, position: FloatArray) -> None:
+        """Start from rest at a position (n,) rad."""
+
+    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
+        """Command what is allowed of `desired` (n,) at the measured position (n,) rad."""
+
+
+class VelocityDrive:
+    """The safety filter of the deployed graph, compiled.
+
+    Attributes:
+        interventions: joints whose command was changed, added up since the reset.
+        fault: the filter's fault of the last cycle, 0 for none.
+    """
+
+    def __init__(
+        self, engine: Engine, limits: JointLimits, safety: SafetyParameters, period_s: float
+    ) -> None:
+        """Start a filter for one arm."""
+        self._engine = engine
+        self._filter = BatchVelocityFilter(limits, safety, period_s, 1)
+        self._command = np.zeros((1, limits.velocity_rad_s.size))
+        self._arm_command = self._command[0]
+
+    @property
+    def interventions(self) -> int:
+        """Joints whose command was changed, added up since the reset."""
+        return int(self._filter.interventions.sum())
+
+    @property
+    def fault(self) -> int:
+        """The filter's fault of the last cycle, 0 for none."""
+        return int(self._filter.faults[0])
+
+    def reset(self, position: FloatArray) -> None:
+        """Start the filter's observer from rest at a position (n,) rad."""
+        self._filter.reset(0, position)
+
+    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
+        """Filter a desired velocity (n,) rad/s and command it."""
+        self._filter.step(desired[None], position[None], self._command)
+        self._engine.command_velocity(self._arm_command)
+
+
+class PositionDrive(VelocityDrive):
+    """Turns a position target into the velocity that stops there, then filters it as above."""
+
+    def __init__(
+        self, engine: Engine, limits: JointLimits, safety: SafetyParameters, period_s: float
+    ) -> None:
+        """Start a filter for one arm."""
+        super().__init__(engine, limits, safety, period_s)
+        self._deceleration = limits.acceleration_rad_s2 * safety.acceleration_scale
+        self._period_s = period_s
+        self._velocity = np.zeros(limits.velocity_rad_s.size)
+
+    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
+        """Approach a desired position (n,) rad."""
+        approach_velocity(desired, position, self._deceleration, self._period_s, self._velocity)
+        super().cycle(self._velocity, position)
+
+
+class EffortDrive:
+    """Limits effort and its rate of change by saturation.
+
+    No safety filter for efforts stands here yet: position and velocity limits are not enforced
+    beyond the engine's stops, so train in this mode in simulation only.
+
+    Attributes:
+        interventions: joints whose command was changed, added up since the reset.
+        fault: always 0.
+    """
+
+    def __init__(
+        self, engine: Engine, limits: JointLimits, period_s: float, *, gravity_compensation: bool
+    ) -> None:
+        """Prepare for one arm; the limits hold for the command, without gravity compensation."""
+        self._engine = engine
+        self._gravity_compensation = gravity_compensation
+        self._limit = np.array(limits.effort_nm)
+        self._largest_change = limits.effort_rate_nm_s * period_s
+        self._command = np.zeros(self._limit.size)
+        self.interventions = 0
+        self.fault = 0
+
+    def reset(self, position: FloatArray) -> None:
+        """Start from the effort that holds the arm at rest at a position (n,) rad."""
+        self._command[:] = (
+            0.0 if self._gravity_compensation else self._engine.gravity_effort(position)
+        )
+        self.interventions = 0
+
+    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
+        """Command a desired effort (n,) N m."""
+        command = self._command
+        self.interventions += limit_effort(
+            desired, command, self._largest_change, self._limit, command
+        )
+        self._engine.command_effort(command, gravity_compensation=self._gravity_compensation)
+
+
+def make_drive(
+    mode: str,
+    engine: Engine,
+    limits: JointLimits,
+    safety: SafetyParameters,
+    period_s: float,
+    *,
+    gravity_compensation: bool,
+) -> Drive:
+    """Return the drive of an action mode."""
+    if mode == "joint_effort":
+        return EffortDrive(engine, limits, period_s, gravity_compensation=gravity_compensation)
+    if mode == "joint_position":
+        return PositionDrive(engine, limits, safety, period_s)
+    return VelocityDrive(engine, limits, safety, period_s)

@@ -1,0 +1,76 @@
+import math
+import types
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sinew_core.action import ActionDecoder, ActionParameters, approach_velocity, make_action_spec
+from sinew_core.errors import ConfigError
+from sinew_core.rates import Rates
+from sinew_core.safety.equations import stopping_distance
+from sinew_core.specs import ActionSpec
+
+LIMITS = types.SimpleNamespace(
+    velocity_rad_s=np.array([2.0, 4.0]), effort_nm=np.array([80.0, 10.0])
+)
+NAMES = ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("mode", "scale"),
+    [
+        ("joint_velocity", (1.0, 2.0)),  # half of (2, 4) rad/s
+        ("joint_position", (0.02, 0.04)),  # a quarter of (2, 4) rad/s for 0.04 s
+        ("joint_effort", (16.0, 2.0)),  # a fifth of (80, 10) N m
+    ],
+)
+def test_the_scale_is_a_fraction_of_the_limits(mode, scale):
+    fractions = ActionParameters(velocity_fraction=0.5, position_fraction=0.25, effort_fraction=0.2)
+    spec = make_action_spec(mode, NAMES, LIMITS, Rates(), fractions)
+    assert spec.scale == pytest.approx(scale)
+
+
+def test_an_unknown_mode_is_refused_with_a_suggestion():
+    with pytest.raises(ConfigError, match="did you mean 'joint_effort'"):
+        make_action_spec("joint_efort", NAMES, LIMITS, Rates())
+
+
+def decode(mode, action, position=(0.5, -0.5)):
+    decoder = ActionDecoder(ActionSpec(mode=mode, joint_names=NAMES, scale=(2.0, 0.5)))
+    command = decoder.decode(np.array(action, dtype=np.float32), np.array(position))
+    return command.tolist(), decoder.action.tolist()
+
+
+def test_a_velocity_action_is_scaled():
+    assert decode("joint_velocity", [0.5, -1.0]) == ([1.0, -0.5], [0.5, -1.0])
+
+
+def test_an_action_beyond_one_is_clipped():
+    assert decode("joint_effort", [3.0, -7.0]) == ([2.0, -0.5], [1.0, -1.0])
+
+
+def test_a_position_action_counts_from_the_measured_position():
+    # 0.5 + 0.25 * 2 = 1; -0.5 + 1 * 0.5 = 0
+    assert decode("joint_position", [0.25, 1.0])[0] == [1.0, 0.0]
+
+
+def test_not_a_number_is_passed_on_for_the_filter_to_refuse():
+    command, _ = decode("joint_velocity", [math.nan, 0.0])
+    assert math.isnan(command[0])
+
+
+@given(st.floats(-3.0, 3.0), st.floats(0.5, 20.0), st.sampled_from([0.001, 0.01, 0.02]))
+def test_the_approach_velocity_stops_exactly_at_the_target(error, deceleration, period):
+    out = [0.0]
+    approach_velocity([1.0 + error], [1.0], [deceleration], period, out)
+    assert out[0] * error >= 0.0
+    stopped = stopping_distance(abs(out[0]), deceleration, period, 0.0)
+    assert stopped == pytest.approx(abs(error), abs=1e-9)
+
+
+def test_the_approach_to_not_a_number_is_not_a_number():
+    out = [0.0]
+    approach_velocity([math.nan], [1.0], [5.0], 0.01, out)
+    assert math.isnan(out[0])
