@@ -190,3 +190,17 @@ def test_the_target_is_drawn_where_it_is(engine):
     )
     columns = [np.abs(p - without).sum(axis=(0, 2)).argmax() for p in (left, right)]
     assert columns[0] < columns[1]
+
+
+def test_after_a_reset_no_effort_is_reported(engine):
+    home = engine.robot.home_rad
+    engine.command_velocity(np.full_like(home, 0.1))
+    engine.step(5)
+    engine.reset(home)
+    np.testing.assert_array_equal(state_of(engine)[2], 0.0)
+
+
+def test_starting_an_engine_prints_nothing(capfd):
+    for name in ENGINE_NAMES:
+        make_engine(name, load_robot("iiwa14"), PHYSICS_RATE_HZ).close()
+    assert capfd.readouterr().out == ""

@@ -33,6 +33,7 @@ class MujocoEngine:
         self._limit = robot.limits.effort_nm.copy()
         self._target = np.zeros(robot.n_joints)
         self._effort = np.zeros(robot.n_joints)
+        self._bias = np.zeros(robot.n_joints)
         self._velocity_mode = True
         self._compensated = False
         self._artist: Scene | None = None
@@ -121,13 +122,13 @@ class MujocoEngine:
             self._artist = None
 
     def _gravity(self, position: Array) -> Array:
-        """Return a view (n,) of the bias at rest, valid until the next call."""
+        """Return the bias (n,) of an arm at rest, valid until the next call."""
         still = self._still
         still.qpos[:] = position
-        mujoco.mj_fwdPosition(self._model, still)
-        mujoco.mj_fwdVelocity(self._model, still)
-        bias: Array = still.qfrc_bias
-        return bias
+        mujoco.mj_kinematics(self._model, still)
+        mujoco.mj_comPos(self._model, still)
+        mujoco.mj_rne(self._model, still, 0, self._bias)
+        return self._bias
 
 
 def _make_scene(robot: RobotModel) -> Scene:

@@ -35,10 +35,12 @@ class PyBulletEngine:
         self._body = self._load()
         self._scene: Scene | None = None
         self._zeros = [0.0] * self._n
+        self._states: tuple[tuple[float, ...], ...] | None = None
         self._velocity: list[float] | None = None
         self._effort = self._zeros
         self._applied = self._zeros
         self._compensated = False
+        self._driven = False
         self._motors_set = False
         self._n_steps, self._substeps, self._calls = 0, 1, 0
         self._motor_caps = self._limit
@@ -56,7 +58,10 @@ class PyBulletEngine:
             pybullet.resetJointState(
                 self._body, joint, position, velocity, physicsClientId=self._client
             )
+        self._states = None
+        self._driven = False
         self._velocity = self._zeros
+        self._applied = self._zeros
         self._motors_set = False
 
     def command_velocity(self, velocity_rad_s: Array) -> None:
@@ -78,25 +83,29 @@ class PyBulletEngine:
             self._plan(n_steps)
         if not self._motors_set:
             self._set_motors()
-        if self._velocity is not None:
+        self._driven = self._velocity is not None
+        if self._driven:
+            self._states = None
             for _ in range(self._calls):
                 pybullet.stepSimulation(self._client)
             return
         self._applied = self._saturated_effort()
+        self._states = None
         for _ in range(self._calls):
             self._send_effort()
             pybullet.stepSimulation(self._client)
 
     def read_state(self, position_out: Array, velocity_out: Array, effort_out: Array) -> None:
         """Write the state, see `Engine.read_state`."""
-        states = pybullet.getJointStates(self._body, self._joints, self._client)
-        position_out[:] = [state[0] for state in states]
-        velocity_out[:] = [state[1] for state in states]
-        if self._velocity is None:
+        positions, velocities, _, motor_efforts = self._joint_states()
+        position_out[:] = positions
+        velocity_out[:] = velocities
+        if not self._driven:
             effort_out[:] = self._applied
         else:
-            scale = self._substeps
-            effort_out[:] = [state[3] * scale for state in states]
+            # PyBullet divides a substep's impulse by the duration of the whole call.
+            effort_out[:] = motor_efforts
+            effort_out *= self._substeps
 
     def gravity_effort(self, position_rad: Array) -> Array:
         """Return the gravity effort, see `Engine.gravity_effort`."""
@@ -121,8 +130,7 @@ class PyBulletEngine:
         """Draw the arm, see `Engine.render`."""
         if self._scene is None:
             self._scene = Scene(self.robot)
-        states = pybullet.getJointStates(self._body, self._joints, self._client)
-        return self._scene.draw(np.array([s[0] for s in states]), width, height, target_m)
+        return self._scene.draw(np.array(self._joint_states()[0]), width, height, target_m)
 
     def close(self) -> None:
         """Disconnect from PyBullet."""
@@ -198,11 +206,17 @@ class PyBulletEngine:
         )
         self._motors_set = True
 
+    def _joint_states(self) -> tuple[tuple[float, ...], ...]:
+        """Return positions, velocities, reaction forces and motor efforts, asked for once."""
+        if self._states is None:
+            states = pybullet.getJointStates(self._body, self._joints, self._client)
+            self._states = tuple(zip(*states, strict=True))
+        return self._states
+
     def _saturated_effort(self) -> list[float]:
         effort = self._effort
         if self._compensated:
-            states = pybullet.getJointStates(self._body, self._joints, self._client)
-            gravity = self._gravity([state[0] for state in states])
+            gravity = self._gravity(self._joint_states()[0])
             effort = [e + g for e, g in zip(effort, gravity, strict=True)]
         return [min(max(e, -limit), limit) for e, limit in zip(effort, self._limit, strict=True)]
 
@@ -215,7 +229,7 @@ class PyBulletEngine:
             physicsClientId=self._client,
         )
 
-    def _gravity(self, positions: list[float]) -> tuple[float, ...]:
+    def _gravity(self, positions: Sequence[float]) -> tuple[float, ...]:
         effort: tuple[float, ...] = pybullet.calculateInverseDynamics(
             self._body, positions, self._zeros, self._zeros, physicsClientId=self._client
         )

@@ -14,23 +14,20 @@ from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.urdf import parse_urdf
 from sinew_core.simulation.description import root_pose
+from sinew_core.simulation.shading import blend, floor_points, floor_shade
 from sinew_core.simulation.silence import silent_stdout
 
 _SUPERSAMPLING = 2
-_FLOOR = (0.82, 0.84, 0.87, 1.0)
+_FLOOR = (0.70, 0.73, 0.77, 1.0)
 _TARGET = (0.95, 0.25, 0.15, 1.0)
 _TARGET_RADIUS_M = 0.025
 _HIDDEN = (0.0, 0.0, -10.0)
 _FOCUS_M = (0.25, 0.0, 0.4)
-_CAMERA_DISTANCE_M = 1.65
+_CAMERA_DISTANCE_M = 1.45
 _NEAR_M, _FAR_M = 0.1, 20.0
-_LIGHT = (1.2, -0.5, 3.0)
-_LIGHT_DISTANCE_M = 8.0
-"""Nearer lights leave the whole floor in shadow: the renderer's shadow map does not reach it."""
-_HORIZON = (224.0, 231.0, 240.0)
-_ZENITH = (176.0, 194.0, 214.0)
-_HAZE_M = (2.0, 4.5)
-"""The floor fades into the horizon between these distances from the camera."""
+_LIGHT_FROM_M = (2.4, -2.0, 6.0)
+_LIGHT_FOV_DEG = 24.0
+_LIGHT_PIXELS = 320
 
 
 class Scene:
@@ -51,7 +48,9 @@ class Scene:
             for i in range(pybullet.getNumJoints(self._body, physicsClientId=self._client))
         }
         self._joints = [index_of[name] for name in robot.joint_names]
-        self._add(_FLOOR, (0.0, 0.0, -0.01), shapeType=pybullet.GEOM_BOX, halfExtents=(8, 8, 0.01))
+        self._floor = self._add(
+            _FLOOR, (0.0, 0.0, -0.01), shapeType=pybullet.GEOM_BOX, halfExtents=(8, 8, 0.01)
+        )
         self._target = self._add(
             _TARGET, _HIDDEN, shapeType=pybullet.GEOM_SPHERE, radius=_TARGET_RADIUS_M
         )
@@ -84,25 +83,40 @@ class Scene:
             _FOCUS_M, _CAMERA_DISTANCE_M, yaw=55.0, pitch=-20.0, roll=0.0, upAxisIndex=2
         )
         projection = pybullet.computeProjectionMatrixFOV(42.0, width / height, _NEAR_M, _FAR_M)
-        _, _, pixels, depth, _ = pybullet.getCameraImage(
-            width * k,
-            height * k,
+        colours, bodies = self._shot(width * k, height * k, view, projection)
+        points, distance = floor_points(_matrix(view), _matrix(projection), width, height)
+        shade = floor_shade(points, *self._seen_by_light())
+        fine_shade, fine_distance = (a.repeat(k, 0).repeat(k, 1) for a in (shade, distance))
+        picture = blend(colours, bodies == self._floor, bodies < 0, fine_shade, fine_distance)
+        blocks = picture.reshape(height, k, width, k, 3)
+        return np.asarray(blocks.mean(axis=(1, 3)).round(), dtype=np.uint8)
+
+    def _seen_by_light(self) -> tuple[Array, NDArray[np.bool_]]:
+        """Return the light's projection (4, 4) and its mask of shading bodies."""
+        view = pybullet.computeViewMatrix(_LIGHT_FROM_M, (0.0, 0.0, 0.0), (0.0, 0.0, 1.0))
+        projection = pybullet.computeProjectionMatrixFOV(_LIGHT_FOV_DEG, 1.0, _NEAR_M, _FAR_M)
+        _, bodies = self._shot(_LIGHT_PIXELS, _LIGHT_PIXELS, view, projection)
+        return _matrix(projection) @ _matrix(view), (bodies >= 0) & (bodies != self._floor)
+
+    def _shot(
+        self, width: int, height: int, view: Sequence[float], projection: Sequence[float]
+    ) -> tuple[Array, NDArray[np.int32]]:
+        """Return colours (h, w, 3) and the body that each pixel (h, w) shows, -1 for none."""
+        _, _, pixels, _, bodies = pybullet.getCameraImage(
+            width,
+            height,
             viewMatrix=view,
             projectionMatrix=projection,
-            shadow=1,
-            lightDirection=_LIGHT,
-            lightDistance=_LIGHT_DISTANCE_M,
-            lightAmbientCoeff=0.6,
-            lightDiffuseCoeff=0.45,
+            shadow=0,
+            lightDirection=_LIGHT_FROM_M,
+            lightAmbientCoeff=0.52,
+            lightDiffuseCoeff=0.5,
             lightSpecularCoeff=0.1,
             renderer=pybullet.ER_TINY_RENDERER,
             physicsClientId=self._client,
         )
-        shape = (height * k, width * k)
-        colours = np.reshape(pixels, (*shape, 4))[..., :3]
-        hazy = _with_haze(colours, np.reshape(depth, shape))
-        blocks = hazy.reshape(height, k, width, k, 3)
-        return np.asarray(blocks.mean(axis=(1, 3)).round(), dtype=np.uint8)
+        colours = np.reshape(pixels, (height, width, 4))[..., :3].astype(np.float64)
+        return colours, np.reshape(bodies, (height, width))
 
     def _add(self, colour: Sequence[float], place: Sequence[float], **shape: object) -> int:
         visual = pybullet.createVisualShape(rgbaColor=colour, physicsClientId=self._client, **shape)
@@ -115,11 +129,6 @@ class Scene:
         return body
 
 
-def _with_haze(colours: NDArray[np.uint8], depth: NDArray[np.float32]) -> Array:
-    """Blend colours (h, w, 3) into the sky as their depth buffer (h, w) says."""
-    distance = _FAR_M * _NEAR_M / (_FAR_M - (_FAR_M - _NEAR_M) * depth.astype(np.float64))
-    near, far = _HAZE_M
-    share = np.clip((distance - near) / (far - near), 0.0, 1.0)[..., None]
-    height = np.linspace(1.0, 0.0, colours.shape[0])[:, None, None]
-    sky = np.array(_HORIZON) + height * (np.array(_ZENITH) - np.array(_HORIZON))
-    return np.asarray((1.0 - share) * colours + share * sky)
+def _matrix(column_major: Sequence[float]) -> Array:
+    matrix: Array = np.array(column_major, dtype=np.float64).reshape(4, 4).T
+    return matrix
