@@ -56,6 +56,7 @@ class LaunchFile:
             ConfigError: it cannot be read, or uses what this launcher does not support.
         """
         self.path = path
+        self._folder = str(path.resolve().parent)
         self.arguments: list[Argument] = []
         self._nodes: list[dict[str, object]] = []
         try:
@@ -114,7 +115,10 @@ class LaunchFile:
         ]
         values: dict[str, str] = {}
         for argument in self.arguments:
-            value = given.get(argument.name, argument.default)
+            value = given.get(argument.name)
+            if value is None and argument.default is not None:
+                where = f"{self.path}: arg '{argument.name}'"
+                value = substitute(argument.default, values, self._folder, where)
             if value is None:
                 problems.append(f"argument '{argument.name}' is missing: {argument.description}")
             elif argument.choices and value not in argument.choices:
@@ -133,8 +137,7 @@ class LaunchFile:
             ConfigError: as `values`, or a substitution or a typed parameter value is wrong.
         """
         values = self.values(given)
-        folder = str(self.path.resolve().parent)
-        return [_resolve(node, values, folder, str(self.path)) for node in self._nodes]
+        return [_resolve(node, values, self._folder, str(self.path)) for node in self._nodes]
 
 
 def _resolve(

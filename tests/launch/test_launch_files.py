@@ -1,0 +1,122 @@
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from stand_ins import LAUNCH_FILES, ROOT, make_prefix, what_was_given
+
+# Values that differ from every default, to see that each argument arrives.
+GIVEN = {
+    "deploy_sim": {
+        "bundle": "007",
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "engine": "mujoco",
+        "pace": "realtime",
+        "episodes": "3",
+        "seed": "5",
+        "output": "1e3",
+    },
+    "train_sim": {
+        "run": "1.5",
+        "output": "some where",
+        "overwrite": "true",
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "engine": "mujoco",
+        "algorithm": "ppo",
+        "action_mode": "joint_effort",
+        "seed": "5",
+    },
+}
+REAL = "import sys; from ros2cli.cli import main; sys.exit(main())"
+
+
+def short_name(path):
+    return path.name.partition(".")[0]
+
+
+each_file = pytest.mark.parametrize("path", LAUNCH_FILES, ids=short_name)
+
+
+def words(path):
+    return [f"{name}:={value}" for name, value in GIVEN[short_name(path)].items()]
+
+
+def run(command, prefix, tmp_path):
+    prefixes = [str(prefix), *os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)]
+    environment = {
+        **os.environ,
+        "AMENT_PREFIX_PATH": os.pathsep.join(prefixes).rstrip(os.pathsep),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "ROS_LOG_DIR": str(tmp_path / "log"),
+    }
+    done = subprocess.run(
+        [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_files_are_found():
+    assert {short_name(path) for path in LAUNCH_FILES} == set(GIVEN)
+
+
+@each_file
+def test_every_argument_reaches_a_node_with_its_type(path, tmp_path):
+    prefix = make_prefix(tmp_path / "prefix", path)
+    status, output = run(
+        ["-m", "sinew_bringup.launcher", str(path), *words(path)], prefix, tmp_path
+    )
+    assert status == 0, output
+    values = [node[4] for node in what_was_given(output).values()]
+    for name, text in GIVEN[short_name(path)].items():
+        expected = int(text) if name in ("seed", "episodes") else text
+        expected = text == "true" if name == "overwrite" else expected
+        arrived = [node[name] for node in values if name in node]
+        assert arrived, f"{name} reaches no node"
+        assert all(value == expected and type(value) is type(expected) for value in arrived)
+
+
+@each_file
+def test_every_node_is_required(path):
+    nodes = path.read_text().count("- node:")
+    assert path.read_text().count("on_exit: shutdown") == nodes > 0
+
+
+@each_file
+def test_show_args_shows_every_argument(path, tmp_path):
+    _, output = run(["-m", "sinew_bringup.launcher", str(path), "--show-args"], tmp_path, tmp_path)
+    declared = re.findall(r"- arg:\n\s+name: (\w+)", path.read_text())
+    assert re.findall(r"^    '(\w+)':", output, re.MULTILINE) == declared
+
+
+@each_file
+def test_ros2_launch_gives_the_nodes_the_same(path, tmp_path):
+    pytest.importorskip("launch_ros")
+    pytest.importorskip("ros2launch")
+    ours, theirs = (
+        run([*command, str(path), *words(path)], make_prefix(tmp_path / folder, path), tmp_path)
+        for folder, command in (
+            ("ours", ["-m", "sinew_bringup.launcher"]),
+            ("theirs", ["-c", REAL, "launch"]),
+        )
+    )
+    assert theirs[0] == ours[0] == 0, theirs[1]
+    assert what_was_given(theirs[1]) == what_was_given(ours[1])
+
+
+@each_file
+def test_a_launch_file_is_found_by_its_name_alone(path, tmp_path):
+    status, output = run(
+        ["-m", "sinew_bringup.launcher", short_name(path), "--show-args"], tmp_path, tmp_path
+    )
+    assert status == 0
+    assert output.startswith("Arguments")
+
+
+def test_a_checkout_has_all_that_the_launch_files_name():
+    # The files name what is beside them, in the checkout as in an installation.
+    for path in LAUNCH_FILES:
+        for name in re.findall(r"\$\(dirname\)/(\S+)", path.read_text()):
+            assert (ROOT / "launch" / name).is_file()
