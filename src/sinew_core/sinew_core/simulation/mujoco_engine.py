@@ -49,6 +49,7 @@ class MujocoEngine:
             self._limit,
             self._target,
         )
+        self.step(0)  # Compiles the drive, or loads it: a second that no control period has.
         self.reset(robot.home_rad)
 
     def reset(self, position_rad: Array, velocity_rad_s: Array | None = None) -> None:
