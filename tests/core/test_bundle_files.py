@@ -1,6 +1,8 @@
+import ctypes
 import dataclasses
 import io
 import json
+import os
 import pickle
 import threading
 
@@ -333,3 +335,23 @@ def test_a_reader_beside_a_writer_always_finds_a_whole_bundle(folder):
         done.set()
         reader.join()
     assert failures == []
+
+
+def test_a_disk_that_fails_leaves_the_old_bundle(folder, monkeypatch):
+    def fail(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(BundleError, match="No space left on device"):
+        write_sample(folder, make_network(seed=7))
+    assert np.array_equal(load_bundle(folder).network.layers[0][0], make_network().layers[0][0])
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_system_without_exchange_still_replaces(folder, monkeypatch, caplog):
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_args, **_kwargs: object())
+    write_sample(folder, make_network(seed=7))
+    expected = make_network(seed=7).layers[0][0]
+    assert np.array_equal(load_bundle(folder).network.layers[0][0], expected)
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+    assert "cannot exchange" in caplog.text

@@ -6,12 +6,9 @@ import dataclasses
 import hashlib
 import io
 import os
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from sinew_core.bundle.manifest import (
@@ -118,7 +115,7 @@ def _check_hashes(manifest: Manifest, files: dict[str, bytes]) -> None:
 def _read_network(manifest: Manifest, data: bytes) -> PolicyNetwork:
     try:
         tensors = safetensors.numpy.load(data)
-    except (safetensors.SafetensorError, ValueError, KeyError, OverflowError) as error:
+    except Exception as error:  # parsers of damaged bytes raise nearly anything
         raise mismatch(WEIGHTS_FILE, "safetensors", str(error)) from None
     try:
         return _assemble(manifest, tensors)
@@ -180,8 +177,9 @@ def check_golden(policy: NumpyPolicy, observations: Float32, actions: Float32) -
     if actions.shape != (pairs, policy.action_size):
         expected = f"shape {(pairs, policy.action_size)}"
         raise mismatch(f"{GOLDEN_FILE}: action", expected, actions.shape)
-    replayed = np.stack([policy.act(observation) for observation in observations])
-    difference = np.abs(replayed - actions)
+    with np.errstate(all="ignore"):  # what overflows is judged below
+        replayed = np.stack([policy.act(observation) for observation in observations])
+        difference = np.abs(replayed - actions)
     if not np.all(difference <= GOLDEN_TOLERANCE):
         pair, joint = np.unravel_index(
             int(np.argmax(np.nan_to_num(difference, nan=np.inf))), difference.shape
@@ -200,20 +198,7 @@ def _read_golden(data: bytes) -> tuple[Float32, Float32]:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             found = sorted(archive.files)
             arrays = {name: archive[name] for name in found}
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        AttributeError,
-        MemoryError,
-        NotImplementedError,
-        RuntimeError,
-        SyntaxError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except Exception as error:  # parsers of damaged bytes raise nearly anything
         raise mismatch(GOLDEN_FILE, "a numpy archive without pickles", str(error)) from None
     if found != ["action", "observation"]:
         raise mismatch(GOLDEN_FILE, ["action", "observation"], found)

@@ -1,0 +1,126 @@
+"""From joint state and target to command, tick by tick, as the environment does it in training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinew_core.action import ActionDecoder
+from sinew_core.bundle.reader import Bundle
+from sinew_core.observation import Observation, ObservationBuilder, Signals
+from sinew_core.robots.kinematics import KinematicChain
+
+_NS_PER_S = 1_000_000_000
+_EPOCH_JUMP_NS = _NS_PER_S
+_LONGEST_GAP_PERIODS = 2.5
+"""After a longer gap the safety filter has begun to brake, so the last action is no longer in force."""
+
+
+class ControlTicks:
+    """Tells from stamps alone at which joint states the policy decides.
+
+    In lockstep these are the multiples of the control period, else the first state at or after each.
+    """
+
+    def __init__(self, control_rate_hz: int, *, lockstep: bool) -> None:
+        """Take the control rate in Hz, one that gives a whole number of nanoseconds or nearly so."""
+        self.period_ns = _NS_PER_S // control_rate_hz
+        self._lockstep = lockstep
+        self._last_ns: int | None = None
+
+    def is_new_epoch(self, stamp_ns: int) -> bool:
+        """Tell whether a state's stamp jumped back, or ahead by more than 1 s, since the last tick."""
+        if self._last_ns is None:
+            return False
+        elapsed_ns = stamp_ns - self._last_ns
+        return elapsed_ns < -self.period_ns or elapsed_ns > _EPOCH_JUMP_NS
+
+    def is_due(self, stamp_ns: int) -> bool:
+        """Tell whether the state of this stamp is to be answered; it may be asked repeatedly."""
+        if self._lockstep:
+            return stamp_ns % self.period_ns == 0
+        if self._last_ns is None or self.is_new_epoch(stamp_ns):
+            return True
+        return stamp_ns // self.period_ns > self._last_ns // self.period_ns
+
+    def answered(self, stamp_ns: int) -> bool:
+        """Record a decision; return whether the one before it is still in force."""
+        last_ns, self._last_ns = self._last_ns, stamp_ns
+        if last_ns is None:
+            return False
+        elapsed_ns = stamp_ns - last_ns
+        if self._lockstep:
+            # A reset of the simulation leaves the last state unanswered, hence a longer gap.
+            return elapsed_ns == self.period_ns
+        return 0 < elapsed_ns <= _LONGEST_GAP_PERIODS * self.period_ns
+
+
+class PolicyController:
+    """Runs a bundle's policy on signals; the observation and the command are reused arrays.
+
+    Attributes:
+        signals: What `decide` last saw.
+        observation: (size,) float32, what the policy last saw.
+        unusual: Names of the observation fields that were last far outside the training range.
+    """
+
+    def __init__(self, bundle: Bundle, chain: KinematicChain, *, unusual_std: float = 5.0) -> None:
+        """Prepare for a robot's kinematics.
+
+        Args:
+            bundle: What to run.
+            chain: Kinematics of the robot, in the bundle's joint order.
+            unusual_std: Distance from the normaliser's mean, in its standard deviations, from which
+                an observation counts as outside the training range.
+        """
+        specification = bundle.specification
+        self._policy = bundle.policy
+        self._builder = ObservationBuilder(specification.observation, chain)
+        self._decoder = ActionDecoder(specification.action)
+        n_joints = specification.action.size
+        self.signals = Signals(n_joints)
+        self.observation: Observation = np.zeros(specification.observation.size, np.float32)
+        self.unusual: tuple[str, ...] = ()
+        self._action = np.zeros(n_joints, np.float32)
+        self._command = np.zeros(n_joints)
+        network = bundle.network
+        self._lowest = network.observation_mean - unusual_std * network.observation_std
+        self._highest = network.observation_mean + unusual_std * network.observation_std
+
+    def forget(self) -> None:
+        """Start as in a new episode: the previous action is zero."""
+        self.signals.previous_action[:] = 0.0
+
+    def decide(
+        self,
+        position_rad: Sequence[float],
+        velocity_rad_s: Sequence[float],
+        target_position_base: Sequence[float],
+    ) -> NDArray[np.float64]:
+        """Return the command (n,): rad/s, rad or N m by the bundle's action mode.
+
+        Args:
+            position_rad: (n,), finite.
+            velocity_rad_s: (n,), finite.
+            target_position_base: (3,) m, finite.
+        """
+        signals = self.signals
+        signals.joint_position[:] = position_rad
+        signals.joint_velocity[:] = velocity_rad_s
+        signals.target_position_base[:] = target_position_base
+        observation = self._builder.build(signals, self.observation)
+        action = self._policy.act(observation, self._action)
+        command = self._decoder.decode(action, signals.joint_position, self._command)
+        signals.previous_action[:] = self._decoder.action
+        self._judge(observation)
+        return command
+
+    def _judge(self, observation: Observation) -> None:
+        outside = (observation < self._lowest) | (observation > self._highest)
+        if not outside.any():
+            self.unusual = ()
+            return
+        spec = self._builder.spec
+        self.unusual = tuple(name for name in spec.names if outside[spec.slice(name)].any())
