@@ -15,23 +15,23 @@ from sinew_core.robots.kinematics import KinematicChain
 _NS_PER_S = 1_000_000_000
 _EPOCH_JUMP_NS = _NS_PER_S
 _LONGEST_GAP_PERIODS = 2.5
-"""After a longer gap the safety filter has begun to brake, so the last action is no longer in force."""
+"""After a longer gap the safety filter has begun to brake: the last action is out of force."""
 
 
 class ControlTicks:
     """Tells from stamps alone at which joint states the policy decides.
 
-    In lockstep these are the multiples of the control period, else the first state at or after each.
+    In lockstep these are the multiples of the control period, else the first state from each on.
     """
 
     def __init__(self, control_rate_hz: int, *, lockstep: bool) -> None:
-        """Take the control rate in Hz, one that gives a whole number of nanoseconds or nearly so."""
+        """Take the control rate in Hz."""
         self.period_ns = _NS_PER_S // control_rate_hz
         self._lockstep = lockstep
         self._last_ns: int | None = None
 
     def is_new_epoch(self, stamp_ns: int) -> bool:
-        """Tell whether a state's stamp jumped back, or ahead by more than 1 s, since the last tick."""
+        """Tell whether a stamp lies before the last decision, or more than 1 s after it."""
         if self._last_ns is None:
             return False
         elapsed_ns = stamp_ns - self._last_ns

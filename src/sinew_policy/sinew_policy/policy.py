@@ -1,0 +1,230 @@
+"""The policy node: joint states and a target to commands, by a policy bundle.
+
+Topics: subscribes `joint_states` and `target_pose`, publishes `policy/command` and `diagnostics`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import time
+from collections import deque
+
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from sinew_core.bundle.controller import ControlTicks, PolicyController
+from sinew_core.bundle.fit import require_fit
+from sinew_core.bundle.reader import Bundle, load_bundle
+from sinew_core.robots.catalogue import load_robot
+from sinew_core.robots.model import RobotModel
+from sinew_policy.parameters import PolicyParameters
+from sinew_ros.diagnostics import Diagnostics, Level, Status
+from sinew_ros.main import SinewNode, run_node
+from sinew_ros.messages import CommandMessage, JointStateMapper
+from sinew_ros.parameters import declare_from
+from sinew_ros.qos import RELIABLE, state_subscription
+from sinew_ros.stamps import NS_PER_S, stamp_ns
+
+_KEPT_DURATIONS = 1000
+
+
+class PolicyNode(SinewNode):
+    """Decides at the control rate; publishes nothing before a fresh state and a target."""
+
+    def __init__(self) -> None:
+        """Load the bundle and refuse one that does not fit.
+
+        Raises:
+            SinewError: for bad parameters, a bad bundle, or a bundle that does not fit the robot.
+        """
+        super().__init__("policy")
+        self._parameters = parameters = declare_from(self, PolicyParameters)
+        self._bundle = bundle = load_bundle(parameters.bundle)
+        robot = _load_robot(parameters, bundle)
+        self._require_fit(robot)
+        rates = bundle.specification.rates
+        names = [parameters.joint_prefix + name for name in bundle.manifest.joint_names]
+        self._mapper = JointStateMapper(names)
+        self._ticks = ControlTicks(rates.control_rate_hz, lockstep=parameters.lockstep)
+        self._controller = PolicyController(bundle, robot.chain, unusual_std=parameters.unusual_std)
+        self._message = CommandMessage(
+            names,
+            bundle.specification.action.mode,
+            parameters.sender_id or self.get_fully_qualified_name(),
+            rates.control_period_s,
+        )
+        self._target_frames = ("", parameters.target_frame or robot.base_link)
+        self._target: tuple[float, float, float] | None = None
+        self._target_ns = 0
+        self._pending_ns: int | None = None
+        self._answer: tuple[int, JointTrajectory] | None = None
+        self._received_s: float | None = None
+        self._timeout_ns = round(parameters.state_timeout_s * NS_PER_S)
+        self._durations_us: deque[float] = deque(maxlen=_KEPT_DURATIONS)
+        self._status = (Level.WARN, "waiting for joint_states")
+        self._counts = dict.fromkeys(
+            ("states", "commands", "repeats", "epochs", "rejected_targets", "unusual"), 0
+        )
+        self._diagnostics = Diagnostics(self, self._report)
+        self._publisher = self.create_publisher(JointTrajectory, "policy/command", RELIABLE)
+        self.create_subscription(PoseStamped, "target_pose", self._on_target, RELIABLE)
+        self.create_subscription(
+            JointState,
+            "joint_states",
+            self._on_state,
+            state_subscription(lockstep=parameters.lockstep),
+        )
+
+    def _require_fit(self, robot: RobotModel) -> None:
+        rates = self._bundle.specification.rates
+        remarks = require_fit(
+            self._bundle,
+            robot,
+            control_rate_hz=self._parameters.control_rate_hz or rates.control_rate_hz,
+            filter_rate_hz=self._parameters.filter_rate_hz or rates.filter_rate_hz,
+        )
+        for remark in remarks:
+            self.get_logger().warning(f"bundle and robot differ: {remark}")
+
+    def _on_state(self, message: JointState) -> None:
+        mapper = self._mapper
+        stamp = stamp_ns(message.header.stamp)
+        if self._ticks.is_new_epoch(stamp):
+            mapper.forget()
+            self._answer = None
+            self._counts["epochs"] += 1
+        if not mapper.update(message):
+            self._check_complete()
+            return
+        self._counts["states"] += 1
+        self._received_s = time.monotonic()
+        if self._answer is not None and self._answer[0] == stamp:
+            if self._parameters.lockstep:
+                self._counts["repeats"] += 1
+                self._publisher.publish(self._answer[1])
+        elif self._ticks.is_due(stamp):
+            self._pending_ns = stamp
+            self._try_to_answer()
+
+    def _on_target(self, message: PoseStamped) -> None:
+        point = message.pose.position
+        target = (point.x, point.y, point.z)
+        frame = message.header.frame_id
+        if frame not in self._target_frames or not all(map(math.isfinite, target)):
+            self._counts["rejected_targets"] += 1
+            self._set_status(
+                Level.ERROR,
+                f"target_pose {target} in frame '{frame}' is rejected: "
+                f"give finite metres in frame '{self._target_frames[1]}'",
+            )
+            return
+        self._target, self._target_ns = target, stamp_ns(message.header.stamp)
+        if self._parameters.lockstep:
+            self._try_to_answer()
+
+    def _try_to_answer(self) -> None:
+        """Decide on the pending state, if it is complete, fresh, and its target is known."""
+        stamp = self._pending_ns
+        if stamp is None or not self._check_complete() or not self._check_fresh(stamp):
+            return
+        if self._target is None or (self._parameters.lockstep and self._target_ns != stamp):
+            # In lockstep a target that is still to come is the normal course of an episode.
+            if self._target is None:
+                self._set_status(Level.WARN, "waiting for target_pose")
+            return
+        self._pending_ns = None
+        if not self._ticks.answered(stamp):
+            self._controller.forget()
+        start = time.perf_counter()
+        command = self._controller.decide(
+            self._mapper.position, self._mapper.velocity, self._target
+        ).tolist()
+        self._durations_us.append((time.perf_counter() - start) * 1e6)
+        if not all(map(math.isfinite, command)):
+            self._set_status(Level.ERROR, "the policy's action is not finite: no command is sent")
+            return
+        message = self._message.fill(stamp, command)
+        self._publisher.publish(message)
+        self._answer = (stamp, message)
+        self._counts["commands"] += 1
+        self._counts["unusual"] += bool(self._controller.unusual)
+        self._set_status(Level.OK, "commanding")
+
+    def _check_complete(self) -> bool:
+        missing = self._mapper.missing
+        if missing:
+            self._set_status(
+                Level.WARN,
+                f"joint_states lacks {', '.join(missing)}: check the driver and joint_prefix",
+            )
+        return not missing
+
+    def _check_fresh(self, stamp: int) -> bool:
+        mapper = self._mapper
+        old = [
+            name
+            for name, updated in zip(mapper.joint_names, mapper.updated_ns, strict=True)
+            if stamp - updated > self._timeout_ns
+        ]
+        if old:
+            self._set_status(Level.WARN, f"joint_states no longer updates {', '.join(old)}")
+        return not old
+
+    def _set_status(self, level: Level, text: str) -> None:
+        if self._status != (level, text):
+            self._status = (level, text)
+            self._diagnostics.changed()
+
+    def _report(self) -> Status:
+        level, text = self._status
+        unusual = self._controller.unusual
+        if self._received_s is not None and not self._parameters.lockstep:
+            silent_s = time.monotonic() - self._received_s
+            if silent_s > self._parameters.state_timeout_s:
+                level, text = Level.WARN, f"no joint_states for {silent_s:.1f} s"
+        if level is Level.OK and unusual:
+            level, text = Level.WARN, f"unlike training: {', '.join(unusual)}"
+        durations = sorted(self._durations_us)
+        manifest = self._bundle.manifest
+        return (
+            level,
+            text,
+            {
+                "robot": manifest.robot,
+                "bundle": str(self._bundle.folder),
+                "algorithm": manifest.algorithm,
+                **self._counts,
+                "inference_p50_us": _percentile(durations, 0.50),
+                "inference_p99_us": _percentile(durations, 0.99),
+            },
+        )
+
+
+def _load_robot(parameters: PolicyParameters, bundle: Bundle) -> RobotModel:
+    """Load the robot, its joints named as in the bundle, without the prefix."""
+    robot = load_robot(
+        parameters.robot or bundle.manifest.robot,
+        urdf=parameters.urdf,
+        tool_link=parameters.tool_link,
+        base_link=parameters.base_link,
+    )
+    names = tuple(name.removeprefix(parameters.joint_prefix) for name in robot.joint_names)
+    return dataclasses.replace(robot, joint_names=names)
+
+
+def _percentile(ordered: list[float], fraction: float) -> str:
+    if not ordered:
+        return "none"
+    return f"{ordered[min(int(fraction * len(ordered)), len(ordered) - 1)]:.1f}"
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node."""
+    return run_node(PolicyNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundle_samples import make_manifest, make_network, write_sample
+from sinew_core.action import ActionDecoder
+from sinew_core.bundle import load_bundle
+from sinew_core.bundle.controller import ControlTicks, PolicyController
+from sinew_core.observation import ObservationBuilder, Signals
+from sinew_core.robots.catalogue import load_robot
+
+PANDA = load_robot("panda")
+MS = 1_000_000
+AT_REST = [0.0] * 7
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    manifest = make_manifest(PANDA.joint_names, PANDA.limits, "panda")
+    folder = tmp_path_factory.mktemp("controller") / "bundle"
+    return load_bundle(write_sample(folder, make_network((24, 8, 7)), manifest))
+
+
+def reference(bundle, position, velocity, target, previous_action):
+    """Compute observation and command by the parts that the environment uses."""
+    signals = Signals(7)
+    signals.joint_position[:] = position
+    signals.joint_velocity[:] = velocity
+    signals.target_position_base[:] = target
+    signals.previous_action[:] = previous_action
+    builder = ObservationBuilder(bundle.specification.observation, PANDA.chain)
+    observation = builder.build(signals)
+    decoder = ActionDecoder(bundle.specification.action)
+    command = decoder.decode(bundle.policy.act(observation), signals.joint_position)
+    return observation, command, decoder.action
+
+
+def test_the_second_decision_sees_the_first_action(bundle):
+    controller = PolicyController(bundle, PANDA.chain)
+    position, target = PANDA.home_rad.tolist(), [0.5, 0.1, 0.4]
+    _, expected, action = reference(bundle, position, AT_REST, target, AT_REST)
+    assert np.array_equal(controller.decide(position, AT_REST, target), expected)
+    observation, expected, _ = reference(bundle, position, AT_REST, target, action)
+    assert np.array_equal(controller.decide(position, AT_REST, target), expected)
+    assert np.array_equal(controller.observation, observation)
+
+
+def test_forgetting_starts_with_a_previous_action_of_zero(bundle):
+    controller = PolicyController(bundle, PANDA.chain)
+    position, target = PANDA.home_rad.tolist(), [0.5, 0.1, 0.4]
+    first = controller.decide(position, AT_REST, target).copy()
+    second = controller.decide(position, AT_REST, target).copy()
+    controller.forget()
+    assert np.array_equal(controller.decide(position, AT_REST, target), first)
+    assert not np.array_equal(first, second)
+
+
+def test_fields_far_outside_the_training_range_are_named(bundle):
+    network = bundle.network
+    spec = bundle.specification.observation
+    where = spec.slice("joint_velocity")
+    controller = PolicyController(bundle, PANDA.chain, unusual_std=20.0)
+    # The sample network's normaliser: mean of some 1, standard deviation of at most 2, so that a
+    # scaled velocity of 100 lies more than 20 of them away, and usual signals do not.
+    usual = (network.observation_mean[where] / spec.fields[1].scale).tolist()
+    controller.decide(PANDA.home_rad.tolist(), usual, [0.5, 0.1, 0.4])
+    assert controller.unusual == ()
+    fast = [100.0 / scale for scale in spec.fields[1].scale]
+    controller.decide(PANDA.home_rad.tolist(), fast, [0.5, 0.1, 0.4])
+    assert controller.unusual == ("joint_velocity",)
+
+
+def test_lockstep_decides_at_multiples_of_the_control_period():
+    ticks = ControlTicks(25, lockstep=True)
+    due = [ms for ms in range(1000, 1100, 10) if ticks.is_due(ms * MS)]
+    assert due == [1000, 1040, 1080]
+
+
+def test_real_time_decides_on_the_first_state_of_each_period():
+    ticks = ControlTicks(25, lockstep=False)
+    answered = []
+    for ms in (1003, 1013, 1039, 1041, 1079, 1095, 1121):
+        if ticks.is_due(ms * MS):
+            ticks.answered(ms * MS)
+            answered.append(ms)
+    assert answered == [1003, 1041, 1095, 1121]
+
+
+@given(st.lists(st.integers(0, 10**10), max_size=50).map(sorted), st.sampled_from([10, 25, 30]))
+def test_real_time_never_decides_twice_in_a_period(stamps, rate_hz):
+    ticks = ControlTicks(rate_hz, lockstep=False)
+    answered = []
+    for stamp in stamps:
+        if ticks.is_due(stamp):
+            ticks.answered(stamp)
+            answered.append(stamp // ticks.period_ns)
+    assert len(answered) == len(set(answered))
+    assert set(answered) == {stamp // ticks.period_ns for stamp in stamps}
+
+
+@pytest.mark.parametrize(
+    ("lockstep", "gap_ms", "in_force"),
+    [
+        (True, 40, True),
+        (True, 80, False),
+        (True, -40, False),
+        (False, 40, True),
+        (False, 99, True),
+        (False, 101, False),
+        (False, -50, False),
+    ],
+)
+def test_the_previous_action_is_in_force_only_without_a_gap(lockstep, gap_ms, in_force):
+    ticks = ControlTicks(25, lockstep=lockstep)
+    assert not ticks.answered(2000 * MS)
+    assert ticks.answered((2000 + gap_ms) * MS) is in_force
+
+
+@pytest.mark.parametrize(
+    ("jump_ms", "new"), [(40, False), (1000, False), (1001, True), (-40, False), (-41, True)]
+)
+def test_a_jump_of_the_stamps_is_a_new_epoch(jump_ms, new):
+    ticks = ControlTicks(25, lockstep=False)
+    ticks.answered(5000 * MS)
+    assert ticks.is_new_epoch((5000 + jump_ms) * MS) is new
+    if new:
+        assert ticks.is_due((5000 + jump_ms) * MS)

@@ -1,0 +1,303 @@
+import math
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from bundle_samples import make_manifest, make_network, write_sample
+from sinew_core.bundle import load_bundle
+from sinew_core.bundle.controller import PolicyController
+from sinew_core.observation import ObservationBuilder, Signals
+from sinew_core.robots.catalogue import load_robot
+from sinew_ros.messages import JointStateMapper
+from sinew_ros.qos import RELIABLE
+from sinew_ros.stamps import stamp_ns, to_stamp
+
+pytestmark = pytest.mark.graph
+
+MODULE = "sinew_policy.policy"
+PANDA = load_robot("panda")
+HOME = PANDA.home_rad.tolist()
+TARGET = (0.5, 0.1, 0.4)
+MS = 1_000_000
+START = 1_000 * MS
+
+
+@pytest.fixture
+def folder(tmp_path):
+    manifest = make_manifest(PANDA.joint_names, PANDA.limits, "panda")
+    return write_sample(tmp_path / "bundle", make_network((24, 8, 7)), manifest)
+
+
+def state(stamp, position=HOME, names=PANDA.joint_names, velocity=None):
+    message = JointState(name=list(names), position=list(position))
+    message.velocity = [0.1] * len(position) if velocity is None else list(velocity)
+    message.header.stamp = to_stamp(stamp)
+    return message
+
+
+def target(stamp=0, position=TARGET, frame="panda_link0"):
+    message = PoseStamped()
+    message.header.stamp = to_stamp(stamp)
+    message.header.frame_id = frame
+    point = message.pose.position
+    point.x, point.y, point.z = position
+    message.pose.orientation.w = 1.0
+    return message
+
+
+class Rig:
+    """The policy node with the test on both sides of it."""
+
+    def __init__(self, probe, start_node, folder, **parameters):
+        self.process = start_node(MODULE, {"bundle": folder, **parameters})
+        self.probe = probe
+        self.commands = probe.listen(JointTrajectory, "policy/command", RELIABLE)
+        self.reports = probe.listen(DiagnosticArray, "diagnostics", RELIABLE)
+        self.states = probe.publisher(JointState, "joint_states", RELIABLE)
+        self.targets = probe.publisher(PoseStamped, "target_pose", RELIABLE)
+        probe.until(lambda: probe.node.count_publishers("policy/command"), "the command publisher")
+        probe.until(lambda: self.status()[0] == "waiting for joint_states", "the first report")
+
+    def status(self):
+        """Return (message, values) of the latest report."""
+        if not self.reports:
+            return "", {}
+        latest = self.reports[-1].status[0]
+        return latest.message, {pair.key: pair.value for pair in latest.values}
+
+    def until_status(self, part):
+        self.probe.until(lambda: part in self.status()[0], f"status '{part}'")
+
+    def until_count(self, key, value):
+        self.probe.until(lambda: self.status()[1].get(key) == str(value), f"{key} {value}")
+
+    def until_commands(self, count):
+        self.probe.until(lambda: len(self.commands) >= count, f"{count} commands")
+
+
+def expected_commands(folder, states, point=TARGET):
+    """Compute the commands that the controller gives for (position, velocity) one after another."""
+    controller = PolicyController(load_bundle(folder), PANDA.chain)
+    return [controller.decide(q, v, point).tolist() for q, v in states]
+
+
+def test_commands_answer_states_at_the_control_rate(probe, start_node, folder):
+    rig = Rig(probe, start_node, folder)
+    rig.targets.publish(target())
+    # Across two topics nothing orders the state after the target, so it is sent again.
+    probe.until(lambda: rig.commands or rig.states.publish(state(START)), "the first command")
+    for stamp in (START + 10 * MS, START + 39 * MS, START + 40 * MS):
+        rig.states.publish(state(stamp))
+    rig.until_commands(2)
+    first, second = rig.commands
+    velocity = [0.1] * 7
+    assert [stamp_ns(c.header.stamp) for c in (first, second)] == [START, START + 40 * MS]
+    assert first.header.frame_id == "/policy"
+    assert tuple(first.joint_names) == PANDA.joint_names
+    expected = expected_commands(folder, [(HOME, velocity)] * 2)
+    assert [c.points[0].velocities.tolist() for c in (first, second)] == expected
+    assert len(first.points) == 1
+    assert not first.points[0].positions
+
+
+def test_nothing_is_published_before_a_target(probe, start_node, folder):
+    rig = Rig(probe, start_node, folder)
+    rig.states.publish(state(START))
+    rig.until_status("waiting for target_pose")
+    assert rig.commands == []
+
+
+def test_nothing_is_published_before_a_state(probe, start_node, folder):
+    rig = Rig(probe, start_node, folder)
+    rig.targets.publish(target())
+    rig.targets.publish(target(frame="elsewhere"))  # its report shows that both have arrived
+    rig.until_count("rejected_targets", 1)
+    assert rig.commands == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [target(frame="camera"), target(position=(math.nan, 0.0, 0.0))], ids=["frame", "nan"]
+)
+def test_a_wrong_target_is_rejected_and_reported(probe, start_node, folder, wrong):
+    rig = Rig(probe, start_node, folder)
+    rig.targets.publish(wrong)
+    rig.until_status("is rejected")
+    rig.states.publish(state(START))
+    rig.until_status("waiting for target_pose")
+    assert rig.commands == []
+
+
+def test_missing_joints_are_named_and_no_command_is_sent(probe, start_node, folder):
+    rig = Rig(probe, start_node, folder, lockstep=True)
+    rig.targets.publish(target(START))
+    rig.states.publish(state(START, HOME[:6], PANDA.joint_names[:6]))
+    rig.until_status("joint_states lacks panda_joint7")
+    assert rig.commands == []
+
+
+def test_a_joint_that_is_no_longer_updated_stops_the_commands(probe, start_node, folder):
+    rig = Rig(probe, start_node, folder, lockstep=True)
+    rig.targets.publish(target(START))
+    rig.states.publish(state(START))
+    rig.until_commands(1)
+    later = START + 200 * MS
+    rig.targets.publish(target(later))
+    rig.states.publish(state(later, HOME[:6], PANDA.joint_names[:6]))
+    rig.until_status("no longer updates panda_joint7")
+    assert len(rig.commands) == 1
+
+
+def test_joints_in_another_order_among_others_give_the_same_command(probe, start_node, folder):
+    rig = Rig(probe, start_node, folder, lockstep=True)
+    names = ("finger", *reversed(PANDA.joint_names))
+    velocity = [0.05 * i for i in range(7)]
+    shuffled = state(START, [9.0, *reversed(HOME)], names, [9.0, *reversed(velocity)])
+    rig.targets.publish(target(START))
+    rig.states.publish(shuffled)
+    rig.until_commands(1)
+    expected = expected_commands(folder, [(HOME, velocity)])[0]
+    assert rig.commands[0].points[0].velocities.tolist() == expected
+
+
+def test_lockstep_waits_for_the_target_of_the_same_stamp(probe, start_node, folder):
+    rig = Rig(probe, start_node, folder, lockstep=True)
+    rig.targets.publish(target(START - 40 * MS))
+    rig.states.publish(state(START))
+    rig.until_count("states", 1)
+    assert rig.commands == []
+    rig.targets.publish(target(START))
+    rig.until_commands(1)
+
+
+def test_lockstep_answers_a_repeated_state_with_the_same_command(probe, start_node, folder):
+    rig = Rig(probe, start_node, folder, lockstep=True)
+    rig.targets.publish(target(START))
+    rig.states.publish(state(START))
+    rig.until_commands(1)
+    rig.states.publish(state(START))
+    rig.until_commands(2)
+    assert rig.commands[0] == rig.commands[1]
+    # The repetition does not count as a decision: the next one follows the first.
+    rig.targets.publish(target(START + 40 * MS))
+    rig.states.publish(state(START + 40 * MS))
+    rig.until_commands(3)
+    expected = expected_commands(folder, [(HOME, [0.1] * 7)] * 2)
+    assert rig.commands[2].points[0].velocities.tolist() == expected[1]
+
+
+def test_lockstep_answers_control_ticks_only_and_an_episode_starts_afresh(
+    probe, start_node, folder
+):
+    rig = Rig(probe, start_node, folder, lockstep=True)
+    second = 2 * START
+    for stamp in (START, START + 10 * MS, second):
+        rig.targets.publish(target(stamp))
+        rig.states.publish(state(stamp))
+        rig.until_count("states", 1 + [START, START + 10 * MS, second].index(stamp))
+    rig.until_commands(2)
+    assert [stamp_ns(c.header.stamp) for c in rig.commands] == [START, second]
+    assert rig.commands[0].points[0].velocities == rig.commands[1].points[0].velocities
+
+
+def test_unusual_observations_are_reported(probe, start_node, folder):
+    rig = Rig(probe, start_node, folder, lockstep=True)
+    rig.targets.publish(target(START))
+    rig.states.publish(state(START, velocity=[1e4] * 7))
+    rig.until_status("unlike training: joint_velocity")
+    _, values = rig.status()
+    assert values["unusual"] == "1"
+    assert float(values["inference_p50_us"]) <= float(values["inference_p99_us"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_node_with_status_0(probe, start_node, folder, number):
+    rig = Rig(probe, start_node, folder)
+    rig.process.supervised = False
+    rig.process.signal(number)
+    assert rig.process.wait(5.0) == 0
+    assert "Traceback" not in rig.process.output
+
+
+def test_a_damaged_bundle_is_refused_in_one_line(start_node, folder):
+    weights = folder / "policy.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    process = start_node(MODULE, {"bundle": folder})
+    assert process.wait() == 1
+    assert "policy.safetensors: expected SHA-256" in process.output
+    assert len(process.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "named"),
+    [
+        ({"robot": "iiwa14"}, "joint_names: expected panda_joint1"),
+        ({"control_rate_hz": 50}, "control_rate_hz: expected 25, found 50"),
+        ({"filter_rate_hz": 50}, "filter_rate_hz: expected at least 100, found 50"),
+        ({"bundel": "x"}, "unknown parameter 'bundel'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(start_node, folder, parameters, named):
+    process = start_node(MODULE, {"bundle": folder, **parameters})
+    assert process.wait() == 1
+    assert named in process.output
+    assert "Traceback" not in process.output
+
+
+def test_a_missing_bundle_parameter_is_refused(start_node):
+    process = start_node(MODULE)
+    assert process.wait() == 1
+    assert "bundle is empty" in process.output
+
+
+def test_the_node_imports_no_training_libraries():
+    program = (
+        "import sys, sinew_policy.policy\n"
+        "heavy = {'torch', 'onnx', 'pybullet', 'mujoco', 'gymnasium', 'numba'} & set(sys.modules)\n"
+        "sys.exit(' '.join(sorted(heavy)) or 0)"
+    )
+    path = ":".join(map(str, (ROOT / "src").iterdir()))
+    result = subprocess.run(
+        [sys.executable, "-c", program], env={"PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_signals_sent_through_messages_give_the_same_observation_to_the_last_bit(folder):
+    spec = load_bundle(folder).specification.observation
+    rng = np.random.default_rng(0)
+    mapper = JointStateMapper(PANDA.joint_names)
+    from_arrays, from_messages = Signals(7), Signals(7)
+    builders = [ObservationBuilder(spec, PANDA.chain) for _ in range(2)]
+    for _ in range(100):
+        from_arrays.joint_position[:] = rng.uniform(-2.0, 2.0, 7)
+        from_arrays.joint_velocity[:] = rng.normal(size=7)
+        from_arrays.target_position_base[:] = rng.normal(size=3)
+        sent = through_the_wire(
+            state(
+                START,
+                from_arrays.joint_position.tolist(),
+                velocity=from_arrays.joint_velocity.tolist(),
+            )
+        )
+        aim = through_the_wire(target(START, from_arrays.target_position_base.tolist()))
+        mapper.update(sent)
+        point = aim.pose.position
+        from_messages.joint_position[:] = mapper.position
+        from_messages.joint_velocity[:] = mapper.velocity
+        from_messages.target_position_base[:] = (point.x, point.y, point.z)
+        expected = builders[0].build(from_arrays)
+        assert np.array_equal(builders[1].build(from_messages), expected)
+
+
+def through_the_wire(message):
+    from rclpy.serialization import deserialize_message, serialize_message
+
+    return deserialize_message(serialize_message(message), type(message))
