@@ -19,6 +19,7 @@ from torch import Tensor
 from sinew_core.algorithms.networks import MLP, Adam
 from sinew_core.algorithms.parameters import DDPGParameters
 from sinew_core.algorithms.replay import Transitions
+from sinew_core.bundle.runtime import PolicyNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,18 @@ class DDPG:
             0
         ].numpy()
         return action
+
+    def policy_network(self, *, averaged: bool) -> PolicyNetwork:
+        """Return the actor, or the slow target actor, whose average over updates acts smoother."""
+        actor = self.target_actor if averaged else self.actor
+        size = actor.sizes[0]
+        return PolicyNetwork(
+            layers=actor.layers(),
+            hidden_activation="relu",
+            output_activation="tanh",
+            observation_mean=np.zeros(size, dtype=np.float32),
+            observation_std=np.ones(size, dtype=np.float32),
+        )
 
     def update(self, batch: Transitions) -> DDPGLosses:
         """Take one gradient step on the critic, one on the actor when due, and move the targets."""

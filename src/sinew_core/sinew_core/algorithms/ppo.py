@@ -24,6 +24,7 @@ from sinew_core.algorithms.noise import LinearSchedule
 from sinew_core.algorithms.normaliser import Normaliser
 from sinew_core.algorithms.parameters import PPOParameters
 from sinew_core.algorithms.returns import generalised_advantages
+from sinew_core.bundle.runtime import PolicyNetwork
 
 Float = NDArray[np.float32]
 OBSERVATION_CLIP = 10.0
@@ -84,11 +85,23 @@ class PPO:
             start=rate, end=parameters.final_learning_rate, steps=parameters.learning_rate_steps
         )
         self._steps = 0
+        self.updates = 0
 
     def act(self, observation: Float) -> Float:
         """Return the mean action (n,) in [-1, 1] for an observation (size,)."""
         action: Float = self.actor.forward(self._inputs(observation[None]))[0].numpy()
         return action
+
+    def policy_network(self) -> PolicyNetwork:
+        """Return the actor with its normaliser."""
+        return PolicyNetwork(
+            layers=self.actor.layers(),
+            hidden_activation="tanh",
+            output_activation="tanh",
+            observation_mean=self.normaliser.mean,
+            observation_std=self.normaliser.std,
+            observation_clip=OBSERVATION_CLIP,
+        )
 
     def update(self, steps: Steps) -> PPOLosses:
         """Learn from one iteration's steps, collected by the current policy."""
@@ -108,6 +121,7 @@ class PPO:
                         observation[index], action[index], old_log_prob[index], advantage[index]
                     )
                     value = self._update_critic(observation[index], value_target[index])
+                    self.updates += 1
                     losses.append((policy[0], value, *policy[1:]))
         if self.parameters.normalise_observations:
             self.normaliser.update(steps.observation)

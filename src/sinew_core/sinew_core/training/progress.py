@@ -1,0 +1,57 @@
+"""What training tells while it runs, and what it returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sinew_core.evaluation import EvaluationResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """The state of a run; `success_rate` is that of the latest evaluation.
+
+    `return_mean` is over the latest training episodes; `remaining_s` is the time that all allowed
+    steps would take, so it is an upper bound.
+    """
+
+    env_steps: int
+    wall_s: float
+    env_steps_per_s: float
+    success_rate: float
+    return_mean: float
+    remaining_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """One evaluation during training."""
+
+    env_steps: int
+    wall_s: float
+    success_rate: float
+    return_mean: float
+    episodes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What a run reached.
+
+    Attributes:
+        confirmed: whether fresh episodes confirmed the target success rate.
+        stopped: whether the user ended it.
+        evaluation: of the policy in the bundle; None before the first evaluation.
+        bundle: its folder; None before the first evaluation.
+        updates: gradient steps of the learner.
+    """
+
+    env_steps: int
+    wall_s: float
+    updates: int
+    confirmed: bool
+    stopped: bool
+    curve: tuple[CurvePoint, ...]
+    evaluation: EvaluationResult | None
+    bundle: Path | None
