@@ -1,6 +1,9 @@
 """Behaviour of the velocity filter of one arm."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -195,3 +198,12 @@ def test_impossible_period_is_refused(period_s):
 def test_margin_that_leaves_no_room_is_refused():
     with pytest.raises(ConfigError, match="margin_rad"):
         exact(one_joint(lower=-0.1, upper=0.1), margin_rad=0.1)
+
+
+def test_filter_needs_no_compiler_and_no_learning_library():
+    check = (
+        "import sys, sinew_core.safety.filter; "
+        "sys.exit(bool({'numba', 'torch', 'pybullet', 'gymnasium'} & set(sys.modules)))"
+    )
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", check], env=environment).returncode == 0

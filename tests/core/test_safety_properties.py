@@ -141,7 +141,7 @@ def ready(parameters, start, limits=PANDA):
     return limiter
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     assumptions,
     st.lists(

@@ -208,6 +208,15 @@ def outward_bound(
     return bound, cause
 
 
+def clamp(desired: float, lo: float, hi: float, cause_lo: int, cause_hi: int) -> tuple[float, int]:
+    """Return `desired` itself between lo and hi, else the bound, with the cause."""
+    if desired > hi:
+        return hi, cause_hi
+    if desired < lo:
+        return lo, cause_lo
+    return desired, NO_CAUSE
+
+
 def recover(
     joints: Sequence[Row], model: Row, state: Rows, joint: int, lo: float, hi: float
 ) -> tuple[float, float, bool]:
@@ -266,20 +275,14 @@ def limit_arm(
             lo, hi = inner_lo, inner_hi
             if outside and fault == NO_FAULT:
                 fault = OUTSIDE_LIMITS
-        if lo > hi:
-            u = braked(v, joints[SPEED_STEP][j])
-            out[j], causes[j] = u, BY_POSITION
-            if lo > hi + TOLERANCE:
-                causes[j] = BY_BRAKE
-                fault = BOUNDS_CONFLICT
-        elif u > hi:
-            out[j], causes[j] = hi, cause_hi
-        elif u < lo:
-            out[j], causes[j] = lo, cause_lo
+        if lo > hi + TOLERANCE:
+            fault = BOUNDS_CONFLICT
+            out[j], cause = braked(v, joints[SPEED_STEP][j]), BY_BRAKE
+        elif lo > hi:
+            out[j], cause = braked(v, joints[SPEED_STEP][j]), BY_POSITION
         else:
-            out[j], causes[j] = u, NO_CAUSE
-        if out[j] == desired[j]:
-            causes[j] = NO_CAUSE
+            out[j], cause = clamp(u, lo, hi, cause_lo, cause_hi)
+        causes[j] = cause if out[j] != u else NO_CAUSE
     return fault
 
 
@@ -320,21 +323,10 @@ def step_arm(
 ) -> int:
     """Run one cycle of one arm: observe, limit (or brake), and remember the command.
 
-    Args:
-        joints: constants (9, n_joints).
-        model: constants (8,).
-        state: intervals and last command (3, n_joints); updated.
-        history: ring of the last commands (L_max + 1, n_joints); updated after `head`.
-        head: index of the last command in `history`; the caller advances it by one.
-        desired: desired velocities (n_joints,) rad/s.
-        measured: measured positions (n_joints,) rad, where not finite: no measurement.
-        fresh: whether `measured` counts at all.
-        brake: whether to brake instead of following `desired`.
-        out: published velocities (n_joints,) rad/s; written.
-        causes: cause of each intervention (n_joints,); written.
-
-    Returns:
-        The gravest fault.
+    `joints` (9, n), `model` (8,), `state` (3, n) as the constants above index them; `history`
+    (L_max + 1, n) is the ring of commands with the last at `head`, written after it. `measured`
+    (n,) counts if `fresh` and where finite. Writes `out` and `causes` (n,); returns the gravest
+    fault.
     """
     fault = observe_arm(model, state, history, head, measured, fresh)
     if not brake:

@@ -14,11 +14,9 @@ class SafetyParameters(Parameters):
     The defaults suit the simulated arms in lockstep (no jitter, no latency). Their velocity drives
     have the effort limits of the real ones: a step of the command takes a few milliseconds where an
     effort saturates, more against gravity than with it, so that the joint lags (`interpolation`)
-    and is displaced by up to half a milliradian a step (`noise_rad`, `drift_rad_s`, which also
-    covers the creep of PyBullet's solver at rest, some 6 mrad/s). At the full acceleration limits
-    of all joints at once the efforts do not suffice to follow, and the observer rightly stops the
-    arm; at half of them neither engine nor robot came near. `velocity_scale` keeps measured speeds
-    inside the limits, too.
+    and is displaced by up to half a milliradian a step (`noise_rad`, `drift_rad_s`). At more than
+    half the acceleration limits of all joints at once the efforts do not always suffice to follow;
+    the observer then rightly stops the arm. The speed left is 99 % of the limit.
     """
 
     margin_rad: float = parameter(
@@ -28,7 +26,7 @@ class SafetyParameters(Parameters):
         1e-3, "Largest error of a measured position", unit="rad", minimum=0.0, maximum=0.1
     )
     drift_rad_s: float = parameter(
-        0.01,
+        0.005,
         "Largest velocity error of the drive that does not scale with the command",
         unit="rad/s",
         minimum=0.0,
@@ -62,7 +60,7 @@ class SafetyParameters(Parameters):
         maximum=0.5,
     )
     velocity_scale: float = parameter(
-        0.95, "Part of the robot's velocity limits that may be used", minimum=0.01, maximum=1.0
+        1.0, "Part of the robot's velocity limits that may be used", minimum=0.01, maximum=1.0
     )
     acceleration_scale: float = parameter(
         0.5, "Part of the robot's acceleration limits that may be used", minimum=0.01, maximum=1.0

@@ -27,6 +27,7 @@ for _helper in (
     eq.observe_arm,
     eq.outward_bound,
     eq.recover,
+    eq.clamp,
     eq.limit_arm,
     eq.step_arm,
 ):
