@@ -15,6 +15,7 @@ from sinew_core.tasks.reach import (
     ReachTask,
     panda_gym_reach,
     reference_reach,
+    reference_shaped_reach,
 )
 
 PANDA = load_robot("panda")
@@ -121,6 +122,14 @@ def test_velocity_energy_and_smoothness_penalties_by_hand():
     assert rest_reward({"smoothness_weight": 0.05}, action=1.0, before=-0.5) == pytest.approx(
         -0.1125
     )
+
+
+def test_the_reference_shaped_reward_weighs_as_its_source():
+    reach = ReachTask(PANDA, reference_shaped_reach(), Rates())
+    assert goal_reward(reach, 0.3, 0.0) == pytest.approx(-0.3)
+    # 0.1 * 2 rad/s + 0.01 * 42 W + 0.05 * 2.25 = 0.7325
+    rows = [np.full((1, 7), value) for value in (2.0, 3.0, 1.0, -0.5)]
+    assert float(reach.reward_rest(*rows)[0]) == pytest.approx(-0.7325)
 
 
 def test_a_constant_action_is_perfectly_smooth():

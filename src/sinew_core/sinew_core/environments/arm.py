@@ -60,6 +60,20 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
     commands that the filter changed in this step) and filter_fault (0: none).
 
     `reset` takes options start_rad (n,) and target_m (3,) in place of random ones.
+
+    Args:
+        robot: name, path of a robot file, or a model.
+        urdf: path of a URDF that replaces the robot's own.
+        engine: one of `sinew_core.simulation.ENGINE_NAMES`.
+        action_mode: one of `sinew_core.specs.ACTION_MODES`.
+        task_parameters: target box, success and reward.
+        action_parameters: scale of the action.
+        rates: of physics, filter and control.
+        safety: of the safety filter; None: `simulation_safety`.
+        command_delay_cycles: filter cycles until a decision takes effect; the last one holds.
+        gravity_compensation: whether joint_effort counts from the effort that holds the arm.
+        terminate_on_success: whether success ends the episode.
+        render_mode: None or "rgb_array".
     """
 
     # Gymnasium reads it from the class and types it as an instance's.
@@ -83,20 +97,6 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
     ) -> None:
         """Start the engine.
 
-        Args:
-            robot: name, path of a robot file, or a model.
-            urdf: path of a URDF that replaces the robot's own.
-            engine: one of `sinew_core.simulation.ENGINE_NAMES`.
-            action_mode: one of `sinew_core.specs.ACTION_MODES`.
-            task_parameters: target box, success and reward.
-            action_parameters: scale of the action.
-            rates: of physics, filter and control.
-            safety: of the safety filter; None: `simulation_safety`.
-            command_delay_cycles: filter cycles until a decision takes effect; the last one holds.
-            gravity_compensation: whether joint_effort counts from the effort that holds the arm.
-            terminate_on_success: whether success ends the episode.
-            render_mode: None or "rgb_array".
-
         Raises:
             ConfigError: for an unknown name, or a delay beyond one control period.
             RobotError: for a robot that cannot be loaded.
@@ -115,18 +115,9 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         self.builder = ObservationBuilder(
             self.observation_spec, compiled_tool_position(self.robot.chain)
         )
-        size, n = self.observation_spec.size, self.robot.n_joints
-        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
-        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (n,), np.float32)
         self._delay = _checked_delay(command_delay_cycles, self.rates)
         self._decoder = ActionDecoder(self.action_spec)
-        self._signals = Signals(n)
-        self._effort = np.zeros(n)
-        self._desired = np.zeros(n)
-        self._desired_before = np.zeros(n)
-        self._action_before = np.zeros(n)
-        self._ticks = 0
-        self._interventions = 0
+        self._allocate()
         self._engine = make_engine(engine, self.robot, self.rates.physics_rate_hz)
         self._drive = make_drive(
             action_mode,
@@ -136,6 +127,18 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             self.rates.filter_period_s,
             gravity_compensation=gravity_compensation,
         )
+
+    def _allocate(self) -> None:
+        size, n = self.observation_spec.size, self.robot.n_joints
+        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (n,), np.float32)
+        self._signals = Signals(n)
+        self._effort = np.zeros(n)
+        self._desired = np.zeros(n)
+        self._desired_before = np.zeros(n)
+        self._action_before = np.zeros(n)
+        self._ticks = 0
+        self._interventions = 0
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, object] | None = None
