@@ -136,7 +136,7 @@ def test_a_wrong_target_is_rejected_and_reported(probe, start_node, folder, wron
 
 
 def test_missing_joints_are_named_and_no_command_is_sent(probe, start_node, folder):
-    rig = Rig(probe, start_node, folder, lockstep=True)
+    rig = Rig(probe, start_node, folder, pace="lockstep")
     rig.targets.publish(target(START))
     rig.states.publish(state(START, HOME[:6], PANDA.joint_names[:6]))
     rig.until_status("joint_states lacks panda_joint7")
@@ -144,7 +144,7 @@ def test_missing_joints_are_named_and_no_command_is_sent(probe, start_node, fold
 
 
 def test_a_joint_that_is_no_longer_updated_stops_the_commands(probe, start_node, folder):
-    rig = Rig(probe, start_node, folder, lockstep=True)
+    rig = Rig(probe, start_node, folder, pace="lockstep")
     rig.targets.publish(target(START))
     rig.states.publish(state(START))
     rig.until_commands(1)
@@ -156,7 +156,7 @@ def test_a_joint_that_is_no_longer_updated_stops_the_commands(probe, start_node,
 
 
 def test_joints_in_another_order_among_others_give_the_same_command(probe, start_node, folder):
-    rig = Rig(probe, start_node, folder, lockstep=True)
+    rig = Rig(probe, start_node, folder, pace="lockstep")
     names = ("finger", *reversed(PANDA.joint_names))
     velocity = [0.05 * i for i in range(7)]
     shuffled = state(START, [9.0, *reversed(HOME)], names, [9.0, *reversed(velocity)])
@@ -168,7 +168,7 @@ def test_joints_in_another_order_among_others_give_the_same_command(probe, start
 
 
 def test_lockstep_waits_for_the_target_of_the_same_stamp(probe, start_node, folder):
-    rig = Rig(probe, start_node, folder, lockstep=True)
+    rig = Rig(probe, start_node, folder, pace="lockstep")
     rig.targets.publish(target(START - 40 * MS))
     rig.states.publish(state(START))
     rig.until_count("states", 1)
@@ -178,7 +178,7 @@ def test_lockstep_waits_for_the_target_of_the_same_stamp(probe, start_node, fold
 
 
 def test_lockstep_answers_a_repeated_state_with_the_same_command(probe, start_node, folder):
-    rig = Rig(probe, start_node, folder, lockstep=True)
+    rig = Rig(probe, start_node, folder, pace="lockstep")
     rig.targets.publish(target(START))
     rig.states.publish(state(START))
     rig.until_commands(1)
@@ -196,7 +196,7 @@ def test_lockstep_answers_a_repeated_state_with_the_same_command(probe, start_no
 def test_lockstep_answers_control_ticks_only_and_an_episode_starts_afresh(
     probe, start_node, folder
 ):
-    rig = Rig(probe, start_node, folder, lockstep=True)
+    rig = Rig(probe, start_node, folder, pace="lockstep")
     second = 2 * START
     for stamp in (START, START + 10 * MS, second):
         rig.targets.publish(target(stamp))
@@ -208,7 +208,7 @@ def test_lockstep_answers_control_ticks_only_and_an_episode_starts_afresh(
 
 
 def test_unusual_observations_are_reported(probe, start_node, folder):
-    rig = Rig(probe, start_node, folder, lockstep=True)
+    rig = Rig(probe, start_node, folder, pace="lockstep")
     rig.targets.publish(target(START))
     rig.states.publish(state(START, velocity=[1e4] * 7))
     rig.until_status("unlike training: joint_velocity")

@@ -27,7 +27,11 @@ class PolicyParameters(Parameters):
         unit="Hz",
         minimum=0,
     )
-    lockstep: bool = parameter(False, "answer each control tick once its own target_pose has come")
+    pace: str = parameter(
+        "realtime",
+        "decide on the first state of each control period, or on each tick with its target_pose",
+        choices=("realtime", "lockstep"),
+    )
     state_timeout_s: float = parameter(
         0.1, "age from which a joint's state is too old to decide on", unit="s", minimum=1e-3
     )

@@ -43,12 +43,13 @@ class PolicyNode(SinewNode):
         super().__init__("policy")
         self._parameters = parameters = declare_from(self, PolicyParameters)
         self._bundle = bundle = load_bundle(parameters.bundle)
+        self._lockstep = parameters.pace == "lockstep"
         robot = _load_robot(parameters, bundle)
         self._require_fit(robot)
         rates = bundle.specification.rates
         names = [parameters.joint_prefix + name for name in bundle.manifest.joint_names]
         self._mapper = JointStateMapper(names)
-        self._ticks = ControlTicks(rates.control_rate_hz, lockstep=parameters.lockstep)
+        self._ticks = ControlTicks(rates.control_rate_hz, lockstep=self._lockstep)
         self._controller = PolicyController(bundle, robot.chain, unusual_std=parameters.unusual_std)
         self._message = CommandMessage(
             names,
@@ -75,7 +76,7 @@ class PolicyNode(SinewNode):
             JointState,
             "joint_states",
             self._on_state,
-            state_subscription(lockstep=parameters.lockstep),
+            state_subscription(lockstep=self._lockstep),
         )
 
     def _require_fit(self, robot: RobotModel) -> None:
@@ -102,7 +103,7 @@ class PolicyNode(SinewNode):
         self._counts["states"] += 1
         self._received_s = time.monotonic()
         if self._answer is not None and self._answer[0] == stamp:
-            if self._parameters.lockstep:
+            if self._lockstep:
                 self._counts["repeats"] += 1
                 self._publisher.publish(self._answer[1])
         elif self._ticks.is_due(stamp):
@@ -122,7 +123,7 @@ class PolicyNode(SinewNode):
             )
             return
         self._target, self._target_ns = target, stamp_ns(message.header.stamp)
-        if self._parameters.lockstep:
+        if self._lockstep:
             self._try_to_answer()
 
     def _try_to_answer(self) -> None:
@@ -130,7 +131,7 @@ class PolicyNode(SinewNode):
         stamp = self._pending_ns
         if stamp is None or not self._check_complete() or not self._check_fresh(stamp):
             return
-        if self._target is None or (self._parameters.lockstep and self._target_ns != stamp):
+        if self._target is None or (self._lockstep and self._target_ns != stamp):
             # In lockstep a target that is still to come is the normal course of an episode.
             if self._target is None:
                 self._set_status(Level.WARN, "waiting for target_pose")
@@ -181,7 +182,7 @@ class PolicyNode(SinewNode):
     def _report(self) -> Status:
         level, text = self._status
         unusual = self._controller.unusual
-        if self._received_s is not None and not self._parameters.lockstep:
+        if self._received_s is not None and not self._lockstep:
             silent_s = time.monotonic() - self._received_s
             if silent_s > self._parameters.state_timeout_s:
                 level, text = Level.WARN, f"no joint_states for {silent_s:.1f} s"
