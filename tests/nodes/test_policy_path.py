@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from bundle_samples import make_manifest, make_network, write_sample
 from geometry_msgs.msg import PoseStamped
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
 
+from bundle_samples import make_manifest, make_network, write_sample
 from sinew_core.bundle import load_bundle
 from sinew_core.bundle.controller import PolicyController
 from sinew_core.environments.arm import ArmEnv

@@ -1,0 +1,42 @@
+"""Arguments of the form name:=value, as launch files take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import yaml
+
+from sinew_core.errors import ConfigError
+
+
+def parse_arguments(argv: Sequence[str]) -> dict[str, object]:
+    """Return the values by name; each value is read as YAML, so that 1e3 and [1, 2] work.
+
+    Raises:
+        ConfigError: for a word of another form, a repeated name, or a value that is not YAML.
+    """
+    values: dict[str, object] = {}
+    for word in argv:
+        name, given, text = word.partition(":=")
+        if not given or not name:
+            raise ConfigError(f"'{word}' is not an argument: write name:=value, such as seed:=1")
+        if name in values:
+            raise ConfigError(f"'{name}' is given twice: keep one")
+        values[name] = parse_value(name, text)
+    return values
+
+
+def parse_value(name: str, text: str) -> object:
+    """Return a value read as YAML; numbers such as 1e-3, which YAML takes for text, as numbers."""
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        raise ConfigError(f"{name}:={text!r} cannot be read: quote the value") from None
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        try:
+            return float(value) if any(c.isdigit() for c in value) else value
+        except ValueError:
+            return value
+    return value

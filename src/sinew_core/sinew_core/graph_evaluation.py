@@ -1,0 +1,213 @@
+"""Judge a deployed system from its joint states alone, episode by episode, without ROS."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinew_core.evaluation import wilson_interval
+from sinew_core.files import write_atomically
+from sinew_core.robots.limits import JointLimits
+from sinew_core.tasks.reach import HoldJudge
+
+FloatArray = NDArray[np.float64]
+
+# A simulated drive may pass a commanded limit by its solver's error; a violation is more than that.
+POSITION_SLACK_RAD = 1e-6
+VELOCITY_SLACK = 1e-3
+
+_TRACED = ("time_s", "distance_m", "position_rad", "velocity_rad_s", "success")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Episode:
+    """One finished episode; the arrays have a row for each joint state.
+
+    time_s: (n_states,) since its first state.
+    distance_m: (n_states,) tool to target.
+    position_rad, velocity_rad_s: (n_states, n_joints).
+    """
+
+    success: bool
+    control_steps: int
+    target_m: FloatArray
+    time_s: FloatArray
+    distance_m: FloatArray
+    position_rad: FloatArray
+    velocity_rad_s: FloatArray
+    limit_violations: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeTrace:
+    """What one episode over the graph did, as its joint states tell.
+
+    time_s: (n_states,) seconds since the episode began.
+    distance_m: (n_states,) tool to target.
+    velocity_rad_s: (n_states, n_joints) measured.
+    """
+
+    time_s: FloatArray
+    distance_m: FloatArray
+    velocity_rad_s: FloatArray
+    success: bool
+
+
+@dataclass(kw_only=True)
+class EpisodeJudge:
+    """Follows the joint states of an episode and says when it has ended.
+
+    tool_position: forward kinematics, (n,) rad to (3,) m in the base frame.
+    max_control_steps: the episode is truncated after so many control periods.
+    """
+
+    judge: HoldJudge
+    limits: JointLimits
+    tool_position: Callable[[FloatArray], FloatArray]
+    max_control_steps: int
+    _target: FloatArray = field(default_factory=lambda: np.zeros(3))
+    _rows: list[tuple[float, float, FloatArray, FloatArray]] = field(default_factory=list)
+    _control_steps: int = -1
+    _violations: int = 0
+
+    def begin(self, target_m: FloatArray) -> None:
+        """Start an episode towards `target_m` (3,) in the base frame."""
+        self._target = np.array(target_m)
+        self._rows = []
+        self._control_steps = -1
+        self._violations = 0
+        self.judge.reset()
+
+    def observe(
+        self, time_s: float, position: FloatArray, velocity: FloatArray, *, control_tick: bool
+    ) -> Episode | None:
+        """Take one joint state; return the episode when this state ends it.
+
+        The first control tick is the state that the first decision is made on. Success is judged
+        at control ticks only, exactly as the environment does.
+        """
+        tool = self.tool_position(position)
+        distance = float(np.linalg.norm(self._target - tool))
+        self._rows.append((time_s, distance, np.array(position), np.array(velocity)))
+        self._violations += violates(self.limits, position, velocity)
+        if not control_tick:
+            return None
+        self._control_steps += 1
+        if self.judge.update(distance, float(np.max(np.abs(velocity)))):
+            return self._finish(success=True)
+        if self._control_steps >= self.max_control_steps:
+            return self._finish(success=False)
+        return None
+
+    def _finish(self, *, success: bool) -> Episode:
+        times, distances, positions, velocities = zip(*self._rows, strict=True)
+        return Episode(
+            success=success,
+            control_steps=self._control_steps,
+            target_m=self._target,
+            time_s=np.array(times) - times[0],
+            distance_m=np.array(distances),
+            position_rad=np.array(positions),
+            velocity_rad_s=np.array(velocities),
+            limit_violations=self._violations,
+        )
+
+
+def violates(limits: JointLimits, position: FloatArray, velocity: FloatArray) -> bool:
+    """Return whether any joint (n,) is outside its position or velocity limit."""
+    outside = (position < limits.position_lower_rad - POSITION_SLACK_RAD) | (
+        position > limits.position_upper_rad + POSITION_SLACK_RAD
+    )
+    too_fast = np.abs(velocity) > limits.velocity_rad_s * (1.0 + VELOCITY_SLACK)
+    return bool(np.any(outside | too_fast))
+
+
+def summarise(episodes: Sequence[Episode]) -> dict[str, object]:
+    """Return the figures of `eval_graph` that joint states give."""
+    successes = sum(e.success for e in episodes)
+    return {
+        "episodes": len(episodes),
+        "successes": successes,
+        "success_rate": successes / len(episodes) if episodes else None,
+        "success_ci95": list(wilson_interval(successes, len(episodes))) if episodes else None,
+        "length_mean": float(np.mean([e.control_steps for e in episodes])) if episodes else None,
+        "limit_violations": sum(e.limit_violations for e in episodes),
+    }
+
+
+class LinkMeter:
+    """Counts lost joint states and measures how long the graph takes from state to output."""
+
+    def __init__(self, state_period_ns: int) -> None:
+        """Take the period of the joint states."""
+        self.lost = 0
+        self._period_ns = state_period_ns
+        self._last_ns: int | None = None
+        self._received_s: dict[int, float] = {}
+        self._latencies_ms: list[float] = []
+        self._answered_ns = 0
+
+    def pause(self) -> None:
+        """Expect a jump of the stamps: a reset follows."""
+        self._last_ns = None
+        self._received_s.clear()
+
+    def repeated(self) -> None:
+        """Count a state that the driver sent again, because an answer to it was lost."""
+        self.lost += 1
+
+    def state(self, stamp_ns: int, received_s: float) -> None:
+        """Take the arrival of a joint state."""
+        if self._last_ns is not None:
+            self.lost += max(0, round((stamp_ns - self._last_ns) / self._period_ns) - 1)
+        self._last_ns = stamp_ns
+        self._received_s[stamp_ns] = received_s
+
+    def output(self, command_stamp_ns: int, received_s: float) -> None:
+        """Take a filter output that follows the policy's command of this stamp."""
+        if command_stamp_ns == self._answered_ns:
+            return
+        self._answered_ns = command_stamp_ns
+        began_s = self._received_s.get(command_stamp_ns)
+        if began_s is not None:
+            self._latencies_ms.append(1e3 * (received_s - began_s))
+            # Older states can no longer be answered: the memory stays small.
+            self._received_s = {k: v for k, v in self._received_s.items() if k > command_stamp_ns}
+
+    def latency_ms(self) -> dict[str, float | None]:
+        """Return the median and the 99th percentile in milliseconds, None before any output."""
+        if not self._latencies_ms:
+            return {"latency_ms_p50": None, "latency_ms_p99": None}
+        p50, p99 = np.percentile(self._latencies_ms, [50, 99])
+        return {"latency_ms_p50": float(p50), "latency_ms_p99": float(p99)}
+
+
+def write_traces(path: Path, episodes: Sequence[Episode]) -> None:
+    """Write the motion of episodes as one compressed file of arrays, atomically."""
+    arrays: dict[str, FloatArray] = {}
+    for i, episode in enumerate(episodes):
+        for name in _TRACED:
+            arrays[f"{i}/{name}"] = np.asarray(getattr(episode, name), dtype=np.float64)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub expects a flag
+    write_atomically(path, buffer.getvalue())
+
+
+def read_traces(path: Path) -> list[EpisodeTrace]:
+    """Read what `write_traces` wrote, as the report draws it."""
+    with np.load(path, allow_pickle=False) as file:
+        count = len({name.split("/")[0] for name in file.files})
+        return [
+            EpisodeTrace(
+                time_s=file[f"{i}/time_s"],
+                distance_m=file[f"{i}/distance_m"],
+                velocity_rad_s=file[f"{i}/velocity_rad_s"],
+                success=bool(file[f"{i}/success"]),
+            )
+            for i in range(count)
+        ]

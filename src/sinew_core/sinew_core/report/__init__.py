@@ -1,0 +1,1 @@
+"""Reports that a person reads: one self-contained page with its figures inside."""

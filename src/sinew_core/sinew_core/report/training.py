@@ -1,0 +1,144 @@
+"""The report of a training run: what was trained, how well it does, and the pictures of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinew_core.graph_evaluation import EpisodeTrace
+from sinew_core.report.figures import (
+    distance_over_time,
+    learning_curve,
+    velocities_against_limits,
+)
+from sinew_core.report.page import Page
+from sinew_core.training.progress import CurvePoint
+
+Figures = Mapping[str, object]
+
+NOTHING = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingReport:
+    """Everything that the page shows.
+
+    figures: the content of `report.json`.
+    picture_png: the arm at its target; None when no renderer is at hand.
+    """
+
+    figures: Figures
+    curve: Sequence[CurvePoint]
+    traces: Sequence[EpisodeTrace]
+    tolerance_m: float
+    velocity_limit_rad_s: NDArray[np.float64]
+    joint_names: Sequence[str]
+    picture_png: bytes | None
+    configuration: str
+
+    def html(self) -> str:
+        """Return the page."""
+        f = self.figures
+        page = Page(
+            f"{f['robot']}: {f['task']} with {str(f['algorithm']).upper()}",
+            f"run {f['run']}, seed {f['seed']}, {f['action_mode']}, trained in {f['engine']}",
+        )
+        _verdicts(page, f)
+        if self.picture_png is not None:
+            page.picture(
+                self.picture_png, "The arm at the end of an episode; the sphere is its target."
+            )
+        page.section("Figures")
+        page.table(("", "environment", "ROS 2 graph"), evaluation_rows(f))
+        page.section("Learning")
+        page.text(training_sentence(f))
+        page.figure(learning_curve(self.curve), "Evaluations during training, without exploration.")
+        if self.traces:
+            self._graph(page)
+        page.section("Configuration")
+        page.preformatted(self.configuration)
+        return page.html()
+
+    def _graph(self, page: Page) -> None:
+        page.section("Over the ROS 2 graph")
+        page.figure(
+            distance_over_time(self.traces, self.tolerance_m),
+            "Distance of the tool to its target, from joint states alone; success is 0.5 s at rest "
+            "below the dashed line.",
+        )
+        page.figure(
+            velocities_against_limits(self.traces, self.velocity_limit_rad_s, self.joint_names),
+            "Measured joint velocities against the limits that the safety filter keeps.",
+        )
+
+
+def training_sentence(figures: Figures) -> str:
+    """Say in one sentence how long training took."""
+    return (
+        f"{figures['env_steps']:,} environment steps in {figures['train_wall_s']:.1f} s "
+        f"({figures['env_steps_per_s']:.0f} steps/s)"
+    )
+
+
+def evaluation_rows(figures: Figures) -> list[tuple[str, str, str]]:
+    """Return the rows (what, in the environment, over the graph) of the summary table."""
+    env, graph = _part(figures, "eval_env"), _part(figures, "eval_graph")
+    rows = [
+        ("episodes", _shown(env, "episodes"), _shown(graph, "episodes")),
+        ("success", _success(env), _success(graph)),
+        ("return", _return(env), NOTHING),
+        ("mean length", _shown(env, "length_mean", "{:.1f} steps"), NOTHING),
+        ("limit violations", NOTHING, _shown(graph, "limit_violations")),
+        ("filter interventions", NOTHING, _shown(graph, "interventions")),
+        ("latency p50 / p99", NOTHING, _latency(graph)),
+        ("messages lost", NOTHING, _shown(graph, "messages_lost")),
+    ]
+    return [row for row in rows if row[1:] != (NOTHING, NOTHING)]
+
+
+def _part(figures: Figures, key: str) -> Figures | None:
+    part = figures.get(key)
+    return part if isinstance(part, Mapping) else None
+
+
+def _shown(part: Figures | None, key: str, form: str = "{}") -> str:
+    return NOTHING if part is None or part.get(key) is None else form.format(part[key])
+
+
+def _success(part: Figures | None) -> str:
+    if part is None:
+        return NOTHING
+    low, high = cast("tuple[float, float]", part["success_ci95"])
+    rate = part["success_rate"]
+    return f"{part['successes']} of {part['episodes']} = {rate:.1%} [{low:.1%}, {high:.1%}]"
+
+
+def _return(part: Figures | None) -> str:
+    return NOTHING if part is None else f"{part['return_mean']:.2f} ± {part['return_std']:.2f}"
+
+
+def _latency(part: Figures | None) -> str:
+    if part is None or part.get("latency_ms_p50") is None:
+        return NOTHING
+    return f"{part['latency_ms_p50']:.2f} / {part['latency_ms_p99']:.2f} ms"
+
+
+def _verdicts(page: Page, figures: Figures) -> None:
+    env, graph = _part(figures, "eval_env"), _part(figures, "eval_graph")
+    if env is not None:
+        page.verdict(f"In the environment: {_success(env)}", good=_good(env))
+    if graph is not None:
+        page.verdict(f"Over the ROS 2 graph: {_success(graph)}", good=_good(graph))
+        violations = graph["limit_violations"]
+        page.verdict(f"Limit violations: {violations}", good=violations == 0)
+    else:
+        page.text(str(figures.get("graph_note", "The ROS 2 graph was not evaluated.")))
+
+
+def _good(part: Figures) -> bool:
+    rate = part["success_rate"]
+    return isinstance(rate, float) and rate >= 0.95

@@ -1,0 +1,178 @@
+"""The whole configuration of a run: what to do, and every section of parameters behind it.
+
+It is written as a ROS 2 parameter file, so that `config:=runs/NAME/config.yaml` repeats a run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from sinew_core.errors import ConfigError, suggest
+from sinew_core.parameters import Parameters, describe
+from sinew_core.rates import Rates
+from sinew_core.safety.parameters import SafetyParameters
+from sinew_core.tasks.reach import ReachParameters
+from sinew_core.training.config import ALGORITHMS, TrainConfig
+
+P = TypeVar("P", bound=Parameters)
+
+_ROS_KEYS = ("/**", "ros__parameters")
+
+
+def section_classes(algorithm: str) -> dict[str, type[Parameters]]:
+    """Return the parameter class of each section that a run of this algorithm has."""
+    return {
+        algorithm: algorithm_parameters(algorithm),
+        "reach": ReachParameters,
+        "rates": Rates,
+        "safety": SafetyParameters,
+    }
+
+
+def algorithm_parameters(algorithm: str) -> type[Parameters]:
+    """Return the hyper-parameter class of an algorithm."""
+    module = importlib.import_module("sinew_core.algorithms.parameters")
+    found: type[Parameters] = getattr(module, f"{algorithm.upper()}Parameters")
+    return found
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfiguration:
+    """`train` and its sections."""
+
+    train: TrainConfig
+    algorithm: Parameters
+    reach: ReachParameters
+    rates: Rates
+    safety: SafetyParameters
+
+    @classmethod
+    def from_mapping(
+        cls, mapping: Mapping[str, object], source: str = "configuration"
+    ) -> RunConfiguration:
+        """Build from nested plain values; sections may also be written `section.name: value`.
+
+        Raises:
+            ConfigError: for unknown names with a suggestion, and for every violation.
+        """
+        nested = _nest(mapping)
+        own = {name for name, _, _ in describe(TrainConfig)}
+        train = TrainConfig.from_mapping({k: v for k, v in nested.items() if k in own}, source)
+        classes = section_classes(train.algorithm)
+        _refuse_unknown(nested, own, classes, source)
+        sections = {
+            name: kind.from_mapping(
+                _section(nested.get(name, {}), name, source), f"{source}: {name}"
+            )
+            for name, kind in classes.items()
+        }
+        return cls.from_sections(train, sections)
+
+    @classmethod
+    def from_sections(
+        cls, train: TrainConfig, sections: Mapping[str, Parameters]
+    ) -> RunConfiguration:
+        """Build from the sections that `section_classes` names."""
+        return cls(
+            train=train,
+            algorithm=sections[train.algorithm],
+            reach=_typed(sections["reach"], ReachParameters),
+            rates=_typed(sections["rates"], Rates),
+            safety=_typed(sections["safety"], SafetyParameters),
+        )
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return nested plain values; empty lists, which ROS cannot type, are left out."""
+        sections = {
+            self.train.algorithm: self.algorithm,
+            "reach": self.reach,
+            "rates": self.rates,
+            "safety": self.safety,
+        }
+        return {
+            **self.train.to_mapping(),
+            **{
+                name: {k: v for k, v in section.to_mapping().items() if v != []}
+                for name, section in sections.items()
+            },
+        }
+
+    def to_yaml(self) -> str:
+        """Return the text of a ROS 2 parameter file."""
+        wrapped = {_ROS_KEYS[0]: {_ROS_KEYS[1]: self.to_mapping()}}
+        return yaml.safe_dump(wrapped, sort_keys=False)
+
+
+def read_parameter_file(path: Path) -> dict[str, object]:
+    """Return the values of a ROS 2 parameter file for any node (`/**`).
+
+    Raises:
+        ConfigError: when it cannot be read or has another form.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"parameter file {path} cannot be read: {reason}") from None
+    for key in _ROS_KEYS:
+        if not isinstance(content, dict) or list(content) != [key]:
+            raise ConfigError(f"parameter file {path}: expected '/**: ros__parameters:' on top")
+        content = content[key]
+    if not isinstance(content, dict):
+        raise ConfigError(f"parameter file {path}: expected names and values, found {content!r}")
+    return content
+
+
+def _nest(mapping: Mapping[str, object]) -> dict[str, object]:
+    nested: dict[str, object] = {}
+    for key, value in mapping.items():
+        section, dot, name = key.partition(".")
+        if not dot:
+            inside = nested.get(key)
+            merge = isinstance(inside, dict) and isinstance(value, Mapping)
+            nested[key] = {**value, **inside} if merge else value  # type: ignore[dict-item]  # both are mappings here
+            continue
+        inside = nested.setdefault(section, {})
+        if not isinstance(inside, dict):
+            raise ConfigError(f"'{section}' is both a value and a section of '{key}': keep one")
+        nested[section] = {**inside, name: value}
+    return nested
+
+
+def _refuse_unknown(
+    nested: Mapping[str, object],
+    own: set[str],
+    classes: Mapping[str, type[Parameters]],
+    source: str,
+) -> None:
+    for name in nested:
+        if name in own or name in classes:
+            continue
+        if name in ALGORITHMS:
+            chosen = next(iter(classes))
+            raise ConfigError(
+                f"{source}: '{name}' configures another algorithm than algorithm:={chosen}: "
+                f"remove it, or choose algorithm:={name}"
+            )
+        raise ConfigError(
+            f"{source}: unknown parameter '{name}': {suggest(name, [*own, *classes])}"
+        )
+
+
+def _section(value: object, name: str, source: str) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"{source}: '{name}' is a section: write {name}.PARAMETER:=VALUE, found {value!r}"
+        )
+    return value
+
+
+def _typed(parameters: Parameters, kind: type[P]) -> P:
+    assert isinstance(parameters, kind)
+    return parameters

@@ -1,0 +1,11 @@
+"""Names of the files in a run folder, `runs/NAME/`."""
+
+BUNDLE_FOLDER = "bundle"
+CONFIGURATION_FILE = "config.yaml"
+GRAPH_FILE = "graph_lockstep.json"
+PICTURE_FILE = "picture.png"
+PROGRESS_FILE = "progress.json"
+REALTIME_FILE = "graph_realtime.json"
+REPORT_FILE = "report.json"
+REPORT_PAGE = "report.html"
+TRAINING_FILE = "training.json"

@@ -1,0 +1,78 @@
+"""Run a launch file as a child process, in the launch system's own terms."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sinew_core.errors import RunError
+
+_STOP_WITHIN_S = 20.0
+_POLL_S = 0.2
+
+
+class Launch:
+    """One running launch file; its output goes to a log file.
+
+    `ROS_DOMAIN_ID` keeps its graph apart from any other that runs on this machine.
+    """
+
+    def __init__(
+        self, name: str, arguments: Mapping[str, object], log: Path, domain_id: int | None = None
+    ) -> None:
+        """Start `name.launch.yaml`."""
+        self._name = name
+        self._log = log
+        environment = dict(os.environ, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST")
+        if domain_id is not None:
+            environment["ROS_DOMAIN_ID"] = str(domain_id)
+        words = [f"{k}:={_text(v)}" for k, v in arguments.items()]
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "sinew_bringup.launcher", name, *words],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,  # Ctrl-C reaches it once, through `stop`
+            )
+
+    def wait(self, while_waiting: Callable[[], None] = lambda: None) -> None:
+        """Wait for its end.
+
+        Raises:
+            RunError: with the last line of its output when it failed.
+        """
+        while True:
+            try:
+                status = self._process.wait(_POLL_S)
+                break
+            except subprocess.TimeoutExpired:
+                while_waiting()
+        if status != 0:
+            raise RunError(f"{self._name} failed (see {self._log}): {self._last_words()}")
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does, and wait."""
+        if self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(_STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _last_words(self) -> str:
+        """Return the line that says why: the last about an error, else the last of all."""
+        lines = self._log.read_text(errors="replace").splitlines()
+        told = [line for line in lines if line.strip()] or ["it said nothing"]
+        errors = [line for line in told if "error" in line.lower() or "refused" in line.lower()]
+        return (errors or told)[-1].strip()
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+
+from sinew_core.graph_evaluation import (
+    EpisodeJudge,
+    LinkMeter,
+    read_traces,
+    summarise,
+    violates,
+    write_traces,
+)
+from sinew_core.rates import Rates
+from sinew_core.robots.catalogue import load_robot
+from sinew_core.tasks.reach import HoldJudge, ReachParameters
+
+PANDA = load_robot("panda")
+TARGET = np.array([0.4, 0.0, 0.4])
+AWAY = np.array([0.5, 0.0, 0.4])
+REST = np.zeros(7)
+
+
+def judge(tool_positions, max_control_steps=75):
+    """Return a judge whose forward kinematics yields these tool positions in turn."""
+    positions = iter(tool_positions)
+    made = EpisodeJudge(
+        judge=HoldJudge(ReachParameters(hold_s=0.08), Rates()),
+        limits=PANDA.limits,
+        tool_position=lambda q: next(positions),
+        max_control_steps=max_control_steps,
+    )
+    made.begin(TARGET)
+    return made
+
+
+def observe(made, index, velocity=REST, control_tick=True):
+    return made.observe(index * 0.04, PANDA.home_rad, velocity, control_tick=control_tick)
+
+
+def test_holding_the_target_ends_the_episode_with_success():
+    # 0.08 s at 25 Hz: the first and the last good tick lie two periods apart, so three good ticks
+    made = judge([AWAY, TARGET, TARGET, TARGET])
+    assert [observe(made, i) for i in range(3)] == [None, None, None]
+    episode = observe(made, 3)
+    assert episode.success
+    assert episode.control_steps == 3
+    assert episode.distance_m == pytest.approx([0.1, 0.0, 0.0, 0.0])
+    assert episode.time_s == pytest.approx([0.0, 0.04, 0.08, 0.12])
+
+
+def test_moving_through_the_target_is_no_success():
+    made = judge([TARGET] * 4, max_control_steps=3)
+    fast = np.full(7, 0.06)
+    assert [observe(made, i, fast) for i in range(3)] == [None, None, None]
+    assert not observe(made, 3, fast).success
+
+
+def test_states_between_control_ticks_are_recorded_but_not_judged():
+    made = judge([TARGET] * 10)
+    for i in range(10):
+        assert observe(made, i, control_tick=False) is None
+
+
+def test_a_joint_outside_its_limit_or_too_fast_is_a_violation():
+    limits = PANDA.limits
+    beyond = PANDA.home_rad.copy()
+    beyond[3] = limits.position_upper_rad[3] + 1e-5
+    assert not violates(limits, PANDA.home_rad, limits.velocity_rad_s)
+    assert violates(limits, beyond, REST)
+    assert violates(limits, PANDA.home_rad, -1.002 * limits.velocity_rad_s)
+
+
+def test_violations_are_counted_per_state():
+    made = judge([AWAY] * 4, max_control_steps=3)
+    fast = 2.0 * PANDA.limits.velocity_rad_s
+    for i in range(3):
+        observe(made, i, fast)
+    assert observe(made, 3).limit_violations == 3
+
+
+def test_the_summary_has_rate_and_interval():
+    made = judge([AWAY] * 2, max_control_steps=1)
+    observe(made, 0)
+    failed = observe(made, 1)
+    made = judge([TARGET] * 3)
+    observe(made, 0)
+    observe(made, 1)
+    reached = observe(made, 2)
+    figures = summarise([failed, reached])
+    assert figures["success_rate"] == 0.5
+    low, high = figures["success_ci95"]
+    assert 0.09 < low < 0.1  # Wilson for 1 of 2: 0.0945 to 0.9055
+    assert 0.9 < high < 0.91
+    assert figures["length_mean"] == 1.5
+
+
+def test_traces_come_back_as_written(tmp_path):
+    made = judge([AWAY] * 2, max_control_steps=1)
+    observe(made, 0, np.full(7, 0.5))
+    episode = observe(made, 1)
+    write_traces(tmp_path / "traces.npz", [episode])
+    (trace,) = read_traces(tmp_path / "traces.npz")
+    assert not trace.success
+    assert np.array_equal(trace.velocity_rad_s, episode.velocity_rad_s)
+
+
+def test_latency_runs_from_the_state_to_the_first_output_that_follows_it():
+    meter = LinkMeter(10_000_000)
+    meter.state(10_000_000, received_s=1.000)
+    meter.output(10_000_000, received_s=1.002)
+    meter.output(10_000_000, received_s=1.012)  # the same decision, still in force
+    meter.state(20_000_000, received_s=1.010)
+    meter.output(20_000_000, received_s=1.014)
+    assert meter.latency_ms()["latency_ms_p50"] == pytest.approx(3.0)  # median of 2 and 4
+
+
+def test_gaps_in_the_stamps_are_lost_states():
+    meter = LinkMeter(10_000_000)
+    for stamp in (10_000_000, 20_000_000, 50_000_000):
+        meter.state(stamp, 0.0)
+    assert meter.lost == 2
+
+
+def test_a_reset_is_no_gap():
+    meter = LinkMeter(10_000_000)
+    meter.state(10_000_000, 0.0)
+    meter.pause()
+    meter.state(1_000_000_000, 0.0)
+    assert meter.lost == 0
