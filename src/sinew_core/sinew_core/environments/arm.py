@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sinew_core.action import ActionDecoder, ActionParameters, make_action_spec
 from sinew_core.environments.compiled import tick_figures
-from sinew_core.environments.drive import make_drive, simulation_safety
+from sinew_core.environments.drive import make_drive
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.observation import ObservationBuilder, Signals, reach_observation_spec
 from sinew_core.rates import Rates
@@ -69,7 +69,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         task_parameters: target box, success and reward.
         action_parameters: scale of the action.
         rates: of physics, filter and control.
-        safety: of the safety filter; None: `simulation_safety`.
+        safety: of the safety filter.
         command_delay_cycles: filter cycles until a decision takes effect; the last one holds.
         gravity_compensation: whether joint_effort counts from the effort that holds the arm.
         terminate_on_success: whether success ends the episode.
@@ -103,7 +103,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         """
         self.robot = load_robot(robot, urdf=urdf) if isinstance(robot, str) else robot
         self.rates = rates or Rates()
-        self.safety_parameters = safety or simulation_safety(self.robot.limits)
+        self.safety_parameters = safety or SafetyParameters()
         self.render_mode = _checked_render_mode(render_mode)
         self.metadata = {**self.metadata, "render_fps": self.rates.control_rate_hz}
         self.terminate_on_success = terminate_on_success

@@ -16,20 +16,6 @@ from sinew_core.simulation.engine import Engine
 FloatArray = NDArray[np.float64]
 
 
-_SIMULATED_ACCELERATION_RAD_S2 = 6.0
-
-
-def simulation_safety(limits: JointLimits) -> SafetyParameters:
-    """Return the safety filter for a simulated arm: its acceleration is reduced to 6 rad/s².
-
-    A simulated velocity drive takes the whole change of a filter period in one physics step, five
-    times as steep. With the 20 rad/s² of the Panda it saturates, falls behind its command by more
-    than the filter allows for, and the filter stops the arm.
-    """
-    fraction = _SIMULATED_ACCELERATION_RAD_S2 / float(limits.acceleration_rad_s2.max())
-    return SafetyParameters(acceleration_scale=min(1.0, fraction))
-
-
 class Drive(Protocol):
     """Commands the engine once per cycle of the safety filter."""
 
