@@ -19,9 +19,9 @@ MAY_IMPORT = {
 # The heavy requirements, and the modules of the core that need each.
 HEAVY = {
     "torch": ("sinew_core.algorithms", "sinew_core.training"),
-    "pybullet": ("sinew_core.simulation.pybullet_engine",),
+    "pybullet": ("sinew_core.simulation",),
     "mujoco": ("sinew_core.simulation",),
-    "gymnasium": ("sinew_core.environments",),
+    "gymnasium": ("sinew_core.environments", "sinew_core.evaluation"),
     "numba": ("sinew_core",),
     "onnx": ("sinew_core.bundle.onnx_export",),
 }

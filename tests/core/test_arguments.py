@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinew_core.arguments import parse_arguments, parse_value
+from sinew_core.arguments import parse_arguments, parse_value, split_arguments
 from sinew_core.errors import ConfigError
 
 
@@ -49,3 +49,7 @@ def test_any_text_is_read_or_refused_in_one_line(text):
     except ConfigError as error:
         message = str(error)
     assert "\n" not in message
+
+
+def test_the_text_of_a_value_may_hold_the_separator_or_nothing():
+    assert split_arguments(["a:=b:=c", "d:=", "e:=1e3"]) == {"a": "b:=c", "d": "", "e": "1e3"}

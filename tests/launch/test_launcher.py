@@ -5,8 +5,7 @@ import sys
 import pytest
 import yaml
 
-from sinew_bringup.launcher import main, parse_arguments
-from sinew_core.errors import ConfigError
+from sinew_bringup.launcher import main
 
 NODE = """
 import sys, yaml
@@ -106,18 +105,3 @@ def test_show_args_lists_every_argument(launch):
 def test_an_unknown_launch_file_is_refused(capsys):
     assert main(["no_such_file"]) == 2
     assert "no launch file 'no_such_file'" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("word", ["a", "a=1", ":=1"])
-def test_an_argument_of_another_form_is_refused(word):
-    with pytest.raises(ConfigError, match="expected name:=value"):
-        parse_arguments([word])
-
-
-def test_an_argument_given_twice_is_refused():
-    with pytest.raises(ConfigError, match="'a' is given twice"):
-        parse_arguments(["a:=1", "a:=2"])
-
-
-def test_a_value_may_hold_the_separator_or_nothing():
-    assert parse_arguments(["a:=b:=c", "d:="]) == {"a": "b:=c", "d": ""}

@@ -13,6 +13,7 @@ import yaml
 
 from sinew_bringup.launch_file import LaunchFile, NodeLaunch
 from sinew_bringup.processes import Command, System, to_stdout
+from sinew_core.arguments import split_arguments
 from sinew_core.errors import ConfigError, SinewError, suggest
 
 _SUFFIX = ".launch.yaml"
@@ -49,27 +50,10 @@ def run(argv: list[str]) -> int:
     if options:
         sys.stdout.write(describe_arguments(file))
         return 0
-    nodes = file.nodes(parse_arguments(words[1:]))
+    nodes = file.nodes(split_arguments(words[1:]))
     with tempfile.TemporaryDirectory(prefix="sinew-launch-") as folder:
         commands = [command(node, i + 1, Path(folder)) for i, node in enumerate(nodes)]
         return System(commands, to_stdout).run()
-
-
-def parse_arguments(words: Sequence[str]) -> dict[str, str]:
-    """Split `name:=value` words.
-
-    Raises:
-        ConfigError: a word has another form, or a name comes twice.
-    """
-    given: dict[str, str] = {}
-    for word in words:
-        name, separator, value = word.partition(":=")
-        if not separator or not name:
-            raise ConfigError(f"argument '{word}': expected name:=value")
-        if name in given:
-            raise ConfigError(f"argument '{name}' is given twice: give it once")
-        given[name] = value
-    return given
 
 
 def launch_folder() -> Path:

@@ -9,21 +9,30 @@ import yaml
 from sinew_core.errors import ConfigError
 
 
-def parse_arguments(argv: Sequence[str]) -> dict[str, object]:
-    """Return the values by name; each value is read as YAML, so that 1e3 and [1, 2] work.
+def split_arguments(argv: Sequence[str]) -> dict[str, str]:
+    """Return the text of each value by name.
 
     Raises:
-        ConfigError: for a word of another form, a repeated name, or a value that is not YAML.
+        ConfigError: for a word of another form, or a repeated name.
     """
-    values: dict[str, object] = {}
+    values: dict[str, str] = {}
     for word in argv:
         name, given, text = word.partition(":=")
         if not given or not name:
             raise ConfigError(f"'{word}' is not an argument: write name:=value, such as seed:=1")
         if name in values:
             raise ConfigError(f"'{name}' is given twice: keep one")
-        values[name] = parse_value(name, text)
+        values[name] = text
     return values
+
+
+def parse_arguments(argv: Sequence[str]) -> dict[str, object]:
+    """Return the values by name; each value is read as YAML, so that 1e3 and [1, 2] work.
+
+    Raises:
+        ConfigError: for a word of another form, a repeated name, or a value that is not YAML.
+    """
+    return {name: parse_value(name, text) for name, text in split_arguments(argv).items()}
 
 
 def parse_value(name: str, text: str) -> object:
