@@ -59,6 +59,7 @@ class NodeProcess:
 
     def interrupt(self) -> int:
         """Send Ctrl-C and return the exit status; a process that hangs fails the test."""
+        self.supervised = False
         self._process.send_signal(signal.SIGINT)
         try:
             return self._process.wait(STOP_WITHIN_S)
@@ -124,7 +125,7 @@ def start_node(tmp_path: Path, started: list[NodeProcess]) -> Iterator[Callable[
         if not process.running():
             continue
         status = process.interrupt()
-        if process.supervised and status != 0:
+        if status != 0:
             problems.append(f"{process.module} exited {status} on SIGINT:\n{process.output}")
     assert not problems, "\n".join(problems)
 
@@ -151,6 +152,7 @@ class Probe:
         from sinew_ros.executor import WaitSetExecutor
 
         self._started = started
+        self.context: Callable[[], object] = str
         self.node = Node("probe")
         self.executor = WaitSetExecutor()
         self.executor.add_node(self.node)
@@ -164,7 +166,7 @@ class Probe:
             crashed = [p for p in self._started if p.supervised and not p.running()]
             if crashed or time.monotonic() > deadline:
                 ended = "".join(f"\n{p.module} ended:\n{p.output}" for p in crashed)
-                pytest.fail(f"waited {timeout_s} s in vain for: {what}{ended}")
+                pytest.fail(f"waited {timeout_s} s in vain for: {what}{ended}\n{self.context()}")
             self.executor.spin_once(0.02)
 
     def listen(self, kind, topic, qos) -> list:
@@ -187,6 +189,14 @@ class Probe:
         self.until(future.done, f"an answer of {name}", timeout_s)
         self.node.destroy_client(client)
         return future.result()
+
+    def forget(self) -> None:
+        """Drop subscriptions and publishers, to begin again with new processes."""
+        for subscription in list(self.node.subscriptions):
+            self.node.destroy_subscription(subscription)
+        for publisher in list(self.node.publishers):
+            if not publisher.topic_name.startswith(("/rosout", "/parameter_events")):
+                self.node.destroy_publisher(publisher)
 
     def close(self) -> None:
         self.executor.shutdown(0)

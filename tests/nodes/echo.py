@@ -46,7 +46,7 @@ class Echo(SinewNode):
         self.finish(3)
         return response
 
-    def cycle(self) -> None:
+    def cycle(self, missed: int) -> None:
         self.cycles += 1
 
     def on_stop(self) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -22,6 +23,7 @@ from sinew_ros.executor import WaitSetExecutor
 
 # How long a signal may wait: Python runs its handler only when the wait in C returns.
 _POLL_S = 0.05
+_DELIVER_S = 0.5
 
 
 class SinewNode(Node):  # type: ignore[misc]  # rclpy is untyped
@@ -37,8 +39,8 @@ class SinewNode(Node):  # type: ignore[misc]  # rclpy is untyped
         if self.exit_code is None:
             self.exit_code = exit_code
 
-    def cycle(self) -> None:
-        """Run one paced cycle; only called with a `cycle_period_s`."""
+    def cycle(self, missed: int) -> None:
+        """Run one paced cycle; `missed` cycles were left out because the last one ended late."""
 
     def on_stop(self) -> None:
         """Send the last messages; the connection still stands."""
@@ -68,6 +70,7 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
         executor.add_node(node)
         _spin(node, executor, lambda: stopped)
         node.on_stop()
+        _deliver(node)
         return node.exit_code or 0
     except SinewError as error:
         sys.stderr.write(f"{_program(node)}: {error}\n")
@@ -83,6 +86,15 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
             signal.signal(number, handler)
 
 
+def _deliver(node: SinewNode) -> None:
+    """Wait until the last messages have arrived; a subscriber that died must not delay the end."""
+    deadline = time.monotonic() + _DELIVER_S
+    for publisher in node.publishers:
+        left_s = deadline - time.monotonic()
+        if left_s > 0.0:
+            publisher.wait_for_all_acked(Duration(seconds=left_s))
+
+
 def _program(node: SinewNode | None) -> str:
     return node.get_name() if node is not None else sys.argv[0].rsplit("/", 1)[-1]
 
@@ -94,7 +106,7 @@ def _spin(node: SinewNode, executor: WaitSetExecutor, stopped: Callable[[], bool
     later ones; cycles missed altogether are left out, not caught up.
     """
     period_s = node.cycle_period_s
-    deadline = time.monotonic()
+    deadline, missed = time.monotonic(), 0
     while not stopped() and node.exit_code is None:
         if period_s is None:
             executor.spin_once(_POLL_S)
@@ -103,9 +115,10 @@ def _spin(node: SinewNode, executor: WaitSetExecutor, stopped: Callable[[], bool
         if left_s > 0.0:
             executor.spin_once(min(left_s, _POLL_S))
             continue
-        node.cycle()
+        node.cycle(missed)
         deadline += period_s
         late_s = time.monotonic() - deadline
+        missed = max(0, int(late_s / period_s))
+        deadline += period_s * missed
         if late_s > 0.0:
-            deadline += period_s * int(late_s / period_s)
             executor.spin_once(0.0)

@@ -152,15 +152,15 @@ class ControllerMessage:
     """A `Float64MultiArray` for `<controller>/commands`, to publish again and again.
 
     `dim[0].label` is the stamp of the state answered and `dim[1].label` that of the policy's
-    command in force, both in nanoseconds; real controllers ignore them.
+    command in force, both in nanoseconds; real controllers ignore them. `message` is the last one.
     """
 
     def __init__(self, n_joints: int) -> None:
         """Build the message for `n_joints` values."""
         self._state = MultiArrayDimension(size=n_joints, stride=n_joints)
         self._command = MultiArrayDimension(size=1, stride=1)
-        self._message = Float64MultiArray()
-        self._message.layout.dim = [self._state, self._command]
+        self.message = Float64MultiArray()
+        self.message.layout.dim = [self._state, self._command]
 
     def fill(
         self, values: Sequence[float], state_stamp: int, command_stamp: int = 0
@@ -168,8 +168,8 @@ class ControllerMessage:
         """Return the message with these values (n,)."""
         self._state.label = str(state_stamp)
         self._command.label = str(command_stamp)
-        self._message.data = array("d", values)
-        return self._message
+        self.message.data = array("d", values)
+        return self.message
 
 
 def answered_stamp(message: Float64MultiArray) -> int | None:

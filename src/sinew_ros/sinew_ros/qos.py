@@ -6,7 +6,15 @@ In lockstep every message is reliable, because each one is waited for.
 
 from __future__ import annotations
 
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.node import Node
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
 
 
 def _profile(
@@ -38,3 +46,14 @@ def state_subscription(*, lockstep: bool) -> QoSProfile:
 def controller_command(*, lockstep: bool) -> QoSProfile:
     """Return the profile for publishing `<controller>/commands`."""
     return RELIABLE if lockstep else CONTROLLER_COMMAND
+
+
+def incompatible_publishers(node: Node, topic: str, subscription: QoSProfile) -> list[str]:
+    """Return one sentence for each publisher of `topic` that this subscription cannot hear."""
+    problems = []
+    for publisher in node.get_publishers_info_by_topic(topic):
+        compatibility, reason = qos_check_compatible(publisher.qos_profile, subscription)
+        if compatibility == QoSCompatibility.ERROR:
+            sender = f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"
+            problems.append(f"QoS of {topic} from {sender} does not fit: {reason}")
+    return problems

@@ -1,0 +1,374 @@
+"""The state machine of the safety filter: arming, watchdogs, braking and the latch.
+
+Free of ROS, and every clock is an argument: `now_ns` is a steady clock, stamps are those of
+messages. In real time `cycle` runs once per filter period. In lockstep it is called after every
+joint state and every command, and returns None until the state at hand can be answered.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from sinew_core.errors import ConfigError
+from sinew_core.parameters import Parameters, parameter
+from sinew_core.rates import Rates
+from sinew_core.safety.filter import Cause, FilterFault, FilterResult
+from sinew_core.safety.gate import CommandGate, Rejection
+
+_NS = 1_000_000_000
+_LOCKSTEP_FUTURE_NS = 10 * _NS
+
+
+class State(enum.Enum):
+    """What the supervisor is doing."""
+
+    DISARMED = "disarmed"
+    ARMED = "armed"
+    BRAKING = "braking"
+    LATCHED = "latched"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SupervisorParameters(Parameters):
+    """Watchdogs of the safety filter."""
+
+    command_timeout_s: float = parameter(
+        0.1, "Age at which a command is stale", unit="s", minimum=0.001, maximum=10.0
+    )
+    state_timeout_s: float = parameter(
+        0.03, "Age at which a joint state is stale", unit="s", minimum=0.001, maximum=10.0
+    )
+    future_s: float = parameter(
+        0.02, "How far in the future a stamp may be", unit="s", minimum=0.0, maximum=1.0
+    )
+    epoch_jump_s: float = parameter(
+        1.0, "Forward jump of stamps that starts a new epoch", unit="s", minimum=0.1, maximum=60.0
+    )
+    rest_speed_rad_s: float = parameter(
+        0.02, "Measured joint speed that counts as rest", unit="rad/s", minimum=1e-4, maximum=1.0
+    )
+    missed_cycles: int = parameter(
+        3, "Filter cycles missed in a row that end in the latch", minimum=1, maximum=10_000
+    )
+    frozen_travel_rad: float = parameter(
+        0.002,
+        "Commanded travel without any change of the measured positions that counts as frozen",
+        unit="rad",
+        minimum=1e-5,
+        maximum=1.0,
+    )
+
+
+def check_watchdogs(parameters: SupervisorParameters, rates: Rates) -> None:
+    """Refuse watchdogs that would trip on a graph that runs as it should.
+
+    Raises:
+        ConfigError: for each timeout that is too short for the rates.
+    """
+    command_s, state_s = 2.5 * rates.control_period_s, 3.0 / rates.state_rate_hz
+    problems = []
+    # 1e-9: 2.5 * 0.04 is 0.1 only up to rounding.
+    if parameters.command_timeout_s < command_s - 1e-9:
+        problems.append(
+            f"command_timeout_s is {parameters.command_timeout_s}: at least 2.5 control periods, "
+            f"{command_s:g} s at control_rate_hz {rates.control_rate_hz}"
+        )
+    if parameters.state_timeout_s < state_s - 1e-9:
+        problems.append(
+            f"state_timeout_s is {parameters.state_timeout_s}: at least 3 state periods, "
+            f"{state_s:g} s at state_rate_hz {rates.state_rate_hz}"
+        )
+    if problems:
+        raise ConfigError("; ".join(problems))
+
+
+class Filter(Protocol):
+    """The part of `VelocityFilter` that is used here."""
+
+    @property
+    def command_rad_s(self) -> tuple[float, ...]:
+        """The last output (n,) rad/s."""
+
+    def reset(
+        self, position_rad: Sequence[float], velocity_rad_s: Sequence[float] | None = None
+    ) -> None:
+        """Start from a measured state."""
+
+    def step(
+        self, desired_rad_s: Sequence[float], measured_position_rad: Sequence[float] | None
+    ) -> FilterResult:
+        """Clamp one command."""
+
+    def brake(self, measured_position_rad: Sequence[float] | None) -> FilterResult:
+        """Decelerate."""
+
+    def hold(self, periods: int) -> None:
+        """Account for missed periods."""
+
+
+class Supervisor:
+    """Decide in every cycle what goes to the driver.
+
+    Attributes:
+        state: see `State`.
+        reason: why the arm brakes or is latched, else why it last stopped.
+        interventions: per joint, cycles by `Cause`.
+        gate: checks and counts the commands.
+        counters: missed cycles, states repeated, and so on.
+        answered_stamp_ns: stamp of the joint state that the last output answers.
+        command_stamp_ns: stamp of the command in force.
+    """
+
+    def __init__(
+        self,
+        joint_names: Sequence[str],
+        velocity_filter: Filter,
+        parameters: SupervisorParameters,
+        *,
+        period_ns: int,
+        control_period_ns: int,
+        lockstep: bool,
+        latched: str | None,
+        set_latch: Callable[[str], None],
+    ) -> None:
+        """Start disarmed, or latched where `latched` gives the reason of an earlier stop.
+
+        `set_latch(reason)` is called when braking begins that ends latched; it must not block.
+        """
+        n = len(joint_names)
+        self.state = State.LATCHED if latched else State.DISARMED
+        self.reason = latched or ""
+        self.interventions: list[Counter[Cause]] = [Counter() for _ in range(n)]
+        self.counters: Counter[str] = Counter()
+        self.gate = CommandGate(
+            joint_names,
+            # In lockstep a command may overtake its state, and waits for it.
+            future_ns=_LOCKSTEP_FUTURE_NS if lockstep else round(parameters.future_s * _NS),
+            old_ns=round(parameters.command_timeout_s * _NS),
+            jump_ns=round(parameters.epoch_jump_s * _NS),
+        )
+        self.answered_stamp_ns = self.command_stamp_ns = self.stamp_ns = 0
+        self._filter, self._set_latch = velocity_filter, set_latch
+        self._period_ns, self._control_ns, self._lockstep = period_ns, control_period_ns, lockstep
+        self._command_ns = round(parameters.command_timeout_s * _NS)
+        self._state_ns = round(parameters.state_timeout_s * _NS)
+        self._missed_cycles = parameters.missed_cycles
+        self._rest_speed = parameters.rest_speed_rad_s
+        self._frozen_travel = parameters.frozen_travel_rad
+        self._zeros: tuple[float, ...] = (0.0,) * n
+        self._output = self._zeros
+        self._position: list[float] = []
+        self._velocity: list[float] = []
+        self._received_ns = self._moved_ns = self._cycled_ns = self._commanded_ns = 0
+        self._travel = 0.0
+        self._fresh = self._started = self._has_command = False
+        self._desired: Sequence[float] = self._zeros
+        self._latch_after = False
+        self._disarmed_stamp = -period_ns - 1
+
+    def observe(
+        self, now_ns: int, stamp_ns: int, position: Sequence[float], velocity: Sequence[float]
+    ) -> bool:
+        """Take a joint state: (n,) rad, rad/s; return whether it repeats the one answered last."""
+        if stamp_ns == self.stamp_ns and self._position:
+            self.counters["states_repeated"] += 1
+            return self._lockstep and stamp_ns == self.answered_stamp_ns
+        elapsed_ns = stamp_ns - self.stamp_ns
+        self.gate.observe_state(stamp_ns)
+        self.stamp_ns, self._received_ns, self._fresh = stamp_ns, now_ns, True
+        if list(position) != self._position:
+            self._moved_ns, self._travel = now_ns, 0.0
+        self._position[:], self._velocity[:] = position, velocity
+        moving = self.state in (State.ARMED, State.BRAKING) and self._started
+        if self._lockstep and moving and elapsed_ns != self._period_ns:
+            self._fault(f"simulated time went on by {elapsed_ns} ns instead of one filter period")
+            self._filter.reset(self._position)
+        return False
+
+    def command(
+        self,
+        now_ns: int,
+        stamp_ns: int,
+        source: str,
+        names: Sequence[str],
+        points: Sequence[Sequence[float]],
+    ) -> Rejection | None:
+        """Take a command; return why it was rejected, None if it is in force now."""
+        if self._lockstep and stamp_ns == self.command_stamp_ns and self._has_command:
+            return None  # the answer to a state that was published again
+        checked = self.gate.check(now_ns, stamp_ns, source, names, points)
+        if isinstance(checked, Rejection):
+            if self.gate.foreign >= 2 and self.state is State.ARMED:
+                self.counters["second_sources"] += 1
+                self._brake("a second source sends commands", latch=False)
+            return checked
+        self._desired, self.command_stamp_ns, self._commanded_ns = checked, stamp_ns, now_ns
+        self._has_command = True
+        return None
+
+    def arm(self, now_ns: int, obstacles: Sequence[str] = ()) -> str:
+        """Arm; return '' or why not. The observer starts from the first joint state after this."""
+        problems = list(obstacles)
+        if self.state is not State.DISARMED:
+            problems.append(f"the filter is {self.state.value} ({self.reason or 'already armed'})")
+        problems.extend(self._stale(now_ns))
+        sources = self.gate.active_sources(now_ns)
+        if len(sources) > 1:
+            problems.append(f"{len(sources)} sources send commands: {', '.join(sources)}")
+        if problems:
+            return "; ".join(problems)
+        self.state, self.reason = State.ARMED, ""
+        self.gate.forget_source()
+        self._started = self._latch_after = False
+        self._travel = 0.0
+        if not self._lockstep:
+            # A newer state, and a command given to an armed arm, must come first. In lockstep both
+            # may have come already, and nothing else will before the state at hand is answered.
+            self._fresh = self._has_command = False
+            self._desired = self._zeros
+        return ""
+
+    def disarm(self) -> None:
+        """Brake and disarm; in lockstep at once, because the simulated world stands still."""
+        if self.state is not State.ARMED:
+            return
+        if self._lockstep:
+            self.state, self.reason = State.DISARMED, "disarmed"
+            self._disarmed_stamp = self.stamp_ns
+        else:
+            self._brake("disarmed", latch=False)
+
+    def stop(self, reason: str) -> None:
+        """Brake and latch (the emergency stop)."""
+        if self.state is State.LATCHED:
+            return
+        if self.state is State.DISARMED:
+            self.state, self.reason = State.LATCHED, reason
+            self._set_latch(reason)
+        else:
+            self._brake(reason, latch=True)
+
+    def clear(self, now_ns: int) -> str:
+        """Leave the latched state; return '' or why not."""
+        if self.state is not State.LATCHED:
+            return "" if self.state is State.DISARMED else f"the filter is {self.state.value}"
+        problems = self._stale(now_ns)
+        if not problems and not self._at_rest():
+            problems = [f"the arm moves at {max(map(abs, self._velocity)):.3f} rad/s"]
+        if problems:
+            return "; ".join(problems)
+        self.state, self.reason = State.DISARMED, "cleared"
+        return ""
+
+    def cycle(self, now_ns: int) -> tuple[float, ...] | None:
+        """Return what to publish (n,) rad/s; None in lockstep while the world is to stand still."""
+        if self._lockstep:
+            return self._answer()
+        self._account_missed(now_ns)
+        if self.state is State.ARMED:
+            self._watch(now_ns)
+        if self.state in (State.ARMED, State.BRAKING):
+            self._output = self._move()
+            self._fresh = False
+            self._finish_braking(fresh=not self._stale(now_ns))
+        else:
+            self._output = self._zeros
+        self.answered_stamp_ns = self.stamp_ns
+        self._cycled_ns = now_ns
+        return self._output
+
+    def _answer(self) -> tuple[float, ...] | None:
+        if self.state not in (State.ARMED, State.BRAKING) or not self._fresh:
+            return None
+        tick = self.stamp_ns % self._control_ns == 0
+        commanded = self._has_command and self.command_stamp_ns == self.stamp_ns
+        if self.state is State.ARMED and tick and not commanded:
+            return None
+        self._output = self._move()
+        self._fresh = False
+        self.answered_stamp_ns = self.stamp_ns
+        self._finish_braking(fresh=True)
+        return self._output
+
+    def _move(self) -> tuple[float, ...]:
+        """Run the filter for one period."""
+        if not self._started:
+            if not self._fresh:
+                return self._zeros
+            # A lockstep world that stood still since `disarm` is still in motion; a reset of it
+            # lets more than one period pass.
+            elapsed_ns = self.stamp_ns - self._disarmed_stamp
+            still_moving = self._lockstep and 0 <= elapsed_ns <= self._period_ns
+            self._filter.reset(self._position, self._output if still_moving else None)
+            self._started = True
+        measured = self._position if self._fresh else None
+        if self.state is State.ARMED:
+            result = self._filter.step(self._desired, measured)
+        else:
+            result = self._filter.brake(measured)
+        if result.intervened:
+            for counts, cause in zip(self.interventions, result.causes, strict=True):
+                if cause is not Cause.NONE:
+                    counts[cause] += 1
+        if result.fault in (
+            FilterFault.OBSERVER_EMPTY,
+            FilterFault.NOT_FINITE,
+            FilterFault.BOUNDS_CONFLICT,
+        ):
+            self._fault(f"filter fault {result.fault.name.lower()}")
+        self._travel += max(map(abs, result.command_rad_s)) * self._period_ns / _NS
+        return result.command_rad_s
+
+    def _watch(self, now_ns: int) -> None:
+        """Brake when a watchdog runs out."""
+        problems = self._stale(now_ns)
+        if problems:
+            self._fault(problems[0])
+        elif now_ns - self._moved_ns > self._state_ns and self._travel > self._frozen_travel:
+            self._fault("joint positions are frozen while motion is commanded")
+        elif self._has_command and now_ns - self._commanded_ns > self._command_ns:
+            age_s = (now_ns - self._commanded_ns) / _NS
+            self._fault(f"command is stale: {age_s:.3f} s old")
+
+    def _account_missed(self, now_ns: int) -> None:
+        missed = (now_ns - self._cycled_ns + self._period_ns // 2) // self._period_ns - 1
+        if missed <= 0 or not self._cycled_ns or self.state not in (State.ARMED, State.BRAKING):
+            return
+        self.counters["cycles_missed"] += missed
+        if self._started:
+            self._filter.hold(missed)
+        if missed >= self._missed_cycles and self.state is State.ARMED:
+            self._fault(f"{missed} cycles were missed")
+
+    def _stale(self, now_ns: int) -> list[str]:
+        if not self._position:
+            return ["no complete joint state was received"]
+        age_ns = now_ns - self._received_ns
+        if self._lockstep or age_ns <= self._state_ns:
+            return []
+        return [f"joint states are stale: {age_ns / _NS:.3f} s old"]
+
+    def _at_rest(self) -> bool:
+        return all(abs(v) <= self._rest_speed for v in self._velocity)
+
+    def _fault(self, reason: str) -> None:
+        self.counters["faults"] += self.state is State.ARMED
+        self._brake(reason, latch=True)
+
+    def _brake(self, reason: str, *, latch: bool) -> None:
+        if latch and not self._latch_after:
+            self._latch_after = True
+            self.reason = reason
+            self._set_latch(reason)
+        if self.state is State.ARMED:
+            self.state, self.reason = State.BRAKING, reason
+
+    def _finish_braking(self, *, fresh: bool) -> None:
+        """End braking when the command is zero and fresh measurements say that the arm rests."""
+        if self.state is State.BRAKING and fresh and not any(self._output) and self._at_rest():
+            self.state = State.LATCHED if self._latch_after else State.DISARMED
+            self._latch_after = False

@@ -1,0 +1,236 @@
+"""The safety filter node: the last software layer before the driver."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import SetBool, Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from sinew_core.parameters import parameter
+from sinew_core.rates import Rates
+from sinew_core.robots.catalogue import load_robot
+from sinew_core.safety.filter import VelocityFilter
+from sinew_core.safety.latch import LatchFile, latch_path
+from sinew_core.safety.parameters import SafetyParameters
+from sinew_core.safety.supervisor import State, Supervisor, SupervisorParameters, check_watchdogs
+from sinew_ros.diagnostics import Diagnostics, Level, Status
+from sinew_ros.main import SinewNode, run_node
+from sinew_ros.messages import ControllerMessage, JointStateMapper
+from sinew_ros.parameters import Declarations
+from sinew_ros.qos import RELIABLE, controller_command, incompatible_publishers, state_subscription
+from sinew_ros.stamps import period_ns, stamp_ns
+
+# Longer than any arm of the catalogue needs from full speed to rest.
+_LEAVE_WITHIN_S = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SafetyFilterParameters(Rates):
+    """Parameters of the node; the watchdogs are in `watchdog.`, the filter's own in `safety.`."""
+
+    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
+    urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
+    pace: str = parameter(
+        "realtime",
+        "Cycle by the clock, or answer each joint state once",
+        choices=("realtime", "lockstep"),
+    )
+    speed: float = parameter(
+        1.0, "Speed of the simulated driver in real time; 1 for an arm", minimum=0.01, maximum=100.0
+    )
+    controller: str = parameter("forward_velocity_controller", "Sends <controller>/commands")
+
+
+class SafetyFilter(SinewNode):
+    """Message to supervisor to message."""
+
+    def __init__(self) -> None:
+        """Load limits, read the latch, open the topics."""
+        super().__init__("safety_filter")
+        declarations = Declarations(self)
+        self._p = p = declarations.declare(SafetyFilterParameters)
+        watchdog = declarations.declare(SupervisorParameters, prefix="watchdog")
+        safety = declarations.declare(SafetyParameters, prefix="safety")
+        declarations.finish()
+        check_watchdogs(watchdog, p)
+        robot = load_robot(p.robot, urdf=p.urdf)
+        self._lockstep = p.pace == "lockstep"
+        self._latch = LatchFile(latch_path(p.robot, self.get_namespace()))
+        self._supervisor = Supervisor(
+            robot.joint_names,
+            VelocityFilter(robot.limits, safety, p.filter_period_s),
+            watchdog,
+            period_ns=period_ns(p.filter_rate_hz),
+            control_period_ns=period_ns(p.control_rate_hz),
+            lockstep=self._lockstep,
+            latched=self._latch.reason,
+            set_latch=self._latch.set,
+        )
+        self._mapper = JointStateMapper(robot.joint_names)
+        self._output = ControllerMessage(robot.n_joints)
+        self._reported = self._supervisor.state
+        self._cycle_ns: list[int] = []
+        self._open_topics()
+        if not self._lockstep:
+            self.cycle_period_s = p.filter_period_s / p.speed
+
+    def _open_topics(self) -> None:
+        lockstep = self._lockstep
+        self._commands = self.create_publisher(
+            Float64MultiArray,
+            f"{self._p.controller}/commands",
+            controller_command(lockstep=lockstep),
+        )
+        self.create_subscription(
+            JointState, "joint_states", self._state, state_subscription(lockstep=lockstep)
+        )
+        self.create_subscription(JointTrajectory, "policy/command", self._command, RELIABLE)
+        self.create_service(SetBool, "~/arm", self._arm)
+        self.create_service(Trigger, "~/stop", self._stop)
+        self.create_service(Trigger, "~/clear", self._clear)
+        self._diagnostics = Diagnostics(self, self._report)
+
+    def cycle(self, missed: int) -> None:
+        """Send one output (real time); the supervisor counts missed cycles by its own clock."""
+        start_ns = time.monotonic_ns()
+        self._send()
+        self._cycle_ns.append(time.monotonic_ns() - start_ns)
+        self._report_change()
+
+    def _now_ns(self) -> int:
+        """Return the steady clock in the driver's pace."""
+        return round(time.monotonic_ns() * self._p.speed)
+
+    def _state(self, message: JointState) -> None:
+        mapper = self._mapper
+        if not mapper.update(message) or not mapper.complete:
+            return
+        # A joint that is no longer reported holds the time back, and so becomes stale.
+        oldest_ns = min(mapper.updated_ns)
+        again = self._supervisor.observe(
+            self._now_ns(), oldest_ns, mapper.position, mapper.velocity
+        )
+        if again:
+            self._commands.publish(self._output.message)
+        elif self._lockstep:
+            self._answer()
+
+    def _command(self, message: JointTrajectory) -> None:
+        self._supervisor.command(
+            self._now_ns(),
+            stamp_ns(message.header.stamp),
+            message.header.frame_id,
+            message.joint_names,
+            [point.velocities for point in message.points],
+        )
+        if self._lockstep:
+            self._answer()
+
+    def _answer(self) -> None:
+        self._send()
+        self._report_change()
+
+    def _send(self) -> None:
+        supervisor = self._supervisor
+        output = supervisor.cycle(self._now_ns())
+        if output is not None:
+            self._commands.publish(
+                self._output.fill(output, supervisor.answered_stamp_ns, supervisor.command_stamp_ns)
+            )
+
+    def _report_change(self) -> None:
+        """Report a change of state once the latch is on disk."""
+        if self._supervisor.state is not self._reported and not self._latch.busy:
+            self._diagnostics.changed()
+
+    def _arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        if request.data:
+            obstacles = [
+                *incompatible_publishers(self, "policy/command", RELIABLE),
+                *incompatible_publishers(
+                    self, "joint_states", state_subscription(lockstep=self._lockstep)
+                ),
+            ]
+            if not self._mapper.complete:
+                missing = ", ".join(self._mapper.missing)
+                obstacles.append(f"joint_states lack {missing}: check robot and prefix")
+            response.message = self._supervisor.arm(self._now_ns(), obstacles) or "armed"
+            response.success = response.message == "armed"
+        else:
+            self._supervisor.disarm()
+            response.success = self._supervisor.state is not State.LATCHED
+            response.message = self._supervisor.state.value
+        return self._done(response)
+
+    def _stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._supervisor.stop("~/stop was called")
+        response.success, response.message = True, self._supervisor.state.value
+        return self._done(response)
+
+    def _clear(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        refusal = self._supervisor.clear(self._now_ns())
+        if not refusal:
+            self._latch.clear()
+        response.success, response.message = not refusal, refusal or "cleared"
+        return self._done(response)
+
+    def _done(self, response: object) -> object:
+        """Let what a service changed take effect at once in lockstep, and report it."""
+        if self._lockstep:
+            self._send()
+        self._latch.flush()
+        self._report_change()
+        return response
+
+    def _report(self) -> Status:
+        self._latch.flush()
+        supervisor, gate = self._supervisor, self._supervisor.gate
+        self._reported = state = supervisor.state
+        values: dict[str, object] = {
+            "state": state.value,
+            "reason": supervisor.reason,
+            "robot": self._p.robot,
+            "epochs": gate.epochs,
+            **{f"rejected: {cause.value}": n for cause, n in gate.rejected.items()},
+            **supervisor.counters,
+        }
+        for joint, causes in zip(self._mapper.joint_names, supervisor.interventions, strict=True):
+            for cause, cycles in causes.items():
+                values[f"interventions: {joint} {cause.name.lower()}"] = cycles
+        if self._cycle_ns:
+            values["cycle_mean_us"] = round(sum(self._cycle_ns) / len(self._cycle_ns) / 1e3, 1)
+            values["cycle_max_us"] = round(max(self._cycle_ns) / 1e3, 1)
+            self._cycle_ns.clear()
+        level = Level.ERROR if state in (State.BRAKING, State.LATCHED) else Level.OK
+        return (
+            level,
+            f"{state.value}: {supervisor.reason}" if supervisor.reason else state.value,
+            values,
+        )
+
+    def on_stop(self) -> None:
+        """Brake to rest before leaving (real time; a lockstep world stands still by itself)."""
+        supervisor = self._supervisor
+        supervisor.disarm()
+        deadline = time.monotonic() + _LEAVE_WITHIN_S
+        while supervisor.state is State.BRAKING and not self._lockstep:
+            self._send()
+            if not any(self._output.message.data) or time.monotonic() > deadline:
+                break
+            time.sleep(self.cycle_period_s or 0.0)
+        self._latch.flush()
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the safety filter."""
+    return run_node(SafetyFilter, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

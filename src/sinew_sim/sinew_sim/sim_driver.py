@@ -1,0 +1,187 @@
+"""The simulated driver: an arm in physics that speaks the topics of ros2_control."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rclpy.clock import Clock, ClockType
+from rosgraph_msgs.msg import Clock as ClockMessage
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray, String
+from std_srvs.srv import Trigger
+
+from sinew_core.parameters import parameter
+from sinew_core.rates import Rates
+from sinew_core.robots.catalogue import load_robot
+from sinew_core.simulation import ENGINE_NAMES, make_engine
+from sinew_core.tasks.reach import ReachParameters, ReachTask
+from sinew_ros.diagnostics import Diagnostics, Level, Status
+from sinew_ros.main import SinewNode, run_node
+from sinew_ros.messages import JointStateMessage, answered_stamp
+from sinew_ros.parameters import Declarations
+from sinew_ros.qos import LATCHED, RELIABLE
+from sinew_ros.stamps import period_ns, set_stamp
+from sinew_sim.arm import SimulatedArm
+
+_REPUBLISH_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimDriverParameters(Rates):
+    """Parameters of the simulated driver."""
+
+    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
+    urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
+    engine: str = parameter("pybullet", "Physics engine", choices=ENGINE_NAMES)
+    pace: str = parameter(
+        "realtime",
+        "Run by the clock, or one filter period for each command that answers a state",
+        choices=("realtime", "lockstep"),
+    )
+    speed: float = parameter(
+        1.0, "Simulated seconds per second in real time", minimum=0.01, maximum=100.0
+    )
+    controller: str = parameter("forward_velocity_controller", "Takes <controller>/commands")
+    driver_watchdog_s: float = parameter(
+        0.1,
+        "Simulated time without a command after which the arm is ramped to rest; 0: never",
+        unit="s",
+        minimum=0.0,
+        maximum=10.0,
+    )
+    seed: int = parameter(0, "Seed of the sequence of starts of ~/reset", minimum=0)
+
+    def check(self) -> list[str]:
+        """Return violations of the rates, and states between cycles in lockstep."""
+        problems = super().check()
+        if self.pace == "lockstep" and self.state_rate_hz != self.filter_rate_hz:
+            problems.append(
+                f"state_rate_hz {self.state_rate_hz} differs from filter_rate_hz "
+                f"{self.filter_rate_hz}: lockstep has one state per cycle of the filter"
+            )
+        return problems
+
+
+class SimDriver(SinewNode):
+    """Publish joint states, take velocity commands, in real time or in lockstep."""
+
+    def __init__(self) -> None:
+        """Load the robot, start the engine at home, open the topics."""
+        super().__init__("sim_driver")
+        declarations = Declarations(self)
+        self._p = p = declarations.declare(SimDriverParameters)
+        task = declarations.declare(ReachParameters, prefix="task")
+        declarations.finish()
+        self._lockstep = p.pace == "lockstep"
+        self._sim_time = bool(self.get_parameter("use_sim_time").value)
+        self._wall_stamps = not (self._lockstep or self._sim_time or p.speed != 1.0)
+        robot = load_robot(p.robot, urdf=p.urdf)
+        self._engine = make_engine(p.engine, robot, p.physics_rate_hz)
+        self._arm = SimulatedArm(
+            self._engine,
+            period_ns=period_ns(p.state_rate_hz),
+            watchdog_s=0.0 if self._lockstep else p.driver_watchdog_s,
+        )
+        self._task = ReachTask(robot, task, p)
+        self._starts = np.random.default_rng(p.seed)
+        self._counters: Counter[str] = Counter()
+        self._state = JointStateMessage(robot.joint_names)
+        self._clock_message = ClockMessage()
+        self._open_topics(robot.urdf_text)
+        if self._lockstep:
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            self.create_timer(_REPUBLISH_S / 4, self._republish, clock=steady)
+        else:
+            self.cycle_period_s = 1.0 / (p.state_rate_hz * p.speed)
+        self._publish()
+
+    def _open_topics(self, urdf_text: str) -> None:
+        self._states = self.create_publisher(JointState, "joint_states", RELIABLE)
+        self._clock_publisher = self.create_publisher(ClockMessage, "/clock", RELIABLE)
+        description = self.create_publisher(String, "robot_description", LATCHED)
+        description.publish(String(data=urdf_text))
+        topic = f"{self._p.controller}/commands"
+        self.create_subscription(Float64MultiArray, topic, self._command, RELIABLE)
+        self.create_service(Trigger, "~/reset", self._reset)
+        self._diagnostics = Diagnostics(self, self._report)
+
+    def cycle(self, missed: int) -> None:
+        """Advance to the present (real time): an arm goes on moving while its driver is late."""
+        trips = self._arm.watchdog_trips
+        for _ in range(1 + min(missed, self._p.state_rate_hz)):
+            self._arm.step()
+        self._publish()
+        if self._arm.watchdog_trips != trips:
+            self._diagnostics.changed()
+
+    def _publish(self) -> None:
+        arm = self._arm
+        stamp = self.get_clock().now().nanoseconds if self._wall_stamps else arm.stamp_ns
+        if self._sim_time:
+            set_stamp(self._clock_message.clock, stamp)
+            self._clock_publisher.publish(self._clock_message)
+        message = self._state.fill(
+            stamp, arm.position.tolist(), arm.velocity.tolist(), arm.effort.tolist()
+        )
+        self._states.publish(message)
+        self._published_s = time.monotonic()
+        self._counters["states"] += 1
+
+    def _republish(self) -> None:
+        if time.monotonic() - self._published_s >= _REPUBLISH_S:
+            self._counters["states_republished"] += 1
+            self._publish()
+
+    def _command(self, message: Float64MultiArray) -> None:
+        if self._lockstep and answered_stamp(message) != self._arm.stamp_ns:
+            self._counters["commands_for_another_state"] += 1
+        elif not self._arm.accept(message.data):
+            self._counters["commands_rejected"] += 1
+            if self._counters["commands_rejected"] == 1:
+                self._diagnostics.changed()
+        elif self._lockstep:
+            self._arm.step()
+            self._publish()
+
+    def _reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        start = self._task.sample_start(self._starts)
+        self._arm.reset(start)
+        self._counters["resets"] += 1
+        self._publish()
+        response.success = True
+        response.message = "at rest at " + ", ".join(f"{q:.4f}" for q in start)
+        return response
+
+    def _report(self) -> Status:
+        rejected = self._counters["commands_rejected"]
+        trips = self._arm.watchdog_trips
+        level = Level.WARN if rejected or trips else Level.OK
+        message = (
+            f"{rejected} commands rejected, {trips} watchdog trips" if level != Level.OK else ""
+        )
+        values: dict[str, object] = {
+            "robot": self._p.robot,
+            "engine": self._p.engine,
+            "pace": self._p.pace,
+            "watchdog_trips": trips,
+            **dict(sorted(self._counters.items())),
+        }
+        return level, message or "running", values
+
+    def on_stop(self) -> None:
+        """Release the engine."""
+        self._engine.close()
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the simulated driver."""
+    return run_node(SimDriver, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
