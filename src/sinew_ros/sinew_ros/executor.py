@@ -1,19 +1,29 @@
-"""A single-threaded executor with a wait set that is built once instead of at every message.
+"""A single-threaded executor with wait sets that are built once instead of at every message.
 
 rclpy's own executor collects all entities, builds a wait set and wraps every callback into a task
 at each turn, which costs several times what the message itself costs. Here the entities are
 collected when they change, and messages and timers go straight to their callbacks; everything rare
-(services, clients, events, guard conditions) is handed to rclpy's own code.
+(services, clients, events, guard conditions) is handed to rclpy's own code. While messages keep
+coming, the rare things are looked at every 20 ms only.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 
+from rclpy.client import Client
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.guard_condition import GuardCondition
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
+from rclpy.service import Service
 from rclpy.subscription import Subscription
+from rclpy.timer import Timer
+from rclpy.waitable import Waitable
+
+_RARE_EVERY_S = 0.02
 
 
 class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is untyped
@@ -22,6 +32,8 @@ class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is
     def __init__(self) -> None:
         """Create the executor on the default context."""
         self._stale = True
+        self._busy = False
+        self._rare_due_s = 0.0
         self._used = ExitStack()
         super().__init__()
 
@@ -47,87 +59,127 @@ class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is
         return bool(super().shutdown(timeout_sec))
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
-        """Wait up to `timeout_sec` (for ever if None), then run the callbacks of what is ready."""
+        """Wait at most `timeout_sec` (for ever if None), then run what is ready."""
         if self._stale:
             self._build()
-        wait_set = self._wait_set
-        wait_set.clear_entities()
-        for add, handle in self._additions:
-            add(handle)
-        for waitable in self._waitables:
-            waitable.add_to_wait_set(wait_set)
-        wait_set.wait(-1 if timeout_sec is None else max(0, int(timeout_sec * 1e9)))
+            self._busy = False
+        limit_s = timeout_sec
+        now_s = time.monotonic()
+        rare_left_s = self._rare_due_s - now_s
+        if self._busy and rare_left_s > 0.0:
+            waited = self._often
+            limit_s = rare_left_s if timeout_sec is None else min(timeout_sec, rare_left_s)
+        else:
+            waited = self._all
+            self._rare_due_s = now_s + _RARE_EVERY_S
+        waited.wait(-1 if limit_s is None else max(0, int(limit_s * 1e9)))
         if not self._context.ok():
             raise ExternalShutdownException
-        if self._rest_is_ready():
-            self._spin_rest()
-        is_ready = wait_set.is_ready
+        self._busy = self._run_timers_and_messages(waited)
+        if waited.rare_is_ready() and not self._stale:
+            # Triggered again by rclpy wherever it finds this mark; these two only wake the wait up.
+            self._guard._executor_triggered = self._sigint_gc._executor_triggered = False
+            super().spin_once(timeout_sec=0.0)
+
+    def _run_timers_and_messages(self, waited: _Waited) -> bool:
+        """Run what is ready; return whether there was a message."""
+        is_ready = waited.wait_set.is_ready
         for index, timer in self._timers:
             if is_ready("timer", index) and not self._stale and timer.handle.is_timer_ready():
                 timer.handle.call_timer()
                 timer.callback()
+        any_message = False
         for index, take, kind, raw, subscription in self._subscriptions:
-            if is_ready("subscription", index) and not self._stale:
+            if not self._stale and is_ready("subscription", index):
                 taken = take(kind, raw)
                 if taken is not None:
+                    any_message = True
                     subscription.callback(taken[0])
+        return any_message
 
     def _build(self) -> None:
         """Collect the entities of all nodes and hold their handles until they change."""
         self._stale = False
         self._used.close()
         nodes = self.get_nodes()
-        subscriptions: list[Subscription] = [s for n in nodes for s in n.subscriptions]
+        subscriptions = [s for n in nodes for s in n.subscriptions]
         timers = [t for n in nodes for t in n.timers]
         clients = [c for n in nodes for c in n.clients]
         services = [s for n in nodes for s in n.services]
-        guards = [g for n in nodes for g in n.guards] + [self._guard, self._sigint_gc]
-        self._waitables = [w for n in nodes for w in n.waitables]
+        guards = [self._guard, self._sigint_gc, *(g for n in nodes for g in n.guards)]
+        waitables = [w for n in nodes for w in n.waitables]
         for entity in [*subscriptions, *timers, *clients, *services, *guards]:
             self._used.enter_context(entity.handle)
-        for waitable in self._waitables:
+        for waitable in waitables:
             self._used.enter_context(waitable)
         self._used.enter_context(self._context.handle)
-        extra = [w.get_num_entities() for w in self._waitables]
-        counts = (
+        context = self._context.handle
+        self._often = _Waited(context, subscriptions, timers, [], [], guards[:1], [])
+        self._all = _Waited(context, subscriptions, timers, clients, services, guards, waitables)
+        self._timers = list(enumerate(timers))
+        self._subscriptions = [
+            (i, s.handle.take_message, s.msg_type, s.raw, s) for i, s in enumerate(subscriptions)
+        ]
+
+
+class _Waited:
+    """A wait set and what belongs into it."""
+
+    def __init__(
+        self,
+        context: object,
+        subscriptions: Sequence[Subscription],
+        timers: Sequence[Timer],
+        clients: Sequence[Client],
+        services: Sequence[Service],
+        guards: Sequence[GuardCondition],
+        waitables: Sequence[Waitable],
+    ) -> None:
+        extra = [w.get_num_entities() for w in waitables]
+        self.wait_set = wait_set = rclpy_implementation.WaitSet(
             len(subscriptions) + sum(e.num_subscriptions for e in extra),
             len(guards) + sum(e.num_guard_conditions for e in extra),
             len(timers) + sum(e.num_timers for e in extra),
             len(clients) + sum(e.num_clients for e in extra),
             len(services) + sum(e.num_services for e in extra),
             sum(e.num_events for e in extra),
+            context,
         )
-        wait_set = rclpy_implementation.WaitSet(*counts, self._context.handle)
-        self._wait_set = wait_set
-        self._additions = [
-            *((wait_set.add_subscription, s.handle) for s in subscriptions),
-            *((wait_set.add_timer, t.handle) for t in timers),
-            *((wait_set.add_client, c.handle) for c in clients),
-            *((wait_set.add_service, s.handle) for s in services),
-            *((wait_set.add_guard_condition, g.handle) for g in guards),
+        kinds = (
+            (wait_set.add_subscription, subscriptions),
+            (wait_set.add_timer, timers),
+            (wait_set.add_client, clients),
+            (wait_set.add_service, services),
+            (wait_set.add_guard_condition, guards),
+        )
+        self._additions = [(add, e.handle) for add, entities in kinds for e in entities]
+        self._guards = list(enumerate(guards))
+        self._waitables = waitables
+        self._rare = [
+            (kind, index)
+            for kind, entities in (("client", clients), ("service", services))
+            for index in range(len(entities))
         ]
-        self._subscriptions = [
-            (i, s.handle.take_message, s.msg_type, s.raw, s) for i, s in enumerate(subscriptions)
-        ]
-        self._timers = list(enumerate(timers))
-        self._guards = guards
-        self._others = [("client", len(clients)), ("service", len(services))]
 
-    def _rest_is_ready(self) -> bool:
-        is_ready = self._wait_set.is_ready
+    def wait(self, timeout_ns: int) -> None:
+        """Fill the set, which waiting empties, and wait."""
+        self.wait_set.clear_entities()
+        for add, handle in self._additions:
+            add(handle)
+        for waitable in self._waitables:
+            waitable.add_to_wait_set(self.wait_set)
+        self.wait_set.wait(timeout_ns)
+
+    def rare_is_ready(self) -> bool:
+        """Tell whether rclpy has something to do."""
+        is_ready = self.wait_set.is_ready
         triggered = False
-        for index, guard in enumerate(self._guards):
+        for index, guard in self._guards:
             if is_ready("guard_condition", index):
-                # Waiting has reset the condition: this mark makes rclpy trigger it again.
+                # Waiting has reset the condition: by this mark rclpy triggers it again.
                 guard._executor_triggered = triggered = True
         return (
             triggered
-            or any(is_ready(kind, index) for kind, count in self._others for index in range(count))
-            or any(waitable.is_ready(self._wait_set) for waitable in self._waitables)
+            or any(is_ready(kind, index) for kind, index in self._rare)
+            or any(waitable.is_ready(self.wait_set) for waitable in self._waitables)
         )
-
-    def _spin_rest(self) -> None:
-        """Let rclpy run one turn of what it finds ready."""
-        # These two only wake the wait up; no callback clears their marks.
-        self._guard._executor_triggered = self._sigint_gc._executor_triggered = False
-        super().spin_once(timeout_sec=0.0)

@@ -12,6 +12,7 @@ from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from sinew_core.errors import ConfigError
+from sinew_ros.raw import JointStateReader
 from sinew_ros.stamps import NS_PER_S, set_stamp, stamp_ns
 
 COMMAND_FIELDS = {
@@ -45,7 +46,8 @@ class JointStateMapper:
         self.stamp_ns = 0
         self.updated_ns = [0] * n
         self._index = {name: i for i, name in enumerate(self.joint_names)}
-        self._names: list[str] = []
+        self._names: Sequence[str] = ()
+        self._reader = JointStateReader()
         self._pairs: list[tuple[int, int]] = []
 
     @property
@@ -65,14 +67,26 @@ class JointStateMapper:
         self.velocity[:] = self.effort[:] = [0.0] * n
         self.updated_ns[:] = [0] * n
 
+    def update_raw(self, data: bytes) -> bool:
+        """Take over a message as it came (`raw=True`), several times faster than `update`."""
+        return self._merge(*self._reader.read(data))
+
     def update(self, message: JointState) -> bool:
         """Take one message over; return whether it held a finite position of any joint."""
-        names = message.name
-        if names != self._names:
-            self._map(names)
         stamp = stamp_ns(message.header.stamp)
+        return self._merge(stamp, message.name, message.position, message.velocity, message.effort)
+
+    def _merge(
+        self,
+        stamp: int,
+        names: Sequence[str],
+        position: Sequence[float],
+        velocity: Sequence[float],
+        effort: Sequence[float],
+    ) -> bool:
+        if names is not self._names and names != self._names:
+            self._map(names)
         n_names = len(names)
-        position, velocity, effort = message.position, message.velocity, message.effort
         if len(position) != n_names:
             return False
         has_velocity, has_effort = len(velocity) == n_names, len(effort) == n_names
@@ -99,7 +113,7 @@ class JointStateMapper:
         return (position - self.position[i]) / (elapsed_ns / NS_PER_S)
 
     def _map(self, names: Sequence[str]) -> None:
-        self._names = list(names)
+        self._names = names
         self._pairs = [(self._index[n], k) for k, n in enumerate(names) if n in self._index]
 
 

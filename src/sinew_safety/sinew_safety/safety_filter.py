@@ -88,7 +88,11 @@ class SafetyFilter(SinewNode):
             controller_command(lockstep=lockstep),
         )
         self.create_subscription(
-            JointState, "joint_states", self._state, state_subscription(lockstep=lockstep)
+            JointState,
+            "joint_states",
+            self._state,
+            state_subscription(lockstep=lockstep),
+            raw=True,
         )
         self.create_subscription(JointTrajectory, "policy/command", self._command, RELIABLE)
         self.create_service(SetBool, "~/arm", self._arm)
@@ -107,9 +111,9 @@ class SafetyFilter(SinewNode):
         """Return the steady clock in the driver's pace."""
         return round(time.monotonic_ns() * self._p.speed)
 
-    def _state(self, message: JointState) -> None:
+    def _state(self, data: bytes) -> None:
         mapper = self._mapper
-        if not mapper.update(message) or not mapper.complete:
+        if not mapper.update_raw(data) or not mapper.complete:
             return
         # A joint that is no longer reported holds the time back, and so becomes stale.
         oldest_ns = min(mapper.updated_ns)

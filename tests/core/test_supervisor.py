@@ -1,0 +1,412 @@
+"""The state machine of the safety filter on a clock made by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sinew_core.errors import ConfigError
+from sinew_core.rates import Rates
+from sinew_core.robots.catalogue import load_robot
+from sinew_core.safety.filter import VelocityFilter
+from sinew_core.safety.gate import CommandGate, Rejection
+from sinew_core.safety.parameters import SafetyParameters
+from sinew_core.safety.supervisor import State, Supervisor, SupervisorParameters, check_watchdogs
+
+ROBOT = load_robot("panda")
+NAMES = ROBOT.joint_names
+MS = 1_000_000
+PERIOD = 10 * MS
+SPEED = [0.2, 0.1, -0.1, 0.1, 0.2, -0.1, 0.3]
+
+
+class World:
+    """An ideal arm that follows the supervisor's output, one period at a time."""
+
+    def __init__(self, *, lockstep=False, latched=None, **parameters):
+        self.latches = []
+        self.supervisor = Supervisor(
+            NAMES,
+            VelocityFilter(ROBOT.limits, SafetyParameters(), PERIOD / 1e9),
+            SupervisorParameters(**parameters),
+            period_ns=PERIOD,
+            control_period_ns=4 * PERIOD,
+            lockstep=lockstep,
+            latched=latched,
+            set_latch=self.latches.append,
+        )
+        self.now = self.stamp = 1_000 * MS
+        self.position = ROBOT.home_rad.tolist()
+        self.velocity = [0.0] * len(NAMES)
+        self.outputs = []
+
+    def state(self):
+        return self.supervisor.observe(self.now, self.stamp, self.position, self.velocity)
+
+    def command(self, values=SPEED, *, stamp=None, source="policy", names=NAMES):
+        stamp = self.stamp if stamp is None else stamp
+        return self.supervisor.command(self.now, stamp, source, names, [values])
+
+    def cycle(self):
+        output = self.supervisor.cycle(self.now)
+        self.outputs.append(output)
+        if output is not None:
+            self.velocity = list(output)
+        return output
+
+    def pass_time(self):
+        self.now += PERIOD
+        self.stamp += PERIOD
+        self.position = [
+            q + v * PERIOD / 1e9 for q, v in zip(self.position, self.velocity, strict=True)
+        ]
+
+    def run(self, cycles, *, states=True, commands=True):
+        for _ in range(cycles):
+            if states:
+                self.state()
+            if commands:
+                self.command()
+            self.cycle()
+            self.pass_time()
+
+    def armed(self):
+        self.state()
+        assert self.supervisor.arm(self.now) == ""
+        return self
+
+
+def test_disarmed_holds_whatever_is_commanded():
+    world = World()
+    world.run(20)
+    assert world.supervisor.state is State.DISARMED
+    assert not any(any(output) for output in world.outputs)
+
+
+def test_armed_follows_safe_commands_bit_for_bit():
+    world = World().armed()
+    world.run(30)
+    assert world.outputs[-1] == tuple(SPEED)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "reason"),
+    [
+        (lambda w: None, "no complete joint state"),
+        (lambda w: (w.state(), setattr(w, "now", w.now + 31 * MS)), "stale: 0.031 s"),
+        (lambda w: (w.state(), w.supervisor.stop("pressed")), "latched (pressed)"),
+        (lambda w: (w.state(), w.supervisor.arm(w.now)), "already armed"),
+        (lambda w: (w.state(), w.command(source="a"), w.command(source="b")), "2 sources"),
+    ],
+)
+def test_arming_is_refused_with_the_reason(prepare, reason):
+    world = World()
+    prepare(world)
+    assert reason in world.supervisor.arm(world.now)
+
+
+def test_obstacles_found_by_the_node_refuse_arming():
+    world = World()
+    world.state()
+    assert world.supervisor.arm(world.now, ["QoS does not fit"]) == "QoS does not fit"
+
+
+def test_silence_brakes_within_timeout_and_a_cycle_then_latches():
+    world = World().armed()
+    world.run(30)
+    # The last command came at the start of the last cycle: 0.1 s is 10 cycles, braking begins in
+    # the 11th, the first whose age is more than the timeout.
+    world.run(9, commands=False)
+    assert world.supervisor.state is State.ARMED
+    world.run(2, commands=False)
+    assert world.supervisor.state is State.BRAKING
+    assert world.latches == [world.supervisor.reason]
+    # At half the limits: 0.3 rad/s at 10 rad/s² of joint 7 end in 0.03 s, the others sooner.
+    world.run(4, commands=False)
+    assert world.supervisor.state is State.LATCHED
+    assert not any(world.outputs[-1])
+
+
+def test_stale_states_brake_on_the_reference():
+    world = World().armed()
+    world.run(30)
+    world.run(5, states=False)
+    assert world.supervisor.state is State.BRAKING
+    assert "stale" in world.supervisor.reason
+    world.run(5, states=False)
+    assert not any(world.outputs[-1])
+    assert world.supervisor.state is State.BRAKING  # rest is judged on measurements
+    world.run(1)
+    assert world.supervisor.state is State.LATCHED
+
+
+def test_frozen_positions_brake_while_motion_is_commanded_only():
+    world = World().armed()
+    at_rest = [0.0] * 7
+    for _ in range(50):
+        world.state()
+        world.command(at_rest)
+        world.cycle()
+        world.pass_time()
+    assert world.supervisor.state is State.ARMED
+    frozen = list(world.position)
+    for _ in range(10):
+        world.position = frozen
+        world.run(1)
+    assert world.supervisor.state in (State.BRAKING, State.LATCHED)
+
+
+def test_three_missed_cycles_latch_and_one_does_not():
+    world = World().armed()
+    world.run(30)
+    world.pass_time()
+    world.run(3)
+    assert world.supervisor.state is State.ARMED
+    assert world.supervisor.counters["cycles_missed"] == 1
+    for _ in range(3):
+        world.pass_time()
+    world.run(1)
+    assert world.supervisor.state is State.BRAKING
+    assert "3 cycles were missed" in world.supervisor.reason
+
+
+def test_teleporting_an_armed_arm_is_a_fault():
+    world = World().armed()
+    world.run(10)
+    world.position = [q + 0.2 for q in world.position]
+    world.run(2)
+    assert world.supervisor.state in (State.BRAKING, State.LATCHED)
+    assert "observer_empty" in world.supervisor.reason
+
+
+def test_a_second_source_that_sends_twice_disarms_without_latching():
+    world = World().armed()
+    world.run(10)
+    assert world.command(source="other") is Rejection.SOURCE
+    assert world.supervisor.state is State.ARMED
+    world.command(source="other")
+    world.run(10)
+    assert world.supervisor.state is State.DISARMED
+    assert not world.latches
+
+
+@pytest.mark.parametrize("jump_s", [-3600, 3600, -2])
+def test_a_jump_of_the_clock_is_counted_and_changes_no_motion(jump_s):
+    world = World().armed()
+    world.run(30)
+    world.stamp += jump_s * 1000 * MS
+    world.run(30)
+    assert world.supervisor.gate.epochs == 1
+    assert world.supervisor.state is State.ARMED
+    assert set(world.outputs[30:]) == {tuple(SPEED)}
+
+
+def test_a_pause_of_lockstep_time_is_a_hold():
+    world = World(lockstep=True).armed()
+    assert world.cycle() is None
+    world.now += 3600_000 * MS
+    assert not world.state()
+    assert world.cycle() is None
+    world.command()
+    assert world.cycle() is not None
+
+
+def test_lockstep_answers_each_state_once_and_waits_at_control_ticks():
+    world = World(lockstep=True).armed()
+    answered = []
+    for _ in range(12):
+        world.state()
+        if world.supervisor.cycle(world.now) is None:
+            assert world.stamp % (4 * PERIOD) == 0
+            world.command()
+            world.velocity = list(world.supervisor.cycle(world.now))
+        assert world.supervisor.cycle(world.now) is None
+        answered.append(world.supervisor.answered_stamp_ns)
+        assert world.state()  # published again: the same answer is to be sent again
+        world.pass_time()
+    assert answered == [1_000 * MS + k * PERIOD for k in range(12)]
+
+
+def test_a_reset_of_an_armed_lockstep_world_is_a_fault():
+    world = World(lockstep=True).armed()
+    world.command()
+    world.cycle()
+    world.stamp += 1_000 * MS
+    world.state()
+    assert world.supervisor.state is State.BRAKING
+    assert "one filter period" in world.supervisor.reason
+
+
+def test_lockstep_disarm_reset_arm_starts_at_rest_from_the_new_state():
+    world = World(lockstep=True).armed()
+    for _ in range(8):
+        world.state()
+        world.command()
+        world.cycle()
+        world.pass_time()
+    world.state()
+    world.supervisor.disarm()
+    assert world.supervisor.state is State.DISARMED
+    assert world.cycle() is None
+    world.stamp = 2_000 * MS
+    world.position, world.velocity = ROBOT.home_rad.tolist(), [0.0] * 7
+    world.state()
+    assert world.supervisor.arm(world.now) == ""
+    world.command([5.0] * 7)
+    # From rest one period of acceleration, less what the drive's errors may take.
+    usable = ROBOT.limits.acceleration_rad_s2[1] * SafetyParameters().acceleration_scale
+    per_period = usable * 0.01
+    assert 0.9 * per_period < world.cycle()[1] <= per_period
+
+
+def test_a_lockstep_command_may_overtake_its_state():
+    world = World(lockstep=True)
+    world.stamp -= 4 * PERIOD
+    world.armed()
+    world.command()
+    assert world.cycle() is not None
+    for _ in range(3):
+        world.pass_time()
+        world.state()
+        assert world.cycle() is not None
+    world.pass_time()
+    world.command()
+    assert world.cycle() is None
+    world.state()
+    assert world.cycle() is not None
+
+
+def test_stop_latches_in_every_state_and_clear_needs_rest_and_fresh_data():
+    world = World().armed()
+    world.run(30)
+    world.supervisor.stop("pressed")
+    assert world.latches == ["pressed"]
+    assert world.supervisor.clear(world.now) == "the filter is braking"
+    world.run(6)
+    assert world.supervisor.state is State.LATCHED
+    moving = world.velocity
+    world.velocity = [0.1] * 7
+    world.state()
+    assert "moves at 0.100" in world.supervisor.clear(world.now)
+    world.velocity = moving
+    world.pass_time()
+    world.state()
+    world.now += 31 * MS
+    assert "stale" in world.supervisor.clear(world.now)
+    world.pass_time()
+    world.state()
+    assert world.supervisor.clear(world.now) == ""
+    assert world.supervisor.state is State.DISARMED
+
+
+def test_a_latch_found_at_the_start_holds():
+    world = World(latched="pressed yesterday")
+    world.run(3)
+    assert "pressed yesterday" in world.supervisor.arm(world.now)
+    assert not any(any(output) for output in world.outputs)
+
+
+events = st.lists(
+    st.sampled_from(
+        ["run", "silent", "blind", "skip", "jump", "teleport", "nan", "other", "arm", "disarm"]
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(before=events, after=events)
+def test_the_latch_is_monotone_and_every_output_finite(before, after):
+    world = World().armed()
+
+    def happen(event):
+        match event:
+            case "run":
+                world.run(5)
+            case "silent":
+                world.run(5, commands=False)
+            case "blind":
+                world.run(5, states=False)
+            case "skip":
+                world.pass_time()
+            case "jump":
+                world.stamp += 7200_000 * MS
+            case "teleport":
+                world.position = ROBOT.home_rad.tolist()
+            case "nan":
+                world.command([math.nan] * 7)
+            case "other":
+                world.command(source="other")
+            case "arm":
+                world.supervisor.arm(world.now)
+            case "disarm":
+                world.supervisor.disarm()
+
+    for event in before:
+        happen(event)
+    world.supervisor.stop("pressed")
+    for event in after:
+        happen(event)
+        assert world.supervisor.state in (State.BRAKING, State.LATCHED)
+    world.run(60)
+    assert world.supervisor.state is State.LATCHED
+    assert len(world.latches) == 1
+    assert all(math.isfinite(v) for output in world.outputs for v in output)
+    assert not any(world.outputs[-1])
+
+
+def test_watchdogs_too_short_for_the_rates_are_refused_together():
+    rates = Rates(state_rate_hz=50, filter_rate_hz=50, control_rate_hz=10)
+    with pytest.raises(ConfigError, match=r"2.5 control periods, 0.25 s.*3 state periods, 0.06 s"):
+        check_watchdogs(SupervisorParameters(), rates)
+    check_watchdogs(SupervisorParameters(), Rates())
+
+
+def _gate():
+    gate = CommandGate(("a", "b"), future_ns=20 * MS, old_ns=100 * MS, jump_ns=1000 * MS)
+    gate.observe_state(5_000 * MS)
+    return gate
+
+
+def test_a_gate_puts_values_into_joint_order():
+    assert _gate().check(0, 5_000 * MS, "p", ["b", "a"], [[1.0, 2.0]]) == [2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("stamp_ms", "names", "points", "why"),
+    [
+        (5_021, ["a", "b"], [[0.0, 0.0]], Rejection.FUTURE),
+        (4_899, ["a", "b"], [[0.0, 0.0]], Rejection.OLD),
+        (5_000, ["a", "a"], [[0.0, 0.0]], Rejection.NAMES),
+        (5_000, ["a", "c"], [[0.0, 0.0]], Rejection.NAMES),
+        (5_000, ["a"], [[0.0]], Rejection.NAMES),
+        (5_000, ["a", "b", "c"], [[0.0, 0.0, 0.0]], Rejection.NAMES),
+        (5_000, ["a", "b"], [[]], Rejection.LENGTH),
+        (5_000, ["a", "b"], [[0.0]], Rejection.LENGTH),
+        (5_000, ["a", "b"], [[0.0, math.inf]], Rejection.NOT_FINITE),
+        (5_000, ["a", "b"], [[math.nan, 0.0]], Rejection.NOT_FINITE),
+        (5_000, ["a", "b"], [], Rejection.POINTS),
+        (5_000, ["a", "b"], [[0.0, 0.0]] * 2, Rejection.POINTS),
+    ],
+)
+def test_a_gate_rejects_the_whole_message_and_counts_the_cause(stamp_ms, names, points, why):
+    gate = _gate()
+    assert gate.check(0, stamp_ms * MS, "p", names, points) is why
+    assert dict(gate.rejected) == {why: 1}
+
+
+def test_a_gate_takes_the_limits_of_age_but_no_stamp_twice():
+    gate = _gate()
+    for stamp_ms in (4_900, 5_000, 5_020):
+        assert gate.check(0, stamp_ms * MS, "p", ["a", "b"], [[0.0, 1.0]]) == [0.0, 1.0]
+    for stamp_ms in (5_020, 5_019):
+        result = gate.check(0, stamp_ms * MS, "p", ["a", "b"], [[0.0, 1.0]])
+        assert result is Rejection.OUT_OF_ORDER
+
+
+def test_a_gate_without_a_state_rejects():
+    gate = CommandGate(("a",), future_ns=0, old_ns=0, jump_ns=1)
+    assert gate.check(0, 0, "p", ["a"], [[0.0]]) is Rejection.NO_STATE

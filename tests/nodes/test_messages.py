@@ -1,0 +1,128 @@
+"""Joint states by name, raw and as messages; commands; parameters' descriptors. No processes."""
+
+from __future__ import annotations
+
+import math
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+
+from sinew_core.parameters import FieldInfo
+from sinew_ros.messages import (
+    CommandMessage,
+    ControllerMessage,
+    JointStateMapper,
+    answered_stamp,
+    command_stamp,
+)
+from sinew_ros.parameters import descriptor
+from sinew_ros.raw import JointStateReader
+from sinew_ros.stamps import set_stamp, stamp_ns, to_stamp
+
+names = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=9), max_size=9
+)
+doubles = st.lists(st.floats(allow_nan=False), max_size=9)
+
+
+def state(stamp, **fields):
+    message = JointState(**fields)
+    set_stamp(message.header.stamp, stamp)
+    return message
+
+
+def padded(message):
+    """Return the bytes as they come over the wire: rclpy pads where trailing arrays are empty."""
+    return bytes(serialize_message(message))
+
+
+@given(stamp=st.integers(0, 2**31 * 10**9 - 1), n=names, q=doubles, v=doubles, e=doubles)
+def test_raw_joint_states_read_as_rclpy_reads_them(stamp, n, q, v, e):
+    message = state(
+        stamp, name=n, position=array("d", q), velocity=array("d", v), effort=array("d", e)
+    )
+    message.header.frame_id = "".join(n[:1])
+    reader = JointStateReader()
+    for _ in range(2):
+        assert reader.read(padded(message)) == (stamp, n, tuple(q), tuple(v), tuple(e))
+
+
+def test_a_change_of_names_is_noticed_in_raw_joint_states():
+    reader = JointStateReader()
+    for n in (["a", "b"], ["b", "a"], ["a"], ["a", "b", "c"]):
+        message = state(5, name=n, position=array("d", range(len(n))))
+        assert reader.read(padded(message))[1:3] == (n, tuple(map(float, range(len(n)))))
+
+
+def test_big_endian_joint_states_are_read_too():
+    # Header, then stamp (1 s, 2 ns), frame "", one name "a", one position 1.0, no more.
+    body = "00000001 00000002 00000001 00000000 00000001 00000002 61000000 00000001"
+    data = bytes.fromhex("00000000" + body + "3ff0000000000000" + "00000000" * 2)
+    assert JointStateReader().read(data) == (1_000_000_002, ["a"], (1.0,), (), ())
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_joints_are_mapped_by_name_and_partial_messages_merge(raw):
+    mapper = JointStateMapper(["a", "b"])
+    update = (lambda m: mapper.update_raw(padded(m))) if raw else mapper.update
+    assert update(state(10, name=["x", "b"], position=[9.0, 2.0], velocity=[9.0, 0.2], effort=[]))
+    assert mapper.missing == ("a",)
+    assert update(state(20, name=["a"], position=[1.0], velocity=[0.1], effort=[5.0]))
+    assert mapper.complete
+    assert (mapper.position, mapper.velocity, mapper.effort) == ([1.0, 2.0], [0.1, 0.2], [5.0, 0.0])
+    assert mapper.updated_ns == [20, 10]
+    assert not update(state(30, name=["x"], position=[1.0]))
+    assert mapper.stamp_ns == 20
+
+
+def test_a_missing_or_nan_velocity_is_the_difference_of_positions():
+    mapper = JointStateMapper(["a"])
+    mapper.update(state(1_000_000_000, name=["a"], position=[1.0]))
+    assert mapper.velocity == [0.0]
+    mapper.update(state(1_010_000_000, name=["a"], position=[1.02], velocity=[math.nan]))
+    assert mapper.velocity[0] == pytest.approx(0.02 / 0.01)
+
+
+def test_a_position_that_is_not_finite_is_not_used():
+    mapper = JointStateMapper(["a"])
+    assert not mapper.update(state(1, name=["a"], position=[math.nan]))
+    assert not mapper.complete
+
+
+def test_a_controller_command_carries_its_stamps_and_a_foreign_one_none():
+    message = ControllerMessage(2).fill([0.1, 0.2], 1_010_000_000, 1_000_000_000)
+    assert (answered_stamp(message), command_stamp(message)) == (1_010_000_000, 1_000_000_000)
+    assert message.layout.dim[0].size == message.layout.dim[0].stride == 2
+    assert answered_stamp(Float64MultiArray(data=[0.1, 0.2])) is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "field"),
+    [("joint_velocity", "velocities"), ("joint_position", "positions"), ("joint_effort", "effort")],
+)
+def test_a_command_fills_the_field_of_its_mode_only(mode, field):
+    message = CommandMessage(["a", "b"], mode, "policy", 0.04).fill(7, [0.1, 0.2])
+    point = message.points[0]
+    values = {f: list(getattr(point, f)) for f in ("positions", "velocities", "effort")}
+    assert values == {f: [0.1, 0.2] if f == field else [] for f in values}
+    assert point.time_from_start.nanosec == 40_000_000
+    assert (stamp_ns(message.header.stamp), message.header.frame_id) == (7, "policy")
+
+
+def test_stamps_survive_the_round_trip():
+    assert stamp_ns(to_stamp(12_345_678_901)) == 12_345_678_901
+
+
+def test_a_descriptor_shows_unit_range_and_choices():
+    ranged = descriptor("x", FieldInfo(description="Age", unit="s", minimum=0.5), integer=False)
+    assert ranged.description == "Age [s]"
+    assert ranged.read_only
+    assert ranged.floating_point_range[0].from_value == 0.5
+    chosen = descriptor("x", FieldInfo(description="Pace", choices=("a", "b")), integer=False)
+    assert chosen.additional_constraints == "one of a, b"
+    assert not chosen.floating_point_range
