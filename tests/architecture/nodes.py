@@ -1,0 +1,48 @@
+"""Which parameter classes each node declares, by prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sinew_core.algorithms.parameters import DDPGParameters, PPOParameters
+from sinew_core.parameters import Parameters
+from sinew_core.rates import Rates
+from sinew_core.safety.parameters import SafetyParameters
+from sinew_core.safety.supervisor import SupervisorParameters
+from sinew_core.tasks.reach import ReachParameters
+from sinew_core.training.config import TrainConfig
+from sinew_policy.parameters import PolicyParameters
+from sinew_safety.safety_filter import SafetyFilterParameters
+from sinew_sim.sim_driver import SimDriverParameters
+from sinew_trainer.evaluator_parameters import EvaluatorParameters
+
+NODES: dict[str, dict[str, type[Parameters]]] = {
+    "sim_driver": {"": SimDriverParameters, "task": ReachParameters},
+    "safety_filter": {
+        "": SafetyFilterParameters,
+        "watchdog": SupervisorParameters,
+        "safety": SafetyParameters,
+    },
+    "policy": {"": PolicyParameters},
+    "evaluator": {"": EvaluatorParameters},
+    "trainer": {
+        "": TrainConfig,
+        "ddpg": DDPGParameters,
+        "ppo": PPOParameters,
+        "reach": ReachParameters,
+        "rates": Rates,
+        "safety": SafetyParameters,
+    },
+}
+
+
+def by_class(node: str, values: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
+    """Split a node's parameters, nested or dotted, into those of each prefix."""
+    sections: dict[str, dict[str, object]] = {prefix: {} for prefix in NODES[node]}
+    for name, value in values.items():
+        prefix, _, rest = name.rpartition(".")
+        if isinstance(value, Mapping):
+            sections.setdefault(name, {}).update(value)
+        else:
+            sections.setdefault(prefix, {})[rest] = value
+    yield from sections.items()

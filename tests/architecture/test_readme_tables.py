@@ -1,0 +1,25 @@
+import pytest
+
+from architecture.nodes import NODES
+from architecture.readme_tables import README, class_names, updated
+
+
+def test_the_readme_shows_the_parameters_as_they_are():
+    text = README.read_text(encoding="utf-8")
+    assert updated(text) == text, "run: .venv/bin/python tests/architecture/readme_tables.py"
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_the_readme_has_a_table_of_every_parameter_class(node):
+    shown = class_names(README.read_text(encoding="utf-8"))
+    wanted = {f"{kind.__module__}:{kind.__name__}" for kind in NODES[node].values()}
+    assert wanted <= set(shown)
+
+
+def test_a_marked_table_is_replaced_and_the_rest_is_left():
+    mark = "<!-- parameters: sinew_core.rates:Rates -->\n"
+    text = updated(f"before\n{mark}old\n<!-- end -->\nafter <!-- end -->")
+    assert text.startswith(f"before\n{mark}| parameter |")
+    assert "| `control_rate_hz` | `25` | Hz |" in text
+    assert "old" not in text
+    assert text.endswith("|\n<!-- end -->\nafter <!-- end -->")
