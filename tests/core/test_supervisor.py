@@ -12,7 +12,7 @@ from sinew_core.errors import ConfigError
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.filter import VelocityFilter
-from sinew_core.safety.gate import CommandGate, Rejection
+from sinew_core.safety.gate import Rejection
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.supervisor import State, Supervisor, SupervisorParameters, check_watchdogs
 
@@ -363,50 +363,3 @@ def test_watchdogs_too_short_for_the_rates_are_refused_together():
     with pytest.raises(ConfigError, match=r"2.5 control periods, 0.25 s.*3 state periods, 0.06 s"):
         check_watchdogs(SupervisorParameters(), rates)
     check_watchdogs(SupervisorParameters(), Rates())
-
-
-def _gate():
-    gate = CommandGate(("a", "b"), future_ns=20 * MS, old_ns=100 * MS, jump_ns=1000 * MS)
-    gate.observe_state(5_000 * MS)
-    return gate
-
-
-def test_a_gate_puts_values_into_joint_order():
-    assert _gate().check(0, 5_000 * MS, "p", ["b", "a"], [[1.0, 2.0]]) == [2.0, 1.0]
-
-
-@pytest.mark.parametrize(
-    ("stamp_ms", "names", "points", "why"),
-    [
-        (5_021, ["a", "b"], [[0.0, 0.0]], Rejection.FUTURE),
-        (4_899, ["a", "b"], [[0.0, 0.0]], Rejection.OLD),
-        (5_000, ["a", "a"], [[0.0, 0.0]], Rejection.NAMES),
-        (5_000, ["a", "c"], [[0.0, 0.0]], Rejection.NAMES),
-        (5_000, ["a"], [[0.0]], Rejection.NAMES),
-        (5_000, ["a", "b", "c"], [[0.0, 0.0, 0.0]], Rejection.NAMES),
-        (5_000, ["a", "b"], [[]], Rejection.LENGTH),
-        (5_000, ["a", "b"], [[0.0]], Rejection.LENGTH),
-        (5_000, ["a", "b"], [[0.0, math.inf]], Rejection.NOT_FINITE),
-        (5_000, ["a", "b"], [[math.nan, 0.0]], Rejection.NOT_FINITE),
-        (5_000, ["a", "b"], [], Rejection.POINTS),
-        (5_000, ["a", "b"], [[0.0, 0.0]] * 2, Rejection.POINTS),
-    ],
-)
-def test_a_gate_rejects_the_whole_message_and_counts_the_cause(stamp_ms, names, points, why):
-    gate = _gate()
-    assert gate.check(0, stamp_ms * MS, "p", names, points) is why
-    assert dict(gate.rejected) == {why: 1}
-
-
-def test_a_gate_takes_the_limits_of_age_but_no_stamp_twice():
-    gate = _gate()
-    for stamp_ms in (4_900, 5_000, 5_020):
-        assert gate.check(0, stamp_ms * MS, "p", ["a", "b"], [[0.0, 1.0]]) == [0.0, 1.0]
-    for stamp_ms in (5_020, 5_019):
-        result = gate.check(0, stamp_ms * MS, "p", ["a", "b"], [[0.0, 1.0]])
-        assert result is Rejection.OUT_OF_ORDER
-
-
-def test_a_gate_without_a_state_rejects():
-    gate = CommandGate(("a",), future_ns=0, old_ns=0, jump_ns=1)
-    assert gate.check(0, 0, "p", ["a"], [[0.0]]) is Rejection.NO_STATE

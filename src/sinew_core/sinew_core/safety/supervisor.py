@@ -139,10 +139,9 @@ class Supervisor:
 
         `set_latch(reason)` is called when braking begins that ends latched; it must not block.
         """
-        n = len(joint_names)
         self.state = State.LATCHED if latched else State.DISARMED
         self.reason = latched or ""
-        self.interventions: list[Counter[Cause]] = [Counter() for _ in range(n)]
+        self.interventions: list[Counter[Cause]] = [Counter() for _ in joint_names]
         self.counters: Counter[str] = Counter()
         self.gate = CommandGate(
             joint_names,
@@ -159,10 +158,9 @@ class Supervisor:
         self._missed_cycles = parameters.missed_cycles
         self._rest_speed = parameters.rest_speed_rad_s
         self._frozen_travel = parameters.frozen_travel_rad
-        self._zeros: tuple[float, ...] = (0.0,) * n
+        self._zeros: tuple[float, ...] = (0.0,) * len(joint_names)
         self._output = self._zeros
-        self._position: list[float] = []
-        self._velocity: list[float] = []
+        self._position, self._velocity = list[float](), list[float]()
         self._received_ns = self._moved_ns = self._cycled_ns = self._commanded_ns = 0
         self._travel = 0.0
         self._fresh = self._started = self._has_command = False
