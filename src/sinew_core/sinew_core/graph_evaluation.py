@@ -104,6 +104,10 @@ class EpisodeJudge:
             return self._finish(success=False)
         return None
 
+    def abort(self) -> Episode:
+        """Return the episode as a failure, because the system stopped it."""
+        return self._finish(success=False)
+
     def _finish(self, *, success: bool) -> Episode:
         times, distances, positions, velocities = zip(*self._rows, strict=True)
         return Episode(

@@ -77,6 +77,7 @@ class Evaluator(SinewNode):
         self._mapper = JointStateMapper(robot.joint_names)
         self._episodes: list[Episode] = []
         self._interventions: int | None = None
+        self._faults = 0
         self._phase = Phase.CONNECTING
         self._heard_s = time.monotonic()
         self._refusal = ""
@@ -102,6 +103,7 @@ class Evaluator(SinewNode):
         )
         self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, RELIABLE)
         self._arm = self.create_client(SetBool, f"{p.safety_filter}/arm")
+        self._clear = self.create_client(Trigger, f"{p.safety_filter}/clear")
         self._reset = self.create_client(Trigger, f"{p.driver}/reset")
         self._diagnostics = Diagnostics(self, self._report)
         self.create_timer(0.1, self._supervise, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -157,6 +159,9 @@ class Evaluator(SinewNode):
         if state == "braking":
             self._retry_disarm = True  # teleporting an arm that still moves would be a fault
             return
+        if state == "latched" and self._p.clear_latch:
+            self._call(self._clear, Trigger.Request(), lambda _: self._disarm())
+            return
         self._reset_after_ns = self._mapper.stamp_ns
         self._call(self._reset, Trigger.Request(), self._on_reset)
 
@@ -178,7 +183,7 @@ class Evaluator(SinewNode):
         def answered(future: Future) -> None:
             response = future.result()
             self._heard_s = time.monotonic()
-            if response.success:
+            if response.success or response.message == "latched":
                 then(response.message)
             else:
                 # rclpy swallows what a done-callback raises, so the timer raises it.
@@ -232,6 +237,16 @@ class Evaluator(SinewNode):
         self._target.header.stamp = to_stamp(stamp)
         self._target_publisher.publish(self._target)
 
+    def _on_fault(self) -> None:
+        """Count an episode that the filter ended; it answers no more states until cleared."""
+        self._faults += 1
+        if not self._p.clear_latch:
+            raise RunError(
+                f"{self._p.safety_filter} is latched: call its clear service, "
+                "or set clear_latch where the arm is simulated"
+            )
+        self._end_episode(self._judge.abort())
+
     def _end_episode(self, episode: Episode) -> None:
         self._episodes.append(episode)
         if len(self._episodes) < self._p.episodes:
@@ -251,14 +266,18 @@ class Evaluator(SinewNode):
         for status in message.status:
             if status.name.endswith(self._p.safety_filter):
                 values = {v.key: v.value for v in status.values}
-                if values.get("interventions", "").isdecimal():
-                    self._interventions = int(values["interventions"])
+                self._interventions = sum(
+                    int(v) for k, v in values.items() if k.startswith("interventions: ")
+                )
+                if self._phase is Phase.RUNNING and values.get("state") == "latched":
+                    self._on_fault()
 
     def _figures(self) -> dict[str, object]:
         latency = self._link.latency_ms() if not self._lockstep else {}
         return {
             **summarise(self._episodes),
             "interventions": self._interventions,
+            "faults": self._faults,
             **latency,
             "messages_lost": self._link.lost,
             "pace": self._p.pace,

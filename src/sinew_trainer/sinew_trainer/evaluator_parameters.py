@@ -32,6 +32,9 @@ class EvaluatorParameters(Parameters):
     controller: str = parameter("forward_velocity_controller", "controller that the filter drives")
     driver: str = parameter("sim_driver", "node that resets the arm")
     safety_filter: str = parameter("safety_filter", "node that arms")
+    clear_latch: bool = parameter(
+        False, "clear the filter's latch, count a failure and go on; for a simulated arm only"
+    )
     patience_s: float = parameter(
         20.0, "longest wait for a node, an answer or a joint state", unit="s", minimum=1.0
     )

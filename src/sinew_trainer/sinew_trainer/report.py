@@ -27,7 +27,7 @@ from sinew_core.training.progress import CurvePoint
 
 NO_GRAPH = "graph evaluation is not available yet for this action mode: it commands {mode}"
 _LATENCY = ("latency_ms_p50", "latency_ms_p99")
-_COUNTS = ("limit_violations", "interventions", "messages_lost")
+_COUNTS = ("limit_violations", "interventions", "messages_lost", "faults")
 
 
 def join_figures(folder: Path) -> dict[str, object]:
