@@ -80,6 +80,10 @@ class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is
             # Triggered again by rclpy wherever it finds this mark; these two only wake the wait up.
             self._guard._executor_triggered = self._sigint_gc._executor_triggered = False
             super().spin_once(timeout_sec=0.0)
+            # That ran one callback. What it put off, such as the callbacks of a service's answer,
+            # must not wait for the next message, which may never come.
+            for _ in range(len(self._tasks)):
+                super().spin_once(timeout_sec=0.0)
 
     def _run_timers_and_messages(self, waited: _Waited) -> bool:
         """Run what is ready; return whether there was a message."""
