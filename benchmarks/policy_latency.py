@@ -3,70 +3,64 @@
 from __future__ import annotations
 
 import itertools
-import statistics
 import time
 from collections.abc import Callable
-from typing import TypedDict
 
 import numpy as np
 import torch
 
+from benchmarks.comparison import Comparison, Goal, alternate
+from benchmarks.options import Options
+from benchmarks.report import Progress, Report
 from sinew_core.bundle import NumpyPolicy, PolicyNetwork
 from sinew_core.bundle.runtime import Float32
 
-GOAL_RATIO = 0.35
+GOAL = Goal(bound=0.35, at_most=True)
 HIDDEN_SIZES = (256, 64)
 OBSERVATION_SIZE = 24
 ACTION_SIZE = 7
 
 
-class Row(TypedDict):
-    """One line of a benchmark report; `ratio` is ours / peer, met when at most `goal`."""
-
-    what: str
-    ours: float
-    peer: float
-    unit: str
-    ratio: float
-    goal: float
-    met: bool
-
-
-def measure(*, repeats: int = 15, calls: int = 1000) -> list[Row]:
-    """Time both runtimes alternately, on one thread, and return one row per network size.
-
-    Args:
-        repeats: Interleaved repeats; the median of each side counts.
-        calls: Calls per repeat.
-    """
+def run(report: Report, options: Options) -> None:
+    """Measure each network size."""
+    repeats = 5 if options.quick else 15
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    progress = Progress("policy", len(HIDDEN_SIZES))
     try:
-        return [_row(hidden, repeats, calls) for hidden in HIDDEN_SIZES]
+        for hidden in HIDDEN_SIZES:
+            progress.start(f"network of {hidden}x{hidden}")
+            report.put(compare(hidden, repeats=repeats))
     finally:
+        progress.close()
         torch.set_num_threads(threads)
 
 
-def _row(hidden: int, repeats: int, calls: int) -> Row:
+def compare(hidden: int, *, repeats: int, calls: int = 1000) -> Comparison:
+    """Time both runtimes on the same network with two hidden layers.
+
+    Args:
+        hidden: units of each hidden layer.
+        repeats: of each side, in turn.
+        calls: per repeat.
+    """
     network = _network(hidden)
     observation = np.random.default_rng(1).normal(size=OBSERVATION_SIZE).astype(np.float32)
     policy = NumpyPolicy(network)
     peer_act = _torch_act(network)
     if not np.allclose(policy.act(observation), peer_act(observation), rtol=0.0, atol=1e-5):
         raise AssertionError("the two runtimes compute different actions")
-    times: dict[str, list[float]] = {"ours": [], "peer": []}
-    for _ in range(repeats):
-        times["ours"].append(_time_us(policy.act, observation, calls))
-        times["peer"].append(_time_us(peer_act, observation, calls))
-    ours, peer = statistics.median(times["ours"]), statistics.median(times["peer"])
-    return Row(
+    ours, peer = alternate(
+        lambda: _time_us(policy.act, observation, calls),
+        lambda: _time_us(peer_act, observation, calls),
+        repeats,
+    )
+    return Comparison(
         what=f"one observation to action through {hidden}x{hidden}, peer torch eager",
+        unit="µs",
         ours=ours,
         peer=peer,
-        unit="µs",
-        ratio=ours / peer,
-        goal=GOAL_RATIO,
-        met=ours / peer <= GOAL_RATIO,
+        goal=GOAL,
     )
 
 

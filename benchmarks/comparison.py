@@ -1,0 +1,155 @@
+"""One line of a benchmark: the samples of both sides, their medians, the ratio and the goal."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+Sample = float | None
+"""A measured value; None where the limit came first."""
+
+
+class Row(TypedDict):
+    """A line of `report.json`; ours and peer are medians, None where there is none."""
+
+    what: str
+    ours: float | None
+    peer: float | None
+    unit: str
+    ratio: float | None
+    goal: float | None
+    met: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """A bound for the ratio."""
+
+    bound: float
+    at_most: bool = False
+
+    def holds(self, ratio: float) -> bool:
+        """Say whether a ratio is within the bound."""
+        return ratio <= self.bound if self.at_most else ratio >= self.bound
+
+    def __str__(self) -> str:
+        """Return the bound as a report shows it."""
+        return f"{'≤' if self.at_most else '≥'} {self.bound:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Samples of ours and of the peer, taken alternately.
+
+    Attributes:
+        what: names the measurement and the peer; unique in a report.
+        unit: of the samples.
+        ours: at least one sample.
+        peer: at least one sample.
+        goal: None for a line that only informs.
+        speed_up: whether the ratio is peer / ours, for times that should be many times shorter;
+            otherwise it is ours / peer.
+        limit: what a sample without a value reached at least, in `unit`.
+        notes: sentences for the reader; equal ones of several comparisons are shown once.
+    """
+
+    what: str
+    unit: str
+    ours: Sequence[Sample]
+    peer: Sequence[Sample]
+    goal: Goal | None = None
+    speed_up: bool = False
+    limit: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def ratio(self) -> float | None:
+        """Return the ratio of the medians; against an unfinished peer, its lower bound."""
+        ours, peer = median(self.ours), median(self.peer)
+        if peer is None and self.speed_up:
+            peer = self.limit
+        if ours is None or peer is None:
+            return None
+        return peer / ours if self.speed_up else ours / peer
+
+    def met(self) -> bool | None:
+        """Say whether the goal is met; ours must have finished every time."""
+        if self.goal is None:
+            return None
+        ratio = self.ratio()
+        return ratio is not None and None not in self.ours and self.goal.holds(ratio)
+
+    def row(self) -> Row:
+        """Return the line of `report.json`."""
+        return Row(
+            what=self.what,
+            ours=median(self.ours),
+            peer=median(self.peer),
+            unit=self.unit,
+            ratio=self.ratio(),
+            goal=None if self.goal is None else self.goal.bound,
+            met=self.met(),
+        )
+
+    def detail(self) -> dict[str, object]:
+        """Return what stands behind the line."""
+        return {
+            "what": self.what,
+            "ratio_is": "peer / ours" if self.speed_up else "ours / peer",
+            "goal_is": None if self.goal is None else str(self.goal),
+            "ours_samples": list(self.ours),
+            "peer_samples": list(self.peer),
+            "limit": self.limit,
+            "notes": list(self.notes),
+        }
+
+    def cells(self) -> list[str]:
+        """Return the texts of a table's line: what, ours, peer, unit, ratio, goal, met."""
+        bounded = median(self.peer) is None and self.speed_up
+        ratio = self.ratio()
+        met = self.met()
+        return [
+            self.what,
+            self._shown(self.ours),
+            self._shown(self.peer),
+            self.unit,
+            "-" if ratio is None else f"{'> ' if bounded else ''}{ratio:.2f}",
+            "-" if self.goal is None else str(self.goal),
+            "-" if met is None else "yes" if met else "no",
+        ]
+
+    def _shown(self, samples: Sequence[Sample]) -> str:
+        value = median(samples)
+        missed = sum(sample is None for sample in samples)
+        text = f"not reached in {self.limit:g}" if value is None else significant(value)
+        return f"{text} ({missed} of {len(samples)} missed)" if missed else text
+
+
+def median(samples: Sequence[Sample]) -> Sample:
+    """Return the median, a missed sample counting as infinite; None if that is what it is."""
+    value = statistics.median(math.inf if s is None else s for s in samples)
+    return value if math.isfinite(value) else None
+
+
+def significant(value: float) -> str:
+    """Return a number with three significant digits, without an exponent."""
+    digits = 2 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{digits}f}"
+
+
+def alternate(
+    ours: Callable[[], float],
+    peer: Callable[[], float],
+    repeats: int,
+) -> tuple[list[float], list[float]]:
+    """Measure both sides in turn, so that a change of the machine's speed meets both.
+
+    The side that goes first changes from repeat to repeat.
+    """
+    samples: tuple[list[float], list[float]] = ([], [])
+    for repeat in range(repeats):
+        for side in (0, 1) if repeat % 2 == 0 else (1, 0):
+            samples[side].append((ours, peer)[side]())
+    return samples

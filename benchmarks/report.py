@@ -1,0 +1,181 @@
+"""The report of a benchmark, kept on disk from the first line on."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from benchmarks.comparison import Comparison
+from sinew_core.errors import RunError
+from sinew_core.files import write_atomically, write_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HEADER = ("what", "ours", "peer", "unit", "ratio", "goal", "met")
+_OURS, _PEER = "#1f6feb", "#8c959f"
+
+
+class Report:
+    """Collects comparisons; each one is on disk as soon as it is put in."""
+
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        folder: Path,
+        facts: Mapping[str, str],
+        options: Mapping[str, object],
+    ) -> None:
+        """Create the folder and an empty report in it; an older report there is replaced.
+
+        Raises:
+            RunError: when the folder cannot be written.
+        """
+        self.folder = folder
+        self._title = title
+        self._facts = dict(facts)
+        self._head = {
+            "benchmark": name,
+            "title": title,
+            "started": datetime.datetime.now(tz=datetime.timezone.utc).isoformat(
+                timespec="seconds"
+            ),
+            "options": dict(options),
+        }
+        self._comparisons: dict[str, Comparison] = {}
+        self._complete = False
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._write()
+        except OSError as error:
+            raise RunError(
+                f"{folder} cannot be written ({error.strerror}): choose another place with "
+                "--output FOLDER"
+            ) from None
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """The comparisons so far, in the order in which they first came."""
+        return list(self._comparisons.values())
+
+    def put(self, comparison: Comparison) -> None:
+        """Add a comparison, or replace the one of the same measurement by one with more samples."""
+        self._comparisons[comparison.what] = comparison
+        self._write()
+
+    def finish(self, *, complete: bool) -> None:
+        """Write the page; `complete` says whether every measurement was taken."""
+        self._complete = complete
+        self._write()
+        write_atomically(self.folder / "report.html", self._page())
+
+    def table(self) -> str:
+        """Return the comparisons as text."""
+        return text_table(HEADER, [c.cells() for c in self.comparisons])
+
+    def _write(self) -> None:
+        content = {
+            **self._head,
+            "complete": self._complete,
+            "machine": self._facts,
+            "rows": [c.row() for c in self.comparisons],
+            "details": [c.detail() for c in self.comparisons],
+        }
+        write_json(self.folder / "report.json", content)
+
+    def _page(self) -> str:
+        from sinew_core.report.page import Page
+
+        page = Page(f"Benchmark: {self._head['benchmark']}", self._title)
+        if not self._complete:
+            page.verdict("interrupted: not every measurement was taken", good=False)
+        for c in self.comparisons:
+            if c.goal is not None:
+                shown = c.cells()
+                page.verdict(f"{c.what}: {shown[4]}, goal {shown[5]}", good=bool(c.met()))
+        page.section("Medians")
+        page.table(HEADER, [c.cells() for c in self.comparisons])
+        for note in dict.fromkeys(note for c in self.comparisons for note in c.notes):
+            page.text(note)
+        if self._comparisons:
+            page.figure(samples_figure(self.comparisons), "every sample; the bar is the median")
+        page.section("Machine")
+        page.table(("", ""), list(self._facts.items()))
+        return page.html()
+
+
+class Progress:
+    """Tells what is being measured: one changing line on a terminal, lines elsewhere."""
+
+    def __init__(self, name: str, total: int, stream: TextIO = sys.stderr) -> None:
+        """Count up to `total` measurements."""
+        self._name = name
+        self._total = total
+        self._done = 0
+        self._stream = stream
+
+    def start(self, what: str) -> None:
+        """Say which measurement begins."""
+        self._done += 1
+        line = f"bench {self._name} [{self._done}/{self._total}] {what}"
+        self._stream.write(f"\r\033[K{line[:110]}" if self._stream.isatty() else f"{line}\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Leave a clean line."""
+        if self._stream.isatty():
+            self._stream.write("\r\033[K")
+            self._stream.flush()
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return aligned columns; numbers to the right, the first column to the left."""
+    lines = [header, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    shown = []
+    for line in lines:
+        cells = [line[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
+        shown.append("  ".join(cells).rstrip())
+    return "\n".join(shown)
+
+
+def samples_figure(comparisons: Sequence[Comparison]) -> Figure:
+    """Return all samples on logarithmic axes, one panel for each unit."""
+    from matplotlib.figure import Figure
+
+    units = list(dict.fromkeys(c.unit for c in comparisons))
+    figure = Figure(figsize=(8.6, 1.2 * len(units) + 0.75 * len(comparisons)), layout="constrained")
+    groups = [[c for c in comparisons if c.unit == unit] for unit in units]
+    panels = figure.subplots(
+        len(units), 1, squeeze=False, gridspec_kw={"height_ratios": [len(g) + 1 for g in groups]}
+    )[:, 0]
+    for axis, unit, group in zip(panels, units, groups, strict=True):
+        for line, comparison in enumerate(group):
+            for side, samples, colour in (
+                (-0.16, comparison.ours, _OURS),
+                (0.16, comparison.peer, _PEER),
+            ):
+                finished = [s for s in samples if s is not None]
+                missed = [comparison.limit or 1.0 for s in samples if s is None]
+                axis.plot(finished, [line + side] * len(finished), "|", color=colour, markersize=9)
+                axis.plot(missed, [line + side] * len(missed), "x", color=colour)
+                value = comparison.row()["ours" if side < 0 else "peer"]
+                if value is not None:
+                    axis.plot([value], [line + side], "o", color=colour, markersize=6)
+        axis.set_xscale("log")
+        axis.set_yticks(range(len(group)), [_wrapped(c.what) for c in group], fontsize=8)
+        axis.set_ylim(len(group) - 0.5, -0.5)
+        axis.set_xlabel(unit)
+        axis.grid(axis="x", alpha=0.25, which="both")
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.suptitle("ours blue, peer grey; a dot is the median, a cross not reached", fontsize=10)
+    return figure
+
+
+def _wrapped(what: str) -> str:
+    return what.replace(", peer", ",\npeer").replace(": ", ":\n")
