@@ -11,23 +11,30 @@ import datetime
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from sinew_core.arguments import parse_arguments
-from sinew_core.errors import SinewError
+from sinew_core.errors import ConfigError, RunError, SinewError, suggest
 from sinew_core.parameters import Parameters, describe, parameter
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.runs import check_run_folder
 from sinew_core.training.config import TrainConfig
-from sinew_core.training.configuration import RunConfiguration
+from sinew_core.training.configuration import (
+    SECTIONS,
+    RunConfiguration,
+    read_parameter_file,
+)
 from sinew_core.training.folder import (
     BUNDLE_FOLDER,
     CONFIGURATION_FILE,
-    GRAPH_FILE,
-    REALTIME_FILE,
+    DEPLOYMENT_FILE,
+    GRAPH_FOLDER,
 )
+from sinew_trainer.deployment import write_deployment
 from sinew_trainer.launching import Launch
 from sinew_trainer.progress import ProgressDisplay, read_progress
 from sinew_trainer.report import summary_table, write_report
@@ -50,6 +57,9 @@ class GraphEvaluation(Parameters):
     realtime_episodes: int = parameter(
         5, "episodes over the graph in real time; 0: none", minimum=0, maximum=1000
     )
+    graph_copies: int = parameter(
+        2, "graphs that share the lockstep episodes, side by side", minimum=1, maximum=16
+    )
 
 
 class MainJob:
@@ -65,7 +75,7 @@ class MainJob:
         )
         self.folder = Path(train.output) / name
         self._graph = graph
-        self._launch: Launch | None = None
+        self._launches: Sequence[Launch] = ()
         check_run_folder(Path(train.output), name, overwrite=train.overwrite)
 
     def run(self) -> None:
@@ -88,66 +98,83 @@ class MainJob:
             _say(f"training {train.algorithm} on {train.robot_label}, run {self.folder}")
             try:
                 arguments = {**_launched(train), "config": config}
-                self._run(
-                    "train_sim", arguments, log, lambda: display.update(read_progress(self.folder))
-                )
+                launch = Launch("train_sim", arguments, log, _domain_id(0))
+                self._run([launch], lambda: display.update(read_progress(self.folder)))
             finally:
                 display.close()
                 if self.folder.is_dir() and log.exists():
                     (self.folder / log.name).write_bytes(log.read_bytes())
 
     def evaluate_graph(self) -> None:
-        """Run `deploy_sim` in lockstep, then in real time."""
-        for pace, episodes, file in (
-            ("lockstep", self._graph.graph_episodes, GRAPH_FILE),
-            ("realtime", self._graph.realtime_episodes, REALTIME_FILE),
-        ):
-            if episodes == 0:
-                continue
-            _say(f"evaluating over the ROS 2 graph: {episodes} episodes in {pace}")
-            train = self.configuration.train
-            arguments = {
-                "bundle": self.folder / BUNDLE_FOLDER,
-                "robot": train.robot,
-                "urdf": train.urdf,
-                "engine": train.engine,
-                "pace": pace,
-                "episodes": episodes,
-                "seed": train.seed,
-                "output": self.folder / file,
-            }
-            self._run("deploy_sim", arguments, self.folder / f"deploy_{pace}.log")
+        """Run `deploy_sim` in lockstep, several side by side, then in real time."""
+        folder = self.folder / GRAPH_FOLDER
+        folder.mkdir()
+        write_deployment(self.folder / DEPLOYMENT_FILE, self.configuration)
+        counts = shares(self._graph.graph_episodes, self._graph.graph_copies)
+        if counts:
+            _say(f"evaluating over the ROS 2 graph: {sum(counts)} episodes in lockstep")
+            self._run([self._deployment("lockstep", i, n) for i, n in enumerate(counts)])
+        if self._graph.realtime_episodes:
+            _say(f"evaluating over the ROS 2 graph: {self._graph.realtime_episodes} in real time")
+            self._run([self._deployment("realtime", 0, self._graph.realtime_episodes)])
+
+    def _deployment(self, pace: str, index: int, episodes: int) -> Launch:
+        train = self.configuration.train
+        output = self.folder / GRAPH_FOLDER / f"{pace}_{index}.json"
+        arguments = {
+            "bundle": self.folder / BUNDLE_FOLDER,
+            "robot": train.robot,
+            "urdf": train.urdf,
+            "engine": train.engine,
+            "pace": pace,
+            "episodes": episodes,
+            "seed": int(np.random.SeedSequence([train.seed, index]).generate_state(1)[0] >> 1),
+            "output": output,
+            "config": self.folder / DEPLOYMENT_FILE,
+        }
+        return Launch("deploy_sim", arguments, output.with_suffix(".log"), _domain_id(index))
 
     def stop(self) -> None:
         """End the step that is running."""
-        if self._launch is not None:
-            self._launch.stop()
+        for launch in self._launches:
+            launch.stop()
 
-    def _run(
-        self,
-        name: str,
-        arguments: Mapping[str, object],
-        log: Path,
-        watch: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._launch = Launch(name, arguments, log, _domain_id())
-        self._launch.wait(watch)
+    def _run(self, launches: Sequence[Launch], watch: Callable[[], None] = lambda: None) -> None:
+        self._launches = launches
+        try:
+            for launch in launches:
+                launch.wait(watch)
+        except RunError:
+            self.stop()
+            raise
+
+
+def shares(total: int, parts: int) -> list[int]:
+    """Split a number of episodes into nearly equal parts, none of them empty."""
+    sizes = [total // parts + (i < total % parts) for i in range(parts)]
+    return [size for size in sizes if size]
 
 
 def read_configuration(argv: Sequence[str]) -> tuple[RunConfiguration, GraphEvaluation]:
-    """Return what the arguments ask for; a YAML file given as config:=FILE comes first."""
-    from sinew_core.training.configuration import read_parameter_file
+    """Return what the arguments ask for; a parameter file given as config:=FILE comes first.
 
+    Raises:
+        ConfigError: for every mistake, with its remedy.
+    """
     values = parse_arguments(argv)
     path = values.pop("config", "")
     if path:
         values = {**read_parameter_file(Path(str(path))), **values}
-    graph_names = {name for name, _, _ in describe(GraphEvaluation)}
-    graph = GraphEvaluation.from_mapping(
-        {k: v for k, v in values.items() if k in graph_names}, "arguments"
+    graph_names = [name for name, _, _ in describe(GraphEvaluation)]
+    graph = {name: values.pop(name) for name in graph_names if name in values}
+    known = [*graph_names, "config", *(name for name, _, _ in describe(TrainConfig)), *SECTIONS]
+    for name in values:
+        if name.partition(".")[0] not in known:
+            raise ConfigError(f"unknown argument '{name}': {suggest(name, known)}")
+    return (
+        RunConfiguration.from_mapping(values, "arguments"),
+        GraphEvaluation.from_mapping(graph, "arguments"),
     )
-    rest = {k: v for k, v in values.items() if k not in graph_names}
-    return RunConfiguration.from_mapping(rest, "arguments"), graph
 
 
 def _launched(train: TrainConfig) -> dict[str, object]:
@@ -156,10 +183,11 @@ def _launched(train: TrainConfig) -> dict[str, object]:
     return {n: getattr(train, n) for n in (*names, "action_mode", "seed")}
 
 
-def _domain_id() -> int:
+def _domain_id(index: int) -> int:
     """Return a ROS domain of this job's own; above 101 they collide with ephemeral ports."""
     given = os.environ.get("ROS_DOMAIN_ID")
-    return int(given) if given else 1 + os.getpid() % 101
+    first = int(given) if given else 1 + os.getpid() % 84
+    return first + index
 
 
 def _say(what: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 from sinew_core.bundle.reader import load_bundle
+from sinew_core.evaluation import wilson_interval
 from sinew_core.files import write_atomically, write_json
 from sinew_core.graph_evaluation import read_traces
 from sinew_core.report.training import TrainingReport, evaluation_rows, training_sentence
@@ -16,14 +17,15 @@ from sinew_core.tasks.reach import ReachParameters
 from sinew_core.training.folder import (
     BUNDLE_FOLDER,
     CONFIGURATION_FILE,
-    GRAPH_FILE,
+    GRAPH_FOLDER,
     PICTURE_FILE,
-    REALTIME_FILE,
     REPORT_FILE,
     REPORT_PAGE,
     TRAINING_FILE,
 )
 from sinew_core.training.progress import CurvePoint
+
+Figures = Mapping[str, object]
 
 NO_GRAPH = "graph evaluation is not available yet for this action mode: it commands {mode}"
 _LATENCY = ("latency_ms_p50", "latency_ms_p99")
@@ -33,36 +35,43 @@ _COUNTS = ("limit_violations", "interventions", "messages_lost", "faults")
 def join_figures(folder: Path) -> dict[str, object]:
     """Return the content of `report.json` for a run folder."""
     training = _read(folder / TRAINING_FILE) or {}
-    lockstep, realtime = _read(folder / GRAPH_FILE), _read(folder / REALTIME_FILE)
     figures = {k: v for k, v in training.items() if k != "curve"}
     figures = {"run": folder.name, **figures}
-    if lockstep is None and realtime is None:
+    parts = {pace: graph_parts(folder, pace) for pace in ("lockstep", "realtime")}
+    if any(parts.values()):
+        figures["eval_graph"] = join_graph(parts["lockstep"], parts["realtime"])
+    else:
         figures["eval_graph"] = None
         figures["graph_note"] = NO_GRAPH.format(mode=training.get("action_mode"))
-    else:
-        figures["eval_graph"] = _joined(lockstep, realtime)
     return figures
 
 
-def _joined(
-    lockstep: Mapping[str, object] | None, realtime: Mapping[str, object] | None
-) -> dict[str, object]:
+def graph_parts(folder: Path, pace: str) -> list[Figures]:
+    """Return what the evaluators of one pace wrote, in order."""
+    files = sorted((folder / GRAPH_FOLDER).glob(f"{pace}_*.json"))
+    return [part for part in map(_read, files) if part is not None]
+
+
+def join_graph(lockstep: Sequence[Figures], realtime: Sequence[Figures]) -> dict[str, object]:
     """Return success from the lockstep episodes, latency from real time, counts from both."""
-    judged = lockstep or realtime or {}
-    timed = realtime or {}
-    parts = [part for part in (lockstep, realtime) if part is not None]
-    joined: dict[str, object] = {
-        k: v for k, v in judged.items() if k not in (*_LATENCY, *_COUNTS, "pace", "seed")
+    judged = lockstep or realtime
+    episodes, successes = _total(judged, "episodes"), _total(judged, "successes")
+    counts = {name: _total([*lockstep, *realtime], name) for name in _COUNTS}
+    timed = realtime[0] if realtime else {}
+    return {
+        "episodes": episodes,
+        "successes": successes,
+        "success_rate": successes / episodes,
+        "success_ci95": list(wilson_interval(successes, episodes)),
+        **counts,
+        **{name: timed.get(name) for name in _LATENCY},
+        "lockstep": list(lockstep),
+        "realtime": list(realtime),
     }
-    joined.update({k: _total(parts, k) for k in _COUNTS})
-    joined.update({k: timed.get(k) for k in _LATENCY})
-    joined["lockstep"], joined["realtime"] = lockstep, realtime
-    return joined
 
 
-def _total(parts: list[Mapping[str, object]], key: str) -> int | None:
-    values = [part[key] for part in parts]
-    return sum(v for v in values if isinstance(v, int)) if None not in values else None
+def _total(parts: Sequence[Figures], name: str) -> int:
+    return sum(int(str(part[name])) for part in parts)
 
 
 def write_report(folder: Path) -> None:
@@ -74,7 +83,7 @@ def write_report(folder: Path) -> None:
     manifest = load_bundle(folder / BUNDLE_FOLDER).manifest
     task = ReachParameters.from_mapping({k: v for k, v in manifest.task.items() if k != "name"})
     limits = JointLimits.from_mapping(manifest.limits, "limits of the bundle")
-    traces_file = (folder / GRAPH_FILE).with_suffix(".npz")
+    traces_file = folder / GRAPH_FOLDER / "lockstep_0.npz"
     picture = folder / PICTURE_FILE
     report = TrainingReport(
         figures=figures,

@@ -22,6 +22,9 @@ from sinew_core.training.config import ALGORITHMS, TrainConfig
 
 P = TypeVar("P", bound=Parameters)
 
+SECTIONS = (*ALGORITHMS, "reach", "rates", "safety")
+"""Names of the sections; a run has that of its own algorithm only."""
+
 _ROS_KEYS = ("/**", "ros__parameters")
 
 

@@ -6,7 +6,7 @@ from sinew_core.environments.arm import ArmEnv
 from sinew_core.training.configuration import RunConfiguration
 
 
-def make_environment(configuration: RunConfiguration) -> ArmEnv:
+def make_environment(configuration: RunConfiguration, *, render_mode: str | None = None) -> ArmEnv:
     """Start the environment; training, evaluation and every worker make theirs here."""
     train = configuration.train
     return ArmEnv(
@@ -17,4 +17,5 @@ def make_environment(configuration: RunConfiguration) -> ArmEnv:
         task_parameters=configuration.reach,
         rates=configuration.rates,
         safety=configuration.safety,
+        render_mode=render_mode,
     )

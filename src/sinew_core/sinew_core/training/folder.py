@@ -2,10 +2,10 @@
 
 BUNDLE_FOLDER = "bundle"
 CONFIGURATION_FILE = "config.yaml"
-GRAPH_FILE = "graph_lockstep.json"
+DEPLOYMENT_FILE = "deploy.yaml"
+GRAPH_FOLDER = "graph"
 PICTURE_FILE = "picture.png"
 PROGRESS_FILE = "progress.json"
-REALTIME_FILE = "graph_realtime.json"
 REPORT_FILE = "report.json"
 REPORT_PAGE = "report.html"
 TRAINING_FILE = "training.json"

@@ -61,7 +61,7 @@ def run(folder: Path, stop: _Stop) -> None:
     figures = _figures(configuration, result)
     if (folder / BUNDLE_FOLDER).is_dir() and not stop():
         policy = load_bundle(folder / BUNDLE_FOLDER).policy
-        env = make_environment(configuration)
+        env = make_environment(configuration, render_mode="rgb_array")
         try:
             train_config = configuration.train
             evaluation = evaluate(env, policy.act, train_config.eval_episodes, train_config.seed)

@@ -1,0 +1,69 @@
+import pytest
+import yaml
+
+from sinew_core.errors import ConfigError
+from sinew_core.training.configuration import RunConfiguration, read_parameter_file
+
+
+def test_sections_may_be_written_with_dots():
+    made = RunConfiguration.from_mapping(
+        {"seed": 3, "ddpg.gamma": 0.8, "rates.control_rate_hz": 50}
+    )
+    assert made.train.seed == 3
+    assert made.algorithm.to_mapping()["gamma"] == 0.8
+    assert made.rates.control_rate_hz == 50
+
+
+def test_a_dotted_value_wins_over_a_nested_one():
+    made = RunConfiguration.from_mapping(
+        {"ddpg": {"gamma": 0.7, "batch_size": 64}, "ddpg.gamma": 0.8}
+    )
+    assert made.algorithm.to_mapping()["gamma"] == 0.8
+    assert made.algorithm.to_mapping()["batch_size"] == 64
+
+
+def test_what_is_written_reads_back_equal(tmp_path):
+    made = RunConfiguration.from_mapping({"algorithm": "ppo", "ppo.epochs": 3, "reach.hold_s": 0.2})
+    (tmp_path / "config.yaml").write_text(made.to_yaml())
+    assert RunConfiguration.from_mapping(read_parameter_file(tmp_path / "config.yaml")) == made
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sed": 1}, "did you mean 'seed'"),
+        ({"ddpg.gama": 0.9}, "did you mean 'gamma'"),
+        ({"ppo.epochs": 3}, "algorithm:=ppo"),
+        ({"ddpg": 3}, "is a section"),
+        ({"ddpg.gamma": 2.0}, "allowed 0 to 1"),
+        ({"seed": "many"}, "expected int"),
+        ({"robot": 7}, "expected str"),
+        ({"algorithm": "sac"}, "algorithm is 'sac'"),
+        ({"rates.control_rate_hz": 30}, "does not divide filter_rate_hz"),
+    ],
+)
+def test_a_mistake_is_named_with_its_remedy(values, message):
+    with pytest.raises(ConfigError, match=message) as raised:
+        RunConfiguration.from_mapping(values)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "a: 1", "[1, 2]", "/**: 3", "{", "/**: {ros__parameters: 3}"]
+)
+def test_a_file_of_another_form_is_refused(tmp_path, content):
+    path = tmp_path / "config.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match="parameter file"):
+        read_parameter_file(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nothing\.yaml"):
+        read_parameter_file(tmp_path / "nothing.yaml")
+
+
+def test_empty_lists_are_left_out_because_ros_cannot_type_them():
+    content = yaml.safe_load(RunConfiguration.from_mapping({}).to_yaml())
+    reach = content["/**"]["ros__parameters"]["reach"]
+    assert "start_rad" not in reach

@@ -1,0 +1,117 @@
+import json
+
+import pytest
+import yaml
+
+from sinew_core.errors import ConfigError
+from sinew_core.training.configuration import RunConfiguration
+from sinew_trainer.deployment import deployment
+from sinew_trainer.main_job import main, read_configuration, shares
+from sinew_trainer.report import join_figures, join_graph, summary_table
+
+PART = {
+    "episodes": 50,
+    "successes": 49,
+    "limit_violations": 0,
+    "interventions": 10,
+    "messages_lost": 1,
+    "faults": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("total", "parts", "sizes"),
+    [(200, 2, [100, 100]), (5, 2, [3, 2]), (1, 2, [1]), (0, 2, []), (7, 3, [3, 2, 2])],
+)
+def test_episodes_are_shared_and_no_share_is_empty(total, parts, sizes):
+    assert shares(total, parts) == sizes
+
+
+def test_arguments_reach_the_run_and_the_graph():
+    configuration, graph = read_configuration(["seed:=3", "graph_episodes:=10", "ddpg.gamma:=0.8"])
+    assert configuration.train.seed == 3
+    assert graph.graph_episodes == 10
+    assert configuration.algorithm.to_mapping()["gamma"] == 0.8
+
+
+def test_a_configuration_file_comes_first_and_arguments_win(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(RunConfiguration.from_mapping({"seed": 5, "robot": "iiwa14"}).to_yaml())
+    configuration, _ = read_configuration([f"config:={path}", "seed:=6"])
+    assert configuration.train.robot == "iiwa14"
+    assert configuration.train.seed == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["sead:=1"], "did you mean 'seed'"),
+        (["graph_episode:=1"], "did you mean 'graph_episodes'"),
+        (["robot:=pandaa"], "did you mean 'panda'"),
+        (["algorithm:=ddgp"], "did you mean 'ddpg'"),
+        (["seed:=-1"], "allowed"),
+        (["seed"], "name:=value"),
+        (["graph_copies:=0"], "allowed 1 to 16"),
+        (["run:=../../etc"], "not a folder name"),
+        (["urdf:=/nowhere.urdf"], "/nowhere.urdf"),
+    ],
+)
+def test_a_mistake_ends_with_one_line_before_anything_starts(words, remedy, capsys, tmp_path):
+    assert main([*words, f"output:={tmp_path}"]) == 2
+    error = capsys.readouterr().err
+    assert remedy in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_run_is_refused(capsys, tmp_path):
+    (tmp_path / "first").mkdir()
+    assert main(["run:=first", f"output:={tmp_path}"]) == 2
+    assert "overwrite:=true" in capsys.readouterr().err
+
+
+def test_help_lists_every_argument(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in ("seed", "robot", "graph_episodes", "config"))
+
+
+def test_a_policy_is_deployed_with_the_rates_and_limits_it_was_trained_under():
+    trained = {
+        "rates.control_rate_hz": 20,
+        "safety.margin_rad": 0.01,
+        "reach.start_noise_rad": 0.05,
+    }
+    files = deployment(RunConfiguration.from_mapping(trained))
+    driver = files["/**/sim_driver"]["ros__parameters"]
+    safety_filter = files["/**/safety_filter"]["ros__parameters"]
+    assert driver["control_rate_hz"] == 20
+    assert driver["task"]["start_noise_rad"] == 0.05
+    assert safety_filter["safety"]["margin_rad"] == 0.01
+    # 2.5 control periods of 0.05 s
+    assert safety_filter["watchdog"]["command_timeout_s"] == 0.125
+    assert yaml.safe_load(yaml.safe_dump(files)) == files
+
+
+def test_graphs_side_by_side_are_one_evaluation():
+    joined = join_graph([PART, PART], [{**PART, "latency_ms_p50": 1.5, "latency_ms_p99": 4.0}])
+    assert joined["episodes"] == 100
+    assert joined["successes"] == 98
+    assert joined["success_rate"] == 0.98
+    assert joined["messages_lost"] == 3
+    assert joined["latency_ms_p99"] == 4.0
+
+
+def test_without_a_graph_the_report_says_why(tmp_path):
+    training = {"action_mode": "joint_effort", "env_steps": 10, "train_wall_s": 1.0}
+    (tmp_path / "training.json").write_text(json.dumps({**training, "env_steps_per_s": 10.0}))
+    figures = join_figures(tmp_path)
+    assert figures["eval_graph"] is None
+    (tmp_path / "report.json").write_text(json.dumps(figures))
+    assert "joint_effort" in summary_table(tmp_path)
+
+
+def test_a_configuration_file_of_another_form_is_refused(tmp_path):
+    (tmp_path / "config.yaml").write_text("seed: 1")
+    with pytest.raises(ConfigError, match="ros__parameters"):
+        read_configuration([f"config:={tmp_path / 'config.yaml'}"])
