@@ -21,6 +21,7 @@ from sinew_core.tasks.reach import (
 PANDA = load_robot("panda")
 NONE = {
     "distance_weight": 0.0,
+    "precision_weight": 0.0,
     "touch_bonus": 0.0,
     "rest_bonus": 0.0,
     "near_velocity_weight": 0.0,
@@ -122,6 +123,14 @@ def test_velocity_energy_and_smoothness_penalties_by_hand():
     assert rest_reward({"smoothness_weight": 0.05}, action=1.0, before=-0.5) == pytest.approx(
         -0.1125
     )
+
+
+def test_the_distance_counts_softly_and_more_near_the_target():
+    # e = sqrt(0.04^2 + 0.03^2) - 0.03 = 0.02; 5 * 0.02 + 0.5 * 0.02 / (0.02 + 0.06) = 0.225
+    weights = {"distance_weight": 5.0, "precision_weight": 0.5}
+    lengths = {"softness_m": 0.03, "precision_m": 0.06}
+    reach = task(**{**NONE, **weights, **lengths})
+    assert goal_reward(reach, 0.04, 0.0) == pytest.approx(-0.225)
 
 
 def test_the_reference_shaped_reward_weighs_as_its_source():

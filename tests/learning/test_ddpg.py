@@ -74,7 +74,7 @@ def test_the_actor_waits_for_its_period():
 
 def train(seed, episodes=60):
     rng = np.random.default_rng(seed)
-    ddpg = agent(seed, gamma=0.8)
+    ddpg = agent(seed, gamma=0.8, action_friction=0.0, action_penalty=0.0)
     replay = Replay(10_000)
     sampler = HindsightSampler(fraction=0.5, relabel=toy.relabel, goal_reward=toy.goal_reward)
     for _ in range(episodes):
@@ -96,3 +96,23 @@ def test_one_seed_gives_one_result_bit_for_bit():
     first, second = train(3, episodes=5), train(3, episodes=5)
     assert torch.equal(first.actor.parameters, second.actor.parameters)
     assert torch.equal(first.critic.parameters, second.critic.parameters)
+
+
+def test_friction_and_penalty_pull_actions_to_rest():
+    free, held = agent(action_friction=0.0, action_penalty=0.0), agent(action_friction=50.0)
+    observation = torch.from_numpy(some_batch(32).observation)
+    for _ in range(300):
+        free.update(some_batch(32))
+        held.update(some_batch(32))
+    size = lambda ddpg: float(ddpg.actor.forward(observation).abs().mean())  # noqa: E731
+    assert size(held) < 0.02 < size(free)
+
+
+def test_the_steps_shrink_on_their_schedule():
+    # After 10 updates the share is 0: nothing moves any more.
+    ddpg = agent(learning_rate_updates=10, final_learning_rate_share=0.0)
+    for _ in range(10):
+        ddpg.update(some_batch())
+    settled = ddpg.actor.parameters.clone()
+    ddpg.update(some_batch())
+    assert torch.equal(ddpg.actor.parameters, settled)

@@ -88,7 +88,12 @@ def collect(ppo, rng, episodes=10, length=20):
 def train(seed, iterations):
     rng = np.random.default_rng(seed)
     parameters = PPOParameters(
-        hidden_units=32, minibatch_size=100, gamma=0.8, learning_rate=3e-3, epochs=8
+        hidden_units=32,
+        minibatch_size=100,
+        gamma=0.8,
+        learning_rate=3e-3,
+        epochs=8,
+        action_friction=0.0,
     )
     ppo = PPO(4, 2, parameters, seed)
     for _ in range(iterations):

@@ -17,9 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sinew_core.algorithms.networks import MLP, Adam
+from sinew_core.algorithms.noise import LinearSchedule
 from sinew_core.algorithms.parameters import DDPGParameters
 from sinew_core.algorithms.replay import Transitions
 from sinew_core.bundle.runtime import PolicyNetwork
+
+FRICTION_KNEE = 0.05
+"""Actions well below it cost their square, actions well above it their size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +61,11 @@ class DDPG:
         self.target_critic = self.critic.clone()
         self._actor_optimiser = Adam(self.actor.parameters, parameters.actor_learning_rate)
         self._critic_optimiser = Adam(self.critic.parameters, parameters.critic_learning_rate)
+        self._schedule = LinearSchedule(
+            start=1.0,
+            end=parameters.final_learning_rate_share,
+            steps=parameters.learning_rate_updates,
+        )
         self._updates = 0
 
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -81,6 +90,9 @@ class DDPG:
     def update(self, batch: Transitions) -> DDPGLosses:
         """Take one gradient step on the critic, one on the actor when due, and move the targets."""
         observation = torch.from_numpy(batch.observation)
+        share = self._schedule(self._updates)
+        self._actor_optimiser.learning_rate = share * self.parameters.actor_learning_rate
+        self._critic_optimiser.learning_rate = share * self.parameters.critic_learning_rate
         losses = self._update_critic(batch, observation)
         self._updates += 1
         if self._updates % self.parameters.actor_period == 0:
@@ -113,6 +125,11 @@ class DDPG:
         value = self.critic.forward(torch.cat([observation, action], 1))
         down = torch.full_like(value, -1.0 / len(value))
         gradient = self.critic.input_gradient(down)[:, observation.shape[1] :]
-        penalty = 2.0 * self.parameters.action_penalty / action.numel()
-        self.actor.backward(gradient + penalty * action)
+        self.actor.backward(gradient + self._penalty_gradient(action))
         self._actor_optimiser.step(self.actor.gradient)
+
+    def _penalty_gradient(self, action: Tensor) -> Tensor:
+        """Return the gradient of mean(penalty a^2 + friction (sqrt(a^2 + knee^2) - knee))."""
+        parameters = self.parameters
+        friction = parameters.action_friction * torch.rsqrt(action.square() + FRICTION_KNEE**2)
+        return action * (friction + 2.0 * parameters.action_penalty) / action.numel()

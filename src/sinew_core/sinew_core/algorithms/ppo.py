@@ -28,6 +28,8 @@ from sinew_core.bundle.runtime import PolicyNetwork
 
 Float = NDArray[np.float32]
 OBSERVATION_CLIP = 10.0
+FRICTION_KNEE = 0.05
+"""Actions well below it cost their square, actions well above it their size."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,9 +80,9 @@ class PPO:
         self.log_std = torch.full((action_size,), parameters.initial_log_std)
         self.normaliser = Normaliser(observation_size)
         rate = parameters.learning_rate
-        self._optimisers = [
-            Adam(p, rate) for p in (self.actor.parameters, self.critic.parameters, self.log_std)
-        ]
+        self._actor_optimiser = Adam(self.actor.parameters, rate)
+        self._deviation_optimiser = Adam(self.log_std, rate)
+        self._critic_optimiser = Adam(self.critic.parameters, parameters.critic_learning_rate)
         self._schedule = LinearSchedule(
             start=rate, end=parameters.final_learning_rate, steps=parameters.learning_rate_steps
         )
@@ -110,7 +112,7 @@ class PPO:
         advantage, value_target = self._advantages(steps, observation)
         old_log_prob = log_probability(action, self.actor.forward(observation), self.log_std)
         self._steps += len(action)
-        for optimiser in self._optimisers:
+        for optimiser in (self._actor_optimiser, self._deviation_optimiser):
             optimiser.learning_rate = self._schedule(self._steps)
         losses = []
         for _ in range(self.parameters.epochs):
@@ -156,14 +158,16 @@ class PPO:
         log_std = self.log_std.clone().requires_grad_()
         log_ratio = log_probability(action, mean, log_std) - old_log_prob
         loss = clipped_surrogate(log_ratio, normalised(advantage), self.parameters.clip_range)
-        (loss - self.parameters.entropy_weight * log_std.sum()).backward()  # type: ignore[no-untyped-call]  # torch
+        friction = (mean.square() + FRICTION_KNEE**2).sqrt().mean()
+        regular = self.parameters.action_friction * friction
+        (loss + regular - self.parameters.entropy_weight * log_std.sum()).backward()  # type: ignore[no-untyped-call]  # torch
         assert mean.grad is not None
         assert log_std.grad is not None
         self.actor.backward(mean.grad)
         joint = torch.cat([self.actor.gradient, log_std.grad])
         clip_norm(joint, self.parameters.maximum_gradient_norm)
-        self._optimisers[0].step(joint[: -len(log_std)])
-        self._optimisers[2].step(joint[-len(log_std) :])
+        self._actor_optimiser.step(joint[: -len(log_std)])
+        self._deviation_optimiser.step(joint[-len(log_std) :])
         with torch.no_grad():
             ratio = log_ratio.exp()
             kl = (ratio - 1.0 - log_ratio).mean()
@@ -174,7 +178,7 @@ class PPO:
         error = self.critic.forward(observation)[:, 0] - target
         self.critic.backward(error[:, None] * (2.0 / len(error)))
         clip_norm(self.critic.gradient, self.parameters.maximum_gradient_norm)
-        self._optimisers[1].step(self.critic.gradient)
+        self._critic_optimiser.step(self.critic.gradient)
         return float(error.square().mean())
 
     def _inputs(self, observation: Float) -> Tensor:

@@ -51,7 +51,16 @@ class ReachParameters(Parameters):
         (), "upper corner of the targets, base frame; empty: the box of the robot", unit="m"
     )
     distance_weight: float = parameter(
-        1.0, "penalty on the distance from tool to target", unit="1/m", minimum=0
+        5.0, "penalty on the distance from tool to target", unit="1/m", minimum=0
+    )
+    softness_m: float = parameter(
+        0.02, "distance below which its penalties level off, so that rest pays", unit="m", minimum=0
+    )
+    precision_weight: float = parameter(
+        0.5, "penalty d / (d + precision_m) on the distance d, steep near the target", minimum=0
+    )
+    precision_m: float = parameter(
+        0.05, "distance at which half of that penalty is left", unit="m", minimum=1e-4
     )
     touch_bonus: float = parameter(0.0, "reward inside touch_within_m", minimum=0)
     touch_within_m: float = parameter(
@@ -94,6 +103,9 @@ class ReachParameters(Parameters):
 def reference_reach() -> ReachParameters:
     """Return the reward of the reference material: minus the distance, plus 10 inside 0.1 m."""
     return ReachParameters(
+        distance_weight=1.0,
+        precision_weight=0.0,
+        softness_m=0.0,
         touch_bonus=10.0,
         touch_within_m=0.1,
         velocity_weight=0.0,
@@ -108,7 +120,12 @@ def reference_shaped_reach() -> ReachParameters:
     The default weighs energy less: at 0.01 per watt, lifting the arm costs as much as the distance.
     """
     return ReachParameters(
-        distance_weight=1.0, velocity_weight=0.1, energy_weight=0.01, smoothness_weight=0.05
+        distance_weight=1.0,
+        precision_weight=0.0,
+        softness_m=0.0,
+        velocity_weight=0.1,
+        energy_weight=0.01,
+        smoothness_weight=0.05,
     )
 
 
@@ -127,6 +144,9 @@ def panda_gym_reach() -> ReachParameters:
         start_rad=(0.0, 0.41, 0.0, -1.85, 0.0, 2.26, 0.79),
         target_lower_m=(0.45, -0.15, 0.0),
         target_upper_m=(0.75, 0.15, 0.3),
+        distance_weight=1.0,
+        precision_weight=0.0,
+        softness_m=0.0,
         velocity_weight=0.0,
         energy_weight=0.0,
         smoothness_weight=0.0,
@@ -167,11 +187,13 @@ class HoldJudge:
 class ReachTask:
     """Samples starts and targets, and rewards what happened in one control period.
 
-    The reward is `goal + rest`. With distance d (m), RMS and peak joint speed s, p (rad/s), power
+    The reward is `goal + rest`. With distance d (m), the soft distance
+    e = sqrt(d² + softness_m²) - softness_m, RMS and peak joint speed s, p (rad/s), power
     P = Σ|τ·q̇| (W) and mean square change of action c:
 
-    - goal = - distance_weight·d + touch_bonus·[d < touch_within_m]
-      + rest_bonus·[d < tolerance_m and p < rest_speed_rad_s] - near_velocity_weight·s·[d < near_m]
+    - goal = - distance_weight·e - precision_weight·e/(e + precision_m)
+      + touch_bonus·[d < touch_within_m] + rest_bonus·[d < tolerance_m and p < rest_speed_rad_s]
+      - near_velocity_weight·s·[d < near_m]
     - rest = - velocity_weight·s - energy_weight·P - smoothness_weight·c
 
     Hindsight computes the goal part anew and keeps the rest.
@@ -254,12 +276,15 @@ class ReachTask:
     ) -> Number:
         """Return the goal-dependent reward of floats, or of arrays (batch,)."""
         p = self.parameters
+        # mypy takes a float's power for Any; a root of a sum of squares is of the same kind.
+        soft: Number = (distance_m**2 + p.softness_m**2) ** 0.5 - p.softness_m
         near = rms_speed_rad_s * (distance_m < p.near_m)
         resting = (distance_m < p.tolerance_m) & (peak_speed_rad_s < p.rest_speed_rad_s)
         return (
             p.touch_bonus * (distance_m < p.touch_within_m)
             + p.rest_bonus * resting
-            - p.distance_weight * distance_m
+            - p.distance_weight * soft
+            - p.precision_weight * soft / (soft + p.precision_m)
             - p.near_velocity_weight * near
         )
 

@@ -29,10 +29,10 @@ class TrainConfig(Parameters):
     seed: int = parameter(0, "seed of everything random", minimum=0, maximum=2**31 - 1)
     env_steps: int = parameter(200_000, "environment steps at most", minimum=1)
     evaluation_period_steps: int = parameter(
-        1000, "environment steps from one quick evaluation to the next", minimum=1
+        600, "environment steps from one quick evaluation to the next", minimum=1
     )
     target_success_rate: float = parameter(
-        0.99, "training ends when this success rate is confirmed", minimum=0.0, maximum=1.0
+        0.97, "training ends when this success rate is confirmed", minimum=0.0, maximum=1.0
     )
     confirm_episodes: int = parameter(100, "fresh episodes that confirm it", minimum=1)
     eval_episodes: int = parameter(200, "episodes of the final evaluation", minimum=1)

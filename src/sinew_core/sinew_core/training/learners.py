@@ -68,7 +68,10 @@ class DDPGLearner:
         )
 
     def exploration(self, env_steps: int) -> Exploration:
-        """Return noise on its schedule."""
+        """Return wide, slowly wandering noise first, then noise on its schedule."""
+        if env_steps < self._parameters.warmup_steps:
+            kick = (self._parameters.warmup_noise,) * self._n_joints
+            return Exploration(process="ornstein_uhlenbeck", sigma=kick)
         sigma = (self._sigma(env_steps),) * self._n_joints
         return Exploration(process=self._parameters.noise, sigma=sigma)
 

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, TimeoutError
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,6 +39,15 @@ _QUICK_EPISODES = 20
 _JOB_EPISODES = 5
 _LEARNING_THREADS = 1
 """More threads make the small networks of reach slower, and the workers need the other cores."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Judging:
+    """A quick evaluation under way."""
+
+    network: PolicyNetwork
+    env_steps: int
+    outcomes: list[Future[list[Outcome]]]
 
 
 class _Stopped(Exception):  # noqa: N818 - a request, not an error
@@ -125,7 +135,7 @@ class _Run:
     def _loop(self) -> bool:
         """Iterate; a quick evaluation runs beside the learning and is read when the next is due."""
         collecting = self._collect()
-        quick: tuple[PolicyNetwork, list[Future[list[Outcome]]]] | None = None
+        quick: _Judging | None = None
         next_evaluation = 0
         while self._env_steps < self._train.env_steps:
             episodes = [e for future in collecting for e in self._wait(future)]
@@ -136,12 +146,11 @@ class _Run:
             if not self._learner.overlaps:
                 collecting = self._collect()
             if self._env_steps >= next_evaluation and self._learner.updates:
-                if quick and self._judged(*quick):
+                if quick and self._judged(quick):
                     return True
                 quick = self._start_quick()
                 next_evaluation = self._env_steps + self._train.evaluation_period_steps
-        network = self._learner.network()
-        return self._confirm(network)
+        return self._confirm(self._learner.network(), self._env_steps)
 
     def _collect(self) -> list[Future[list[Episode]]]:
         network = self._learner.explorer()
@@ -152,10 +161,10 @@ class _Run:
             for group in split(seeds, _JOB_EPISODES)
         ]
 
-    def _start_quick(self) -> tuple[PolicyNetwork, list[Future[list[Outcome]]]]:
+    def _start_quick(self) -> _Judging:
         network = self._learner.network()
-        seeds = self._seeds.quick(_QUICK_EPISODES)
-        return network, self._judge(network, seeds)
+        outcomes = self._judge(network, self._seeds.quick(_QUICK_EPISODES))
+        return _Judging(network=network, env_steps=self._env_steps, outcomes=outcomes)
 
     def _judge(self, network: PolicyNetwork, seeds: list[int]) -> list[Future[list[Outcome]]]:
         return [
@@ -163,14 +172,15 @@ class _Run:
             for group in split(seeds, _JOB_EPISODES)
         ]
 
-    def _judged(self, network: PolicyNetwork, futures: list[Future[list[Outcome]]]) -> bool:
-        """Read a quick evaluation and tell whether success is confirmed."""
-        outcomes = [o for future in futures for o in self._wait(future)]
+    def _judged(self, quick: _Judging) -> bool:
+        """Read a quick evaluation; tell whether it is promising and fresh episodes confirm it."""
+        outcomes = [o for future in quick.outcomes for o in self._wait(future)]
         result = _summary(outcomes)
-        self._note(network, result)
-        return result.success_rate >= self._train.target_success_rate and self._confirm(network)
+        self._note(quick.network, result, quick.env_steps)
+        promising = self._train.target_success_rate - 1.0 / _QUICK_EPISODES
+        return result.success_rate >= promising and self._confirm(quick.network, quick.env_steps)
 
-    def _confirm(self, network: PolicyNetwork) -> bool:
+    def _confirm(self, network: PolicyNetwork, env_steps: int) -> bool:
         """Judge by fresh episodes; give up as soon as the target is out of reach."""
         episodes, target = self._train.confirm_episodes, self._train.target_success_rate
         allowed = int(episodes * (1.0 - target) + 1e-9)
@@ -183,21 +193,21 @@ class _Run:
                     rest.cancel()
                 break
         result = _summary(outcomes)
-        self._note(network, result)
+        self._note(network, result, env_steps)
         return result.episodes == episodes and result.success_rate >= target
 
-    def _note(self, network: PolicyNetwork, result: EvaluationResult) -> None:
+    def _note(self, network: PolicyNetwork, result: EvaluationResult, env_steps: int) -> None:
         """Add a point to the curve and keep the bundle if it is the best so far."""
         self._curve.append(
             CurvePoint(
-                env_steps=self._env_steps,
+                env_steps=env_steps,
                 wall_s=self._wall_s(),
                 success_rate=result.success_rate,
                 return_mean=result.return_mean,
                 episodes=result.episodes,
             )
         )
-        _LOGGER.info("%d steps: %s", self._env_steps, result)
+        _LOGGER.info("%d steps: %s", env_steps, result)
         if self._best is None or _score(result) > _score(self._best):
             export_bundle(
                 self._bundle,
@@ -205,7 +215,7 @@ class _Run:
                 self._env,
                 network,
                 result,
-                env_steps=self._env_steps,
+                env_steps=env_steps,
                 wall_s=self._wall_s(),
             )
             self._best = result
