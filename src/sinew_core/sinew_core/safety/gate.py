@@ -25,8 +25,8 @@ class Rejection(enum.Enum):
 class CommandGate:
     """Check commands, put their values into joint order, and remember who sends them.
 
-    A command carries the stamp of the joint state that it answers, so stamps are compared with those
-    of joint states, within one epoch. A jump of these stamps, backwards or forwards by more than
+    A command carries the stamp of the joint state that it answers, so stamps are compared with
+    those of joint states, within one epoch. A jump of these stamps, backwards or forwards by more than
     `jump_ns`, starts a new epoch.
 
     Attributes:
@@ -132,7 +132,7 @@ class CommandGate:
         self._heard[source] = now_ns
 
     def _map(self, names: Sequence[str]) -> list[int] | None:
-        """Return for each joint its place in the message, None unless the names are exactly ours."""
+        """Return each joint's place in the message, None unless the names are exactly ours."""
         if names != self._names:
             self._names = list(names)
             exact = len(names) == len(self._joint_names) and set(names) == set(self._joint_names)
