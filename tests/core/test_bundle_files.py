@@ -1,3 +1,4 @@
+import contextlib
 import ctypes
 import dataclasses
 import io
@@ -41,6 +42,18 @@ def refusal(folder):
     assert "expected" in message
     assert "found" in message
     return message
+
+
+@contextlib.contextmanager
+def replaced(folder, name, content):
+    """A file of other content, with checksums to match."""
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(content)
+    resign(folder)
+    try:
+        yield
+    finally:
+        (folder / name).write_bytes(whole)
 
 
 def test_a_written_bundle_is_read_back(folder):
@@ -108,13 +121,8 @@ def test_hostile_json_is_refused(folder, text):
 @SHARED_FOLDER
 @given(garbage=st.binary(max_size=200), name=st.sampled_from([WEIGHTS_FILE, GOLDEN_FILE]))
 def test_garbage_with_right_checksums_is_refused(folder, garbage, name):
-    whole = (folder / name).read_bytes()
-    (folder / name).write_bytes(garbage)
-    resign(folder)
-    try:
+    with replaced(folder, name, garbage):
         assert name in refusal(folder)
-    finally:
-        (folder / name).write_bytes(whole)
 
 
 @SHARED_FOLDER
@@ -122,28 +130,20 @@ def test_garbage_with_right_checksums_is_refused(folder, garbage, name):
 def test_truncation_with_right_checksums_is_refused(folder, data, name):
     whole = (folder / name).read_bytes()
     length = data.draw(st.integers(0, len(whole) - 1))
-    (folder / name).write_bytes(whole[:length])
-    resign(folder)
-    try:
+    with replaced(folder, name, whole[:length]):
         assert name in refusal(folder)
-    finally:
-        (folder / name).write_bytes(whole)
 
 
 @SHARED_FOLDER
 @given(data=st.data(), name=st.sampled_from([WEIGHTS_FILE, GOLDEN_FILE]))
 def test_damage_with_right_checksums_never_raises_anything_else(folder, data, name):
-    whole = (folder / name).read_bytes()
-    damaged = bytearray(whole)
-    damaged[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
-    (folder / name).write_bytes(damaged)
-    resign(folder)
-    try:
-        load_bundle(folder)
-    except BundleError as error:
-        assert "\n" not in str(error)  # noqa: PT017
-    finally:
-        (folder / name).write_bytes(whole)
+    damaged = bytearray((folder / name).read_bytes())
+    damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(1, 255))
+    with replaced(folder, name, damaged):
+        try:
+            load_bundle(folder)
+        except BundleError as error:
+            assert "\n" not in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize("name", ALL_FILES)

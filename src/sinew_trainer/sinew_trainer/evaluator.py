@@ -58,7 +58,7 @@ class Evaluator(SinewNode):
         super().__init__("evaluator")
         self._p = p = declare_from(self, EvaluatorParameters)
         manifest = load_bundle(p.bundle).manifest
-        robot = load_robot(manifest.robot, urdf=p.urdf)
+        robot = load_robot(p.robot or manifest.robot, urdf=p.urdf)
         rates = Rates.from_mapping(manifest.rates, source=f"{p.bundle}: rates")
         given = {k: v for k, v in manifest.task.items() if k != "name"}
         task = ReachTask(robot, ReachParameters.from_mapping(given, f"{p.bundle}: task"), rates)

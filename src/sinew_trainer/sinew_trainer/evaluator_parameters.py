@@ -12,6 +12,7 @@ class EvaluatorParameters(Parameters):
     """How many episodes, how they begin, and where the figures go."""
 
     bundle: str = parameter("", "folder of the policy bundle, which names robot, task and rates")
+    robot: str = parameter("", "robot name or robot file; empty: the one the bundle names")
     urdf: str = parameter("", "URDF that replaces the robot's own; empty: none")
     pace: str = parameter(
         "realtime",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sinew_core.errors import RunError
+from sinew_trainer.child import interrupt
 
 _STOP_WITHIN_S = 20.0
 _POLL_S = 0.2
@@ -57,14 +57,7 @@ class Launch:
 
     def stop(self) -> None:
         """End it as Ctrl-C does, and wait."""
-        if self._process.poll() is not None:
-            return
-        self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(_STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        interrupt(self._process, _STOP_WITHIN_S)
 
     def _last_words(self) -> str:
         """Return the line that says why: the last about an error, else the last of all."""

@@ -221,13 +221,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parameter_list() -> str:
     shown = [
-        f"  {n:<22}{i.description}"
+        f"  {n:<25}{i.description}"
         for n, i, _ in [*describe(TrainConfig), *describe(GraphEvaluation)]
     ]
     sections = "  ddpg.… ppo.… reach.… rates.… safety.…  (tables in README.md)"
     return (
         "\nArguments:\n"
-        + "\n".join([*shown, "  config                a config.yaml to start from", sections])
+        + "\n".join([*shown, "  config                   a config.yaml to start from", sections])
         + "\n"
     )
 

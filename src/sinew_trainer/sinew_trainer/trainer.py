@@ -8,7 +8,6 @@ best bundle so far.
 from __future__ import annotations
 
 import datetime
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +22,7 @@ from sinew_core.training.folder import CONFIGURATION_FILE
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.parameters import Declarations
+from sinew_trainer.child import interrupt
 from sinew_trainer.progress import describe, read_progress
 
 _POLL_S = 0.5
@@ -71,14 +71,8 @@ class Trainer(SinewNode):
 
     def on_stop(self) -> None:
         """Ask the training to end, and wait until it has kept its best bundle."""
-        if self._process.poll() is not None:
-            return
-        self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(_STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
+        if not interrupt(self._process, _STOP_WITHIN_S):
             self.get_logger().error("the training process did not end in time: killed")
-            self._process.kill()
 
     def _report(self) -> Status:
         progress = read_progress(self._folder)

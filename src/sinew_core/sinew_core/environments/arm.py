@@ -112,12 +112,8 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             action_mode, self.robot.joint_names, self.robot.limits, self.rates, action_parameters
         )
         self.observation_spec = reach_observation_spec(self.robot.limits)
-        self.builder = ObservationBuilder(
-            self.observation_spec, compiled_tool_position(self.robot.chain)
-        )
         self._delay = _checked_delay(command_delay_cycles, self.rates)
-        self._decoder = ActionDecoder(self.action_spec)
-        self._allocate()
+        self._prepare()
         self._engine = make_engine(engine, self.robot, self.rates.physics_rate_hz)
         self._drive = make_drive(
             action_mode,
@@ -128,8 +124,13 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             gravity_compensation=gravity_compensation,
         )
 
-    def _allocate(self) -> None:
+    def _prepare(self) -> None:
+        """Make the spaces and all that is used again in every step."""
         size, n = self.observation_spec.size, self.robot.n_joints
+        self.builder = ObservationBuilder(
+            self.observation_spec, compiled_tool_position(self.robot.chain)
+        )
+        self._decoder = ActionDecoder(self.action_spec)
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (n,), np.float32)
         self._signals = Signals(n)

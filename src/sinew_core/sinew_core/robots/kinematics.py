@@ -153,45 +153,14 @@ class KinematicChain:
     def _frames(self, q: Sequence[float]) -> list[tuple[float, float, float, float, float, float]]:
         """Return each joint's position and axis in the base frame, and the tool's at the end."""
         frames = []
-        xx, xy, xz, yx, yy, yz, zx, zy, zz = 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0
-        px, py, pz = 0.0, 0.0, 0.0
+        rotation = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+        position = (0.0, 0.0, 0.0)
         for i, angle in enumerate(q):
-            a, b, c, d, e, f, g, h, k, u, v, w = self.coefficients[12 * i : 12 * i + 12]
-            px, py, pz = (
-                px + xx * u + xy * v + xz * w,
-                py + yx * u + yy * v + yz * w,
-                pz + zx * u + zy * v + zz * w,
-            )
-            cosine, sine = math.cos(angle), math.sin(angle)
-            a, b, d, e, g, h = (
-                a * cosine + b * sine,
-                b * cosine - a * sine,
-                d * cosine + e * sine,
-                e * cosine - d * sine,
-                g * cosine + h * sine,
-                h * cosine - g * sine,
-            )
-            xx, xy, xz = (
-                xx * a + xy * d + xz * g,
-                xx * b + xy * e + xz * h,
-                xx * c + xy * f + xz * k,
-            )
-            yx, yy, yz = (
-                yx * a + yy * d + yz * g,
-                yx * b + yy * e + yz * h,
-                yx * c + yy * f + yz * k,
-            )
-            zx, zy, zz = (
-                zx * a + zy * d + zz * g,
-                zx * b + zy * e + zz * h,
-                zx * c + zy * f + zz * k,
-            )
-            frames.append((px, py, pz, xz, yz, zz))
-        u, v, w = self.tool_offset_m
-        px += xx * u + xy * v + xz * w
-        py += yx * u + yy * v + yz * w
-        pz += zx * u + zy * v + zz * w
-        frames.append((px, py, pz, 0.0, 0.0, 0.0))
+            coefficients = self.coefficients[12 * i : 12 * i + 12]
+            position = _moved(position, rotation, coefficients[9:])
+            rotation = _turned(rotation, coefficients, angle)
+            frames.append((*position, rotation[2], rotation[5], rotation[8]))
+        frames.append((*_moved(position, rotation, self.tool_offset_m), 0.0, 0.0, 0.0))
         return frames
 
     def _floats(self, q: Floats) -> list[float] | Sequence[float]:
@@ -199,6 +168,43 @@ class KinematicChain:
         if len(values) != self.n_joints:
             raise ValueError(f"{len(values)} joint positions: the chain has {self.n_joints} joints")
         return values
+
+
+def _moved(
+    position: tuple[float, float, float], rotation: Sequence[float], offset: Sequence[float]
+) -> tuple[float, float, float]:
+    """Return `position` plus the rotated `offset`, in plain floats, faster than arrays here."""
+    x, y, z = position
+    xx, xy, xz, yx, yy, yz, zx, zy, zz = rotation
+    u, v, w = offset
+    return (
+        x + xx * u + xy * v + xz * w,
+        y + yx * u + yy * v + yz * w,
+        z + zx * u + zy * v + zz * w,
+    )
+
+
+def _turned(
+    rotation: Sequence[float], coefficients: Sequence[float], angle_rad: float
+) -> tuple[float, float, float, float, float, float, float, float, float]:
+    """Return `rotation` times a joint's fixed rotation, then turned about z; all row by row."""
+    xx, xy, xz, yx, yy, yz, zx, zy, zz = rotation
+    a, b, c, d, e, f, g, h, k = coefficients[:9]
+    cosine, sine = math.cos(angle_rad), math.sin(angle_rad)
+    a, b = a * cosine + b * sine, b * cosine - a * sine
+    d, e = d * cosine + e * sine, e * cosine - d * sine
+    g, h = g * cosine + h * sine, h * cosine - g * sine
+    return (
+        xx * a + xy * d + xz * g,
+        xx * b + xy * e + xz * h,
+        xx * c + xy * f + xz * k,
+        yx * a + yy * d + yz * g,
+        yx * b + yy * e + yz * h,
+        yx * c + yy * f + yz * k,
+        zx * a + zy * d + zz * g,
+        zx * b + zy * e + zz * h,
+        zx * c + zy * f + zz * k,
+    )
 
 
 def rotation_about(axis: Sequence[float], angle_rad: float) -> Array:

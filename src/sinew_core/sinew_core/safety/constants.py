@@ -30,34 +30,10 @@ def filter_constants(
     p = parameters
     gain = (1.0 + p.jitter) * (1.0 + p.gain_error)
     drift = p.drift_rad_s * period_s * (1.0 + p.jitter)
-    columns = []
-    for j in range(len(limits.velocity_rad_s)):
-        lower, upper = float(limits.position_lower_rad[j]), float(limits.position_upper_rad[j])
-        speed = float(limits.velocity_rad_s[j]) * p.velocity_scale - p.drift_rad_s
-        if speed <= 0.0 or lower + p.margin_rad >= upper - p.margin_rad:
-            raise ConfigError(
-                f"joint {j}: margin_rad {p.margin_rad} or drift_rad_s {p.drift_rad_s} leaves "
-                f"nothing of [{lower}, {upper}] rad at {limits.velocity_rad_s[j]} rad/s: lower it"
-            )
-        speed /= 1.0 + p.gain_error
-        deceleration = float(limits.acceleration_rad_s2[j]) * p.acceleration_scale
-        deceleration *= (1.0 - p.jitter) / (1.0 + p.gain_error)
-        speed_step = deceleration * period_s
-        dead_time = p.dead_time_periods + drift / (gain * speed_step * period_s)
-        full = gain * stopping_distance(speed, deceleration, period_s, dead_time)
-        columns.append(
-            [
-                lower + p.margin_rad,
-                upper - p.margin_rad,
-                lower - EMPTY_TOLERANCE,
-                upper + EMPTY_TOLERANCE,
-                speed,
-                speed_step,
-                deceleration,
-                dead_time,
-                full,
-            ]
-        )
+    columns = [
+        _joint_constants(limits, j, p, period_s, gain, drift)
+        for j in range(len(limits.velocity_rad_s))
+    ]
     model = [
         period_s,
         gain,
@@ -69,3 +45,32 @@ def filter_constants(
         p.recovery_speed_rad_s,
     ]
     return [list(row) for row in zip(*columns, strict=True)], model
+
+
+def _joint_constants(
+    limits: JointLimits, j: int, p: SafetyParameters, period_s: float, gain: float, drift: float
+) -> list[float]:
+    """Return the column of joint `j`; `gain` and `drift` (rad a period) are those of `model`."""
+    lower, upper = float(limits.position_lower_rad[j]), float(limits.position_upper_rad[j])
+    speed = float(limits.velocity_rad_s[j]) * p.velocity_scale - p.drift_rad_s
+    if speed <= 0.0 or lower + p.margin_rad >= upper - p.margin_rad:
+        raise ConfigError(
+            f"joint {j}: margin_rad {p.margin_rad} or drift_rad_s {p.drift_rad_s} leaves "
+            f"nothing of [{lower}, {upper}] rad at {limits.velocity_rad_s[j]} rad/s: lower it"
+        )
+    speed /= 1.0 + p.gain_error
+    deceleration = float(limits.acceleration_rad_s2[j]) * p.acceleration_scale
+    deceleration *= (1.0 - p.jitter) / (1.0 + p.gain_error)
+    speed_step = deceleration * period_s
+    dead_time = p.dead_time_periods + drift / (gain * speed_step * period_s)
+    return [
+        lower + p.margin_rad,
+        upper - p.margin_rad,
+        lower - EMPTY_TOLERANCE,
+        upper + EMPTY_TOLERANCE,
+        speed,
+        speed_step,
+        deceleration,
+        dead_time,
+        gain * stopping_distance(speed, deceleration, period_s, dead_time),
+    ]

@@ -1,0 +1,20 @@
+"""End a child process without losing what it has."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+
+def interrupt(process: subprocess.Popen[bytes], within_s: float) -> bool:
+    """End a process as Ctrl-C does and wait; kill it, and return False, if it takes longer."""
+    if process.poll() is not None:
+        return True
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(within_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return False
+    return True
