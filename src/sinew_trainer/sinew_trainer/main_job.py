@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import importlib
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -37,7 +39,6 @@ from sinew_core.training.folder import (
 from sinew_trainer.deployment import write_deployment
 from sinew_trainer.launching import Launch
 from sinew_trainer.progress import ProgressDisplay, read_progress
-from sinew_trainer.report import summary_table, write_report
 
 _HELP = """usage: ./sinew train [name:=value ...]
 
@@ -84,7 +85,7 @@ class MainJob:
         if self.configuration.train.action_mode in _GRAPH_MODES:
             self.evaluate_graph()
         _say("report")
-        write_report(self.folder)
+        _report().write_report(self.folder)
 
     def train(self) -> None:
         """Run `train_sim`, showing progress."""
@@ -99,6 +100,7 @@ class MainJob:
             try:
                 arguments = {**_launched(train), "config": config}
                 launch = Launch("train_sim", arguments, log, _domain_id(0))
+                _report()  # imported while the training process starts, it costs nothing
                 self._run([launch], lambda: display.update(read_progress(self.folder)))
             finally:
                 display.close()
@@ -190,6 +192,11 @@ def _domain_id(index: int) -> int:
     return first + index
 
 
+def _report() -> ModuleType:
+    """Return the report's module, imported late because matplotlib makes it slow to import."""
+    return importlib.import_module("sinew_trainer.report")
+
+
 def _say(what: str) -> None:
     sys.stderr.write(f"sinew: {what}\n")
     sys.stderr.flush()
@@ -215,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         job.stop()
         _say_what_is_kept(job.folder)
         return 130
-    sys.stdout.write(summary_table(job.folder) + "\n")
+    sys.stdout.write(_report().summary_table(job.folder) + "\n")
     return 0
 
 

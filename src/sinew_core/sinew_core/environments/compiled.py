@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,20 @@ register_jitable(equations.largest_speed)
 _vector = numba.float64[::1]
 _five = numba.types.UniTuple(numba.float64, 5)  # type: ignore[no-untyped-call]  # numba's types
 
-# Not cached: numba's cache would not notice a change of `largest_speed` in its own file.
-_approach: Callable[..., None] = action.approach_velocity
-approach_velocity: Callable[[FloatArray, FloatArray, FloatArray, float, FloatArray], None] = (
-    numba.njit(numba.void(_vector, _vector, _vector, numba.float64, _vector))(_approach)
-)
+
+@functools.cache
+def compiled_approach_velocity() -> Callable[
+    [FloatArray, FloatArray, FloatArray, float, FloatArray], None
+]:
+    """Compile `action.approach_velocity`, which only position commands need.
+
+    Not cached on disk: numba's cache would not notice a change of `largest_speed` in its own file.
+    """
+    approach: Callable[..., None] = action.approach_velocity
+    compiled: Callable[..., None] = numba.njit(
+        numba.void(_vector, _vector, _vector, numba.float64, _vector)
+    )(approach)
+    return compiled
 
 
 def _limit_effort(

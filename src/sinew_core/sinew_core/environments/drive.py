@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sinew_core.environments.compiled import approach_velocity, limit_effort
+from sinew_core.environments.compiled import compiled_approach_velocity, limit_effort
 from sinew_core.robots.limits import JointLimits
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.twin import BatchVelocityFilter
@@ -79,13 +79,14 @@ class PositionDrive(VelocityDrive):
     ) -> None:
         """Start a filter for one arm."""
         super().__init__(engine, limits, safety, period_s)
+        self._approach = compiled_approach_velocity()
         self._deceleration = limits.acceleration_rad_s2 * safety.acceleration_scale
         self._period_s = period_s
         self._velocity = np.zeros(limits.velocity_rad_s.size)
 
     def cycle(self, desired: FloatArray, position: FloatArray) -> None:
         """Approach a desired position (n,) rad."""
-        approach_velocity(desired, position, self._deceleration, self._period_s, self._velocity)
+        self._approach(desired, position, self._deceleration, self._period_s, self._velocity)
         super().cycle(self._velocity, position)
 
 
