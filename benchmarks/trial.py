@@ -37,13 +37,13 @@ class Trial:
     """What a run reached.
 
     Attributes:
-        seconds: training time on the wall; None when the limit came first.
-        processor_s: training time of the processor.
+        seconds: training time of the processor; None when the limit came first.
+        wall_s: training time on the wall.
         env_steps: environment steps of training.
     """
 
     seconds: float | None
-    processor_s: float
+    wall_s: float
     env_steps: int
 
 
@@ -53,8 +53,8 @@ def time_to_success(
     *,
     every_steps: int,
     limit_s: float,
-    clock: Callable[[], float] = time.perf_counter,
-    processor_clock: Callable[[], float] = time.process_time,
+    clock: Callable[[], float] = time.process_time,
+    wall_clock: Callable[[], float] = time.perf_counter,
 ) -> Trial:
     """Train until `is_successful`; only training is on the clock, judging is not.
 
@@ -62,23 +62,24 @@ def time_to_success(
         trainer: begins untrained.
         fresh_seeds: returns that many seeds of episodes never judged before.
         every_steps: environment steps between two evaluations.
-        limit_s: training time after which the run is given up.
-        clock: of the wall, in seconds.
-        processor_clock: of this process, in seconds.
+        limit_s: time on `clock` after which the run is given up.
+        clock: of this process on the processor, in seconds; on one thread that never waits it is
+            the time on the wall of an idle machine.
+        wall_clock: in seconds, for information.
     """
-    spent_s, processor_s, due = 0.0, 0.0, every_steps
+    spent_s, wall_s, due = 0.0, 0.0, every_steps
     while True:
-        start, processor_start = clock(), processor_clock()
+        start, wall_start = clock(), wall_clock()
         env_steps = trainer.advance()
         spent_s += clock() - start
-        processor_s += processor_clock() - processor_start
+        wall_s += wall_clock() - wall_start
         successful = False
         if env_steps >= due:
             due = env_steps - env_steps % every_steps + every_steps
             successful = is_successful(trainer.env, trainer.act, fresh_seeds(EPISODES))
         if successful or spent_s > limit_s:
             seconds = spent_s if successful else None
-            return Trial(seconds=seconds, processor_s=processor_s, env_steps=env_steps)
+            return Trial(seconds=seconds, wall_s=wall_s, env_steps=env_steps)
 
 
 def is_successful(env: gymnasium.Env[Any, Any], act: Act, seeds: Sequence[int]) -> bool:

@@ -75,7 +75,7 @@ def run_fake(trainer, clock, *, every_steps, limit_s=1000.0):
         every_steps=every_steps,
         limit_s=limit_s,
         clock=clock,
-        processor_clock=clock,
+        wall_clock=clock,
     )
 
 
@@ -236,4 +236,4 @@ def test_a_run_is_given_up_at_the_limit():
     clock = FakeClock()
     trial = run_fake(FakeTrainer(clock), clock, every_steps=1000, limit_s=5.0)
     # 2, 4, 6 s: the third advance is the first beyond 5 s.
-    assert (trial.seconds, trial.processor_s, trial.env_steps) == (None, 6.0, 300)
+    assert (trial.seconds, trial.wall_s, trial.env_steps) == (None, 6.0, 300)
