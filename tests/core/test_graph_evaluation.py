@@ -6,7 +6,7 @@ from sinew_core.graph_evaluation import (
     LinkMeter,
     read_traces,
     summarise,
-    violates,
+    violations,
     write_traces,
 )
 from sinew_core.rates import Rates
@@ -25,7 +25,7 @@ def judge(tool_positions, max_control_steps=75):
     made = EpisodeJudge(
         judge=HoldJudge(ReachParameters(hold_s=0.08), Rates()),
         limits=PANDA.limits,
-        tool_position=lambda q: next(positions),
+        tool_xyz=lambda q: tuple(next(positions)),
         max_control_steps=max_control_steps,
     )
     made.begin(TARGET)
@@ -33,7 +33,7 @@ def judge(tool_positions, max_control_steps=75):
 
 
 def observe(made, index, velocity=REST, control_tick=True):
-    return made.observe(index * 0.04, PANDA.home_rad, velocity, control_tick=control_tick)
+    return made.observe(index * 40_000_000, PANDA.home_rad, velocity, control_tick=control_tick)
 
 
 def test_holding_the_target_ends_the_episode_with_success():
@@ -43,7 +43,6 @@ def test_holding_the_target_ends_the_episode_with_success():
     episode = observe(made, 3)
     assert episode.success
     assert episode.control_steps == 3
-    assert episode.distance_m == pytest.approx([0.1, 0.0, 0.0, 0.0])
     assert episode.time_s == pytest.approx([0.0, 0.04, 0.08, 0.12])
 
 
@@ -64,9 +63,9 @@ def test_a_joint_outside_its_limit_or_too_fast_is_a_violation():
     limits = PANDA.limits
     beyond = PANDA.home_rad.copy()
     beyond[3] = limits.position_upper_rad[3] + 1e-5
-    assert not violates(limits, PANDA.home_rad, limits.velocity_rad_s)
-    assert violates(limits, beyond, REST)
-    assert violates(limits, PANDA.home_rad, -1.002 * limits.velocity_rad_s)
+    positions = np.array([PANDA.home_rad, beyond, PANDA.home_rad])
+    velocities = np.array([limits.velocity_rad_s, REST, -1.002 * limits.velocity_rad_s])
+    assert violations(limits, positions, velocities).tolist() == [False, True, True]
 
 
 def test_violations_are_counted_per_state():
@@ -97,9 +96,10 @@ def test_traces_come_back_as_written(tmp_path):
     made = judge([AWAY] * 2, max_control_steps=1)
     observe(made, 0, np.full(7, 0.5))
     episode = observe(made, 1)
-    write_traces(tmp_path / "traces.npz", [episode])
+    write_traces(tmp_path / "traces.npz", [episode], lambda q: (0.5, 0.0, 0.4))
     (trace,) = read_traces(tmp_path / "traces.npz")
     assert not trace.success
+    assert trace.distance_m == pytest.approx([0.1, 0.1])  # TARGET is at x = 0.4
     assert np.array_equal(trace.velocity_rad_s, episode.velocity_rad_s)
 
 

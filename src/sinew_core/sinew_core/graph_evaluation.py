@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ FloatArray = NDArray[np.float64]
 POSITION_SLACK_RAD = 1e-6
 VELOCITY_SLACK = 1e-3
 
-_TRACED = ("time_s", "distance_m", "position_rad", "velocity_rad_s", "success")
+_KEPT = ("time_s", "target_m", "position_rad", "velocity_rad_s", "success")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +30,14 @@ class Episode:
     """One finished episode; the arrays have a row for each joint state.
 
     time_s: (n_states,) since its first state.
-    distance_m: (n_states,) tool to target.
     position_rad, velocity_rad_s: (n_states, n_joints).
+    limit_violations: states outside a limit.
     """
 
     success: bool
     control_steps: int
     target_m: FloatArray
     time_s: FloatArray
-    distance_m: FloatArray
     position_rad: FloatArray
     velocity_rad_s: FloatArray
     limit_violations: int
@@ -58,49 +58,69 @@ class EpisodeTrace:
     success: bool
 
 
-@dataclass(kw_only=True)
 class EpisodeJudge:
     """Follows the joint states of an episode and says when it has ended.
 
-    tool_position: forward kinematics, (n,) rad to (3,) m in the base frame.
-    max_control_steps: the episode is truncated after so many control periods.
+    It is told of every joint state while the graph waits, so it only keeps them, and computes the
+    rest in plain floats at control ticks and in whole arrays at the end.
     """
 
-    judge: HoldJudge
-    limits: JointLimits
-    tool_position: Callable[[FloatArray], FloatArray]
-    max_control_steps: int
-    _target: FloatArray = field(default_factory=lambda: np.zeros(3))
-    _rows: list[tuple[float, float, FloatArray, FloatArray]] = field(default_factory=list)
-    _control_steps: int = -1
-    _violations: int = 0
+    def __init__(
+        self,
+        *,
+        judge: HoldJudge,
+        limits: JointLimits,
+        tool_xyz: Callable[[Sequence[float]], tuple[float, float, float]],
+        max_control_steps: int,
+    ) -> None:
+        """Prepare for one task and robot.
 
-    def begin(self, target_m: FloatArray) -> None:
+        Args:
+            judge: of success.
+            limits: of n_joints joints.
+            tool_xyz: forward kinematics, (n_joints,) rad to (x, y, z) m in the base frame.
+            max_control_steps: the episode is truncated after so many control periods.
+        """
+        self._judge = judge
+        self._limits = limits
+        self._tool_xyz = tool_xyz
+        self._max_control_steps = max_control_steps
+        self.begin((0.0, 0.0, 0.0))
+
+    def begin(self, target_m: Sequence[float]) -> None:
         """Start an episode towards `target_m` (3,) in the base frame."""
-        self._target = np.array(target_m)
-        self._rows = []
+        x, y, z = target_m
+        self._target = (float(x), float(y), float(z))
+        self._stamps_ns: list[int] = []
+        self._positions: list[tuple[float, ...]] = []
+        self._velocities: list[tuple[float, ...]] = []
         self._control_steps = -1
-        self._violations = 0
-        self.judge.reset()
+        self._judge.reset()
 
     def observe(
-        self, time_s: float, position: FloatArray, velocity: FloatArray, *, control_tick: bool
+        self,
+        stamp_ns: int,
+        position: Sequence[float],
+        velocity: Sequence[float],
+        *,
+        control_tick: bool,
     ) -> Episode | None:
-        """Take one joint state; return the episode when this state ends it.
+        """Take one joint state (n_joints,); return the episode when this state ends it.
 
         The first control tick is the state that the first decision is made on. Success is judged
         at control ticks only, exactly as the environment does.
         """
-        tool = self.tool_position(position)
-        distance = float(np.linalg.norm(self._target - tool))
-        self._rows.append((time_s, distance, np.array(position), np.array(velocity)))
-        self._violations += violates(self.limits, position, velocity)
+        self._stamps_ns.append(stamp_ns)
+        self._positions.append(tuple(position))
+        self._velocities.append(tuple(velocity))
         if not control_tick:
             return None
         self._control_steps += 1
-        if self.judge.update(distance, float(np.max(np.abs(velocity)))):
+        x, y, z = (a - b for a, b in zip(self._tool_xyz(position), self._target, strict=True))
+        distance = math.sqrt(x * x + y * y + z * z)
+        if self._judge.update(distance, max(map(abs, velocity))):
             return self._finish(success=True)
-        if self._control_steps >= self.max_control_steps:
+        if self._control_steps >= self._max_control_steps:
             return self._finish(success=False)
         return None
 
@@ -109,26 +129,31 @@ class EpisodeJudge:
         return self._finish(success=False)
 
     def _finish(self, *, success: bool) -> Episode:
-        times, distances, positions, velocities = zip(*self._rows, strict=True)
+        n = self._limits.velocity_rad_s.size
+        stamps = np.array(self._stamps_ns, dtype=np.int64)
+        position = np.array(self._positions).reshape(-1, n)
+        velocity = np.array(self._velocities).reshape(-1, n)
         return Episode(
             success=success,
-            control_steps=self._control_steps,
-            target_m=self._target,
-            time_s=np.array(times) - times[0],
-            distance_m=np.array(distances),
-            position_rad=np.array(positions),
-            velocity_rad_s=np.array(velocities),
-            limit_violations=self._violations,
+            control_steps=max(0, self._control_steps),
+            target_m=np.array(self._target),
+            time_s=(stamps - stamps[:1]) / 1e9,
+            position_rad=position,
+            velocity_rad_s=velocity,
+            limit_violations=int(violations(self._limits, position, velocity).sum()),
         )
 
 
-def violates(limits: JointLimits, position: FloatArray, velocity: FloatArray) -> bool:
-    """Return whether any joint (n,) is outside its position or velocity limit."""
+def violations(
+    limits: JointLimits, position: FloatArray, velocity: FloatArray
+) -> NDArray[np.bool_]:
+    """Return for each state (n_states, n_joints) whether a position or speed limit is passed."""
     outside = (position < limits.position_lower_rad - POSITION_SLACK_RAD) | (
         position > limits.position_upper_rad + POSITION_SLACK_RAD
     )
     too_fast = np.abs(velocity) > limits.velocity_rad_s * (1.0 + VELOCITY_SLACK)
-    return bool(np.any(outside | too_fast))
+    violated: NDArray[np.bool_] = np.any(outside | too_fast, axis=1)
+    return violated
 
 
 def summarise(episodes: Sequence[Episode]) -> dict[str, object]:
@@ -141,6 +166,7 @@ def summarise(episodes: Sequence[Episode]) -> dict[str, object]:
         "success_ci95": list(wilson_interval(successes, len(episodes))) if episodes else None,
         "length_mean": float(np.mean([e.control_steps for e in episodes])) if episodes else None,
         "limit_violations": sum(e.limit_violations for e in episodes),
+        "states": sum(len(e.time_s) for e in episodes),
     }
 
 
@@ -191,11 +217,17 @@ class LinkMeter:
         return {"latency_ms_p50": float(p50), "latency_ms_p99": float(p99)}
 
 
-def write_traces(path: Path, episodes: Sequence[Episode]) -> None:
+def write_traces(
+    path: Path,
+    episodes: Sequence[Episode],
+    tool_xyz: Callable[[Sequence[float]], tuple[float, float, float]],
+) -> None:
     """Write the motion of episodes as one compressed file of arrays, atomically."""
     arrays: dict[str, FloatArray] = {}
     for i, episode in enumerate(episodes):
-        for name in _TRACED:
+        tool = np.array([tool_xyz(q) for q in episode.position_rad.tolist()]).reshape(-1, 3)
+        arrays[f"{i}/distance_m"] = np.linalg.norm(episode.target_m - tool, axis=1)
+        for name in _KEPT:
             arrays[f"{i}/{name}"] = np.asarray(getattr(episode, name), dtype=np.float64)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub expects a flag

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Mapping
 from enum import Enum, auto
 from pathlib import Path
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
-from rclpy.client import Client
 from rclpy.clock import Clock, ClockType
-from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
-from std_srvs.srv import SetBool, Trigger
 
 from sinew_core.bundle.reader import load_bundle
 from sinew_core.errors import RunError
@@ -35,19 +33,18 @@ from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import JointStateMapper, command_stamp
 from sinew_ros.parameters import declare_from
 from sinew_ros.qos import RELIABLE, controller_command, state_subscription
-from sinew_ros.stamps import NS_PER_S, is_control_tick, period_ns, to_stamp
+from sinew_ros.stamps import is_control_tick, period_ns, set_stamp
+from sinew_trainer.arming import Arming, refused_latch
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
 
 
 class Phase(Enum):
-    """What the evaluator waits for."""
+    """What the evaluator is doing."""
 
     CONNECTING = auto()
-    RESETTING = auto()
-    FRESH_STATE = auto()
-    ARMING = auto()
+    PREPARING = auto()
     RUNNING = auto()
-    DONE = auto()
+    ENDING = auto()
 
 
 class Evaluator(SinewNode):
@@ -62,7 +59,7 @@ class Evaluator(SinewNode):
         rates = Rates.from_mapping(manifest.rates, source=f"{p.bundle}: rates")
         given = {k: v for k, v in manifest.task.items() if k != "name"}
         task = ReachTask(robot, ReachParameters.from_mapping(given, f"{p.bundle}: task"), rates)
-        self._task, self._base_link = task, robot.base_link
+        self._task, self._tool_xyz = task, robot.chain.tool_xyz
         self._lockstep = p.pace == "lockstep"
         self._control_period_ns = period_ns(rates.control_rate_hz)
         self._state_period_ns = period_ns(rates.state_rate_hz)
@@ -70,160 +67,122 @@ class Evaluator(SinewNode):
         self._judge = EpisodeJudge(
             judge=task.judge,
             limits=robot.limits,
-            tool_position=robot.chain.tool_position,
+            tool_xyz=self._tool_xyz,
             max_control_steps=task.episode_ticks,
         )
         self._link = LinkMeter(self._state_period_ns)
         self._mapper = JointStateMapper(robot.joint_names)
         self._episodes: list[Episode] = []
-        self._interventions: int | None = None
-        self._faults = 0
+        self._faults: Counter[str] = Counter()
+        self._interventions = 0
+        self._interventions_before: int | None = None
+        self._seen_armed = self._disarmed = False
         self._phase = Phase.CONNECTING
-        self._heard_s = time.monotonic()
-        self._refusal = ""
-        self._retry_disarm = False
-        self._reset_after_ns = -1
+        self._heard_s = self._began_s = self._ended_s = time.monotonic()
         self._next_tick_ns = 0
         self._target = PoseStamped()
+        self._target.header.frame_id = robot.base_link
+        self._target.pose.orientation.w = 1.0
         self._connect()
 
     def _connect(self) -> None:
         p, lockstep = self._p, self._lockstep
-        self._target.header.frame_id = self._base_link
-        self._target.pose.orientation.w = 1.0
         self._target_publisher = self.create_publisher(PoseStamped, "target_pose", RELIABLE)
         self.create_subscription(
-            JointState, "joint_states", self._on_state, state_subscription(lockstep=lockstep)
+            JointState,
+            "joint_states",
+            self._on_state,
+            state_subscription(lockstep=lockstep),
+            raw=True,
         )
-        self.create_subscription(
-            Float64MultiArray,
-            f"{p.controller}/commands",
-            self._on_output,
-            controller_command(lockstep=lockstep),
-        )
+        if not lockstep:  # there latency says nothing, and one more listener would slow it down
+            self.create_subscription(
+                Float64MultiArray,
+                f"{p.controller}/commands",
+                self._on_output,
+                controller_command(lockstep=lockstep),
+            )
         self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, RELIABLE)
-        self._arm = self.create_client(SetBool, f"{p.safety_filter}/arm")
-        self._clear = self.create_client(Trigger, f"{p.safety_filter}/clear")
-        self._reset = self.create_client(Trigger, f"{p.driver}/reset")
+        self._arming = Arming(self, p)
         self._diagnostics = Diagnostics(self, self._report)
         self.create_timer(0.1, self._supervise, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _supervise(self) -> None:
         """Begin when every partner is there; end with the reason when one is silent for long."""
-        if self._refusal:
-            raise RunError(self._refusal)
-        if self._retry_disarm:
-            self._retry_disarm = False
-            self._disarm()
-        silent_s = time.monotonic() - self._heard_s
+        self._arming.poll()
+        silent_s = time.monotonic() - max(self._heard_s, self._arming.heard_s)
         if self._phase is Phase.CONNECTING:
             missing = self._missing()
             if not missing:
+                self._began_s = time.monotonic()
                 self._begin_episode()
             elif silent_s > self._p.patience_s:
                 raise RunError(f"no {missing[0]} after {silent_s:.0f} s: is its node running?")
-        elif self._phase is not Phase.DONE and silent_s > self._p.patience_s:
+        elif silent_s > self._p.patience_s:
+            waiting = "a joint state" if self._phase is Phase.RUNNING else self._arming.step
             raise RunError(
-                f"silence for {silent_s:.0f} s while {self._phase.name.lower().replace('_', ' ')}: "
+                f"silence for {silent_s:.0f} s while waiting for {waiting}: "
                 "has the driver, the filter or the policy ended?"
             )
 
     def _missing(self) -> list[str]:
-        clients = [self._arm, self._reset] if self._p.reset == "teleport" else [self._arm]
-        missing = [f"service {c.srv_name}" for c in clients if not c.service_is_ready()]
+        missing = self._arming.missing
         if self._target_publisher.get_subscription_count() == 0:
             missing.append("subscriber of target_pose")
         missing += [t for t in ("joint_states", "policy/command") if not self.count_publishers(t)]
         return missing
 
     def _begin_episode(self) -> None:
-        """Disarm, reset, wait for the new start, arm; `none` only arms, once."""
-        target = self._task.sample_target(self._rng)
+        """Draw a target and prepare the arm; with `none` it goes on from where it is."""
+        target = self._task.sample_target(self._rng).tolist()
         position = self._target.pose.position
-        position.x, position.y, position.z = (float(v) for v in target)
+        position.x, position.y, position.z = target
         self._judge.begin(target)
         self._link.pause()
         self._next_tick_ns = 0
-        if self._p.reset == "teleport":
-            self._phase = Phase.RESETTING
-            self._disarm()
-        elif self._phase is Phase.CONNECTING:
-            self._phase = Phase.FRESH_STATE
-        else:
-            self._phase = Phase.RUNNING
-
-    def _disarm(self) -> None:
-        self._call(self._arm, SetBool.Request(data=False), self._on_disarmed)
-
-    def _on_disarmed(self, state: str) -> None:
-        if state == "braking":
-            self._retry_disarm = True  # teleporting an arm that still moves would be a fault
+        if self._p.reset == "none" and self._phase is Phase.RUNNING:
+            self._observe()
             return
-        if state == "latched" and self._p.clear_latch:
-            self._call(self._clear, Trigger.Request(), lambda _: self._disarm())
-            return
-        self._reset_after_ns = self._mapper.stamp_ns
-        self._call(self._reset, Trigger.Request(), self._on_reset)
+        self._phase = Phase.PREPARING
+        self._seen_armed = False
+        self._arming.begin(self._on_armed)
 
-    def _on_reset(self, _message: str) -> None:
-        self._phase = Phase.FRESH_STATE
-        if self._mapper.stamp_ns > self._reset_after_ns:
-            self._on_fresh_state()
-
-    def _on_fresh_state(self) -> None:
-        self._phase = Phase.ARMING
-        self._call(self._arm, SetBool.Request(data=True), self._on_armed)
-
-    def _on_armed(self, _message: str) -> None:
+    def _on_armed(self) -> None:
         self._phase = Phase.RUNNING
         if self._lockstep:
             self._observe()  # the world stands at this state: nothing else will start the episode
 
-    def _call(self, client: Client, request: object, then: Callable[[str], None]) -> None:
-        def answered(future: Future) -> None:
-            response = future.result()
-            self._heard_s = time.monotonic()
-            if response.success or response.message == "latched":
-                then(response.message)
-            else:
-                # rclpy swallows what a done-callback raises, so the timer raises it.
-                self._refusal = f"{client.srv_name} refused: {response.message}"
-
-        client.call_async(request).add_done_callback(answered)
-
-    def _on_state(self, message: JointState) -> None:
+    def _on_state(self, data: bytes) -> None:
         received_s = time.monotonic()
-        repeated = self._mapper.stamp_ns
-        if not self._mapper.update(message) or not self._mapper.complete:
+        mapper = self._mapper
+        before_ns = mapper.stamp_ns
+        if not mapper.update_raw(data) or not mapper.complete:
             return
-        self._heard_s = received_s
-        stamp = self._mapper.stamp_ns
-        if stamp == repeated:
-            if self._phase is Phase.RUNNING:
-                self._link.repeated()
-                if self._lockstep and self._is_tick(stamp):
-                    self._publish_target(stamp)
-            return
-        if self._phase is Phase.RUNNING:
+        stamp = mapper.stamp_ns
+        if stamp != before_ns:
+            self._heard_s = received_s  # a world that stands still repeats its state
+        if self._phase is Phase.RUNNING and stamp != before_ns:
             self._link.state(stamp, received_s)
             self._observe()
-            return
-        if not self._lockstep:
-            self._publish_target(stamp)  # the policy must not chase the old target once armed
-        if self._phase is Phase.FRESH_STATE and stamp > self._reset_after_ns:
-            self._on_fresh_state()
+        elif self._phase is Phase.RUNNING:
+            self._link.repeated()
+            if self._lockstep and self._is_tick(stamp):
+                self._publish_target(stamp)
+        elif self._phase is Phase.PREPARING:
+            if not self._lockstep:
+                self._publish_target(stamp)  # the policy must not chase the old target once armed
+            self._arming.state(stamp)
 
     def _observe(self) -> None:
         """Judge the present state; at control ticks give the target on, or end the episode."""
-        m = self._mapper
-        tick = self._is_tick(m.stamp_ns)
-        episode = self._judge.observe(
-            m.stamp_ns / NS_PER_S, np.array(m.position), np.array(m.velocity), control_tick=tick
-        )
+        mapper = self._mapper
+        stamp = mapper.stamp_ns
+        tick = self._is_tick(stamp)
+        episode = self._judge.observe(stamp, mapper.position, mapper.velocity, control_tick=tick)
         if episode is not None:
             self._end_episode(episode)
         elif tick:
-            self._publish_target(m.stamp_ns)
+            self._publish_target(stamp)
 
     def _is_tick(self, stamp: int) -> bool:
         if self._lockstep:
@@ -234,28 +193,21 @@ class Evaluator(SinewNode):
         return True
 
     def _publish_target(self, stamp: int) -> None:
-        self._target.header.stamp = to_stamp(stamp)
+        set_stamp(self._target.header.stamp, stamp)
         self._target_publisher.publish(self._target)
-
-    def _on_fault(self) -> None:
-        """Count an episode that the filter ended; it answers no more states until cleared."""
-        self._faults += 1
-        if not self._p.clear_latch:
-            raise RunError(
-                f"{self._p.safety_filter} is latched: call its clear service, "
-                "or set clear_latch where the arm is simulated"
-            )
-        self._end_episode(self._judge.abort())
 
     def _end_episode(self, episode: Episode) -> None:
         self._episodes.append(episode)
         if len(self._episodes) < self._p.episodes:
             self._begin_episode()
-            if self._phase is Phase.RUNNING:
-                self._observe()
             return
-        self._phase = Phase.DONE
-        self._call(self._arm, SetBool.Request(data=False), self._write)
+        self._phase = Phase.ENDING
+        self._ended_s = time.monotonic()
+        self._arming.disarm(self._on_disarmed)
+
+    def _on_disarmed(self) -> None:
+        """Wait for the filter's report that follows, which counts the whole run."""
+        self._disarmed = True
 
     def _on_output(self, message: Float64MultiArray) -> None:
         stamp = command_stamp(message)
@@ -265,35 +217,57 @@ class Evaluator(SinewNode):
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             if status.name.endswith(self._p.safety_filter):
-                values = {v.key: v.value for v in status.values}
-                self._interventions = sum(
-                    int(v) for k, v in values.items() if k.startswith("interventions: ")
-                )
-                if self._phase is Phase.RUNNING and values.get("state") == "latched":
-                    self._on_fault()
+                self._on_filter({v.key: v.value for v in status.values})
+
+    def _on_filter(self, values: Mapping[str, str]) -> None:
+        """Take what the filter reports: its interventions, and whether it ended the episode."""
+        count = sum(int(v) for k, v in values.items() if k.startswith("interventions: "))
+        if self._interventions_before is None:
+            self._interventions_before = count
+        self._interventions = count - self._interventions_before
+        state = values.get("state")
+        if self._phase is Phase.ENDING and self._disarmed and state == "disarmed":
+            self._write()
+        if state == "armed":
+            self._seen_armed = True  # a report from before that may come late
+        elif self._phase is Phase.RUNNING and self._seen_armed and state != "braking":
+            self._on_fault(values.get("reason", ""), latched=state == "latched")
+
+    def _on_fault(self, reason: str, *, latched: bool) -> None:
+        """Count an episode that the filter ended; it answers no more states until armed again."""
+        self._faults[reason] += 1
+        self.get_logger().warning(f"episode {len(self._episodes) + 1} ended by a fault: {reason}")
+        if latched and not self._p.clear_latch:
+            raise RunError(f"{refused_latch(self._p.safety_filter)} ({reason})")
+        self._phase = Phase.PREPARING
+        self._end_episode(self._judge.abort())
 
     def _figures(self) -> dict[str, object]:
         latency = self._link.latency_ms() if not self._lockstep else {}
         return {
             **summarise(self._episodes),
             "interventions": self._interventions,
-            "faults": self._faults,
+            "faults": self._faults.total(),
+            "fault_reasons": dict(self._faults),
             **latency,
             "messages_lost": self._link.lost,
             "pace": self._p.pace,
             "seed": self._p.seed,
+            "wall_s": round(self._ended_s - self._began_s, 3),
         }
 
-    def _write(self, _message: str) -> None:
+    def _write(self) -> None:
         figures = self._figures()
         if self._p.output:
             path = Path(self._p.output)
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_traces(path.with_suffix(".npz"), self._episodes[: self._p.traced_episodes])
+            traced = self._episodes[: self._p.traced_episodes]
+            write_traces(path.with_suffix(".npz"), traced, self._tool_xyz)
             write_json(path, figures)
+        faults = "".join(f", fault ({n}): {reason}" for reason, n in self._faults.items())
         sys.stdout.write(
             f"{figures['successes']} of {figures['episodes']} episodes succeeded, "
-            f"{figures['limit_violations']} limit violations\n"
+            f"{figures['limit_violations']} limit violations{faults}\n"
         )
         sys.stdout.flush()
         self.finish(0)
@@ -304,6 +278,7 @@ class Evaluator(SinewNode):
             "phase": self._phase.name.lower(),
             "episodes": f"{done} of {self._p.episodes}",
             "successes": sum(e.success for e in self._episodes),
+            "faults": self._faults.total(),
             "messages_lost": self._link.lost,
         }
         return Level.OK, f"episode {done + 1}", values

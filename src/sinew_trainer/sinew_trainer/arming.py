@@ -1,0 +1,134 @@
+"""What happens to the arm between two episodes, by the services of safety filter and driver."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rclpy.client import Client
+from rclpy.node import Node
+from rclpy.task import Future
+from std_srvs.srv import SetBool, Trigger
+
+from sinew_core.errors import RunError
+from sinew_trainer.evaluator_parameters import EvaluatorParameters
+
+# A lockstep driver repeats its state every second, which a filter that has just started waits for.
+_REFUSED_FOR_S = 3.0
+
+
+class Arming:
+    """Disarms, resets and arms, one service after another.
+
+    Attributes:
+        step: what is being waited for.
+        heard_s: steady clock of the last answer.
+    """
+
+    def __init__(self, node: Node, parameters: EvaluatorParameters) -> None:
+        """Create the clients on `node`."""
+        p = parameters
+        self.step = ""
+        self.heard_s = time.monotonic()
+        self._clear_latch = p.clear_latch
+        self._teleports = p.reset == "teleport"
+        self._arm = node.create_client(SetBool, f"{p.safety_filter}/arm")
+        self._clear = node.create_client(Trigger, f"{p.safety_filter}/clear")
+        self._reset = node.create_client(Trigger, f"{p.driver}/reset")
+        self._refusal = ""
+        self._again: Callable[[], None] | None = None
+        self._then: Callable[[], None] | None = None
+        self._stamp_ns = self._reset_after_ns = -1
+
+    @property
+    def missing(self) -> list[str]:
+        """The services that are not there yet."""
+        clients = [self._arm, self._reset] if self._teleports else [self._arm]
+        return [f"service {c.srv_name}" for c in clients if not c.service_is_ready()]
+
+    def poll(self) -> None:
+        """Try again what has to wait; call it regularly.
+
+        Raises:
+            RunError: for a request that was refused.
+        """
+        if self._refusal:
+            raise RunError(self._refusal)
+        if self._again is not None:
+            again, self._again = self._again, None
+            again()
+
+    def state(self, stamp_ns: int) -> None:
+        """Take the stamp of a joint state: arming needs one that is newer than the reset."""
+        self._stamp_ns = stamp_ns
+        if self._then is not None and stamp_ns > self._reset_after_ns:
+            self._arm_then(self._then)
+
+    def begin(self, then: Callable[[], None]) -> None:
+        """Disarm, teleport the arm to a new start if asked to, arm, then call `then`."""
+        after = self._teleport if self._teleports else self._await_state
+        self.disarm(lambda: after(then))
+
+    def disarm(self, then: Callable[[], None]) -> None:
+        """Disarm the filter and clear its latch where that is allowed, then call `then`."""
+        self.step = "disarming"
+
+        def disarmed(state: str) -> None:
+            if state == "braking":
+                # Teleporting an arm that still moves would be a fault.
+                self._again = lambda: self.disarm(then)
+            elif state == "latched" and self._clear_latch:
+                self._call(self._clear, Trigger.Request(), lambda _: self.disarm(then))
+            elif state == "latched":
+                self._refusal = refused_latch(self._arm.srv_name.rpartition("/")[0])
+            else:
+                then()
+
+        self._call(self._arm, SetBool.Request(data=False), disarmed)
+
+    def _teleport(self, then: Callable[[], None]) -> None:
+        self.step = "the driver's reset"
+        self._reset_after_ns = self._stamp_ns
+
+        self._call(self._reset, Trigger.Request(), lambda _: self._await_state(then))
+
+    def _await_state(self, then: Callable[[], None]) -> None:
+        self.step = "a joint state"
+        self._then = then
+        self.state(self._stamp_ns)
+
+    def _arm_then(self, then: Callable[[], None]) -> None:
+        self._then = None
+        self.step = "arming"
+        self._call(self._arm, SetBool.Request(data=True), lambda _: then())
+
+    def _call(
+        self,
+        client: Client,
+        request: object,
+        then: Callable[[str], None],
+        deadline_s: float | None = None,
+    ) -> None:
+        """Call a service; a refusal stands when it is repeated until `deadline_s`."""
+        until_s = time.monotonic() + _REFUSED_FOR_S if deadline_s is None else deadline_s
+
+        def answered(future: Future) -> None:
+            response = future.result()
+            self.heard_s = time.monotonic()
+            if response.success or response.message == "latched":
+                then(response.message)
+            elif time.monotonic() < until_s:
+                self._again = lambda: self._call(client, request, then, until_s)
+            else:
+                # rclpy swallows what a done-callback raises, so `poll` raises it.
+                self._refusal = f"{client.srv_name} refused: {response.message}"
+
+        client.call_async(request).add_done_callback(answered)
+
+
+def refused_latch(safety_filter: str) -> str:
+    """Return what to do about a latch that may not be cleared from here."""
+    return (
+        f"{safety_filter} is latched: call its clear service, "
+        "or set clear_latch where the arm is simulated"
+    )
