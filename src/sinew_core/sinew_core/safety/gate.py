@@ -26,8 +26,8 @@ class CommandGate:
     """Check commands, put their values into joint order, and remember who sends them.
 
     A command carries the stamp of the joint state that it answers, so stamps are compared with
-    those of joint states, within one epoch. A jump of these stamps, backwards or forwards by more than
-    `jump_ns`, starts a new epoch.
+    those of joint states, within one epoch. A jump of these stamps, backwards or forwards by more
+    than `jump_ns`, starts a new epoch.
 
     Attributes:
         rejected: number of rejected messages by cause.
