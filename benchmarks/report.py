@@ -147,6 +147,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def samples_figure(comparisons: Sequence[Comparison]) -> Figure:
     """Return all samples on logarithmic axes, one panel for each unit."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     units = list(dict.fromkeys(c.unit for c in comparisons))
     figure = Figure(figsize=(8.6, 1.2 * len(units) + 0.75 * len(comparisons)), layout="constrained")
@@ -168,6 +169,9 @@ def samples_figure(comparisons: Sequence[Comparison]) -> Figure:
                 if value is not None:
                     axis.plot([value], [line + side], "o", color=colour, markersize=6)
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_yticks(range(len(group)), [_wrapped(c.what) for c in group], fontsize=8)
         axis.set_ylim(len(group) - 0.5, -0.5)
         axis.set_xlabel(unit)

@@ -218,7 +218,11 @@ class PyBulletEngine:
         if self._compensated:
             gravity = self._gravity(self._joint_states()[0])
             effort = [e + g for e, g in zip(effort, gravity, strict=True)]
-        return [min(max(e, -limit), limit) for e, limit in zip(effort, self._limit, strict=True)]
+        # Comparisons, because calls of min and max cost as much as a physics step.
+        return [
+            limit if e > limit else -limit if e < -limit else e
+            for e, limit in zip(effort, self._limit, strict=True)
+        ]
 
     def _send_effort(self) -> None:
         pybullet.setJointMotorControlArray(
