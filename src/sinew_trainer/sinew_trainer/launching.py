@@ -18,18 +18,22 @@ _POLL_S = 0.2
 class Launch:
     """One running launch file; its output goes to a log file.
 
-    `ROS_DOMAIN_ID` keeps its graph apart from any other that runs on this machine.
+    Its own ROS domain and ROS home keep its graph, and the latch of its safety filter, apart from
+    any other that runs on this machine.
     """
 
     def __init__(
-        self, name: str, arguments: Mapping[str, object], log: Path, domain_id: int | None = None
+        self, name: str, arguments: Mapping[str, object], log: Path, domain_id: int
     ) -> None:
-        """Start `name.launch.yaml`."""
+        """Start `name.launch.yaml`; beside the log a folder of its name is the ROS home."""
         self._name = name
         self._log = log
-        environment = dict(os.environ, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST")
-        if domain_id is not None:
-            environment["ROS_DOMAIN_ID"] = str(domain_id)
+        environment = dict(
+            os.environ,
+            ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
+            ROS_DOMAIN_ID=str(domain_id),
+            ROS_HOME=str(log.with_suffix("").resolve()),
+        )
         words = [f"{k}:={_text(v)}" for k, v in arguments.items()]
         with log.open("wb") as out:
             self._process = subprocess.Popen(

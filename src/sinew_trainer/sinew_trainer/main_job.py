@@ -99,9 +99,9 @@ class MainJob:
             _say(f"training {train.algorithm} on {train.robot_label}, run {self.folder}")
             try:
                 arguments = {**_launched(train), "config": config}
-                launch = Launch("train_sim", arguments, log, _domain_id(0))
+                self._launches = [Launch("train_sim", arguments, log, _domain_id(0))]
                 _report()  # imported while the training process starts, it costs nothing
-                self._run([launch], lambda: display.update(read_progress(self.folder)))
+                self._wait(lambda: display.update(read_progress(self.folder)))
             finally:
                 display.close()
                 if self.folder.is_dir() and log.exists():
@@ -115,10 +115,12 @@ class MainJob:
         counts = shares(self._graph.graph_episodes, self._graph.graph_copies)
         if counts:
             _say(f"evaluating over the ROS 2 graph: {sum(counts)} episodes in lockstep")
-            self._run([self._deployment("lockstep", i, n) for i, n in enumerate(counts)])
+            self._launches = [self._deployment("lockstep", i, n) for i, n in enumerate(counts)]
+            self._wait()
         if self._graph.realtime_episodes:
             _say(f"evaluating over the ROS 2 graph: {self._graph.realtime_episodes} in real time")
-            self._run([self._deployment("realtime", 0, self._graph.realtime_episodes)])
+            self._launches = [self._deployment("realtime", 0, self._graph.realtime_episodes)]
+            self._wait()
 
     def _deployment(self, pace: str, index: int, episodes: int) -> Launch:
         train = self.configuration.train
@@ -141,10 +143,10 @@ class MainJob:
         for launch in self._launches:
             launch.stop()
 
-    def _run(self, launches: Sequence[Launch], watch: Callable[[], None] = lambda: None) -> None:
-        self._launches = launches
+    def _wait(self, watch: Callable[[], None] = lambda: None) -> None:
+        """Wait for all launches; when one fails, end the others."""
         try:
-            for launch in launches:
+            for launch in self._launches:
                 launch.wait(watch)
         except RunError:
             self.stop()
