@@ -110,7 +110,8 @@ def test_success_terminates_only_when_asked_to():
 
 @pytest.mark.parametrize("mode", ACTION_MODES)
 def test_the_reward_is_the_task_s_two_parts(mode):
-    with opened(ArmEnv(engine="mujoco", action_mode=mode)) as env:
+    task = ReachParameters(velocity_weight=0.1, energy_weight=0.001, smoothness_weight=0.05)
+    with opened(ArmEnv(engine="mujoco", action_mode=mode, task_parameters=task)) as env:
         env.reset(seed=0)
         rng = np.random.default_rng(0)
         for _ in range(5):

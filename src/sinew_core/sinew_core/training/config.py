@@ -29,7 +29,9 @@ class TrainConfig(Parameters):
     seed: int = parameter(0, "seed of everything random", minimum=0, maximum=2**31 - 1)
     env_steps: int = parameter(200_000, "environment steps at most", minimum=1)
     evaluation_period_steps: int = parameter(
-        600, "environment steps from one quick evaluation to the next", minimum=1
+        0,
+        "environment steps from one quick evaluation to the next; 0: as the algorithm needs",
+        minimum=0,
     )
     target_success_rate: float = parameter(
         0.97, "training ends when this success rate is confirmed", minimum=0.0, maximum=1.0

@@ -24,11 +24,14 @@ class Learner(Protocol):
     Attributes:
         episodes_per_iteration: how many to collect with one policy.
         overlaps: whether the next episodes may be collected with the policy from before `learn`.
+        evaluation_period_steps: environment steps between quick evaluations, which are to cost
+            little beside the learning.
         updates: gradient steps so far.
     """
 
     episodes_per_iteration: int
     overlaps: bool
+    evaluation_period_steps: int
     updates: int
 
     def exploration(self, env_steps: int) -> Exploration:
@@ -49,6 +52,7 @@ class DDPGLearner:
 
     episodes_per_iteration = 1
     overlaps = True
+    evaluation_period_steps = 600
 
     def __init__(self, env: ArmEnv, parameters: DDPGParameters, seed: int) -> None:
         """Take the environment's spaces, its observation and its reward."""
@@ -102,6 +106,7 @@ class PPOLearner:
     """PPO; collects anew with each policy."""
 
     overlaps = False
+    evaluation_period_steps = 3000
 
     def __init__(self, env: ArmEnv, parameters: PPOParameters, seed: int) -> None:
         """Take the environment's spaces."""

@@ -137,6 +137,7 @@ class _Run:
         collecting = self._collect()
         quick: _Judging | None = None
         next_evaluation = 0
+        period = self._train.evaluation_period_steps or self._learner.evaluation_period_steps
         while self._env_steps < self._train.env_steps:
             episodes = [e for future in collecting for e in self._wait(future)]
             self._count(episodes)
@@ -149,7 +150,7 @@ class _Run:
                 if quick and self._judged(quick):
                     return True
                 quick = self._start_quick()
-                next_evaluation = self._env_steps + self._train.evaluation_period_steps
+                next_evaluation = self._env_steps + period
         return self._confirm(self._learner.network(), self._env_steps)
 
     def _collect(self) -> list[Future[list[Episode]]]:
