@@ -175,6 +175,9 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         for cycle in range(self.rates.cycles_per_control):
             drive.cycle(desired if cycle >= self._delay else before, position)
             engine.step(steps)
+            if drive.measures:
+                engine.read_state(position, signals.joint_velocity, self._effort)
+        if not drive.measures:
             engine.read_state(position, signals.joint_velocity, self._effort)
         self._desired, self._desired_before = before, desired
         self._action_before, signals.previous_action = signals.previous_action, self._action_before

@@ -17,7 +17,13 @@ FloatArray = NDArray[np.float64]
 
 
 class Drive(Protocol):
-    """Commands the engine once per cycle of the safety filter."""
+    """Commands the engine once per cycle of the safety filter.
+
+    Attributes:
+        measures: whether `cycle` reads the position that it is given.
+    """
+
+    measures: bool
 
     @property
     def interventions(self) -> int:
@@ -41,6 +47,8 @@ class VelocityDrive:
         interventions: joints whose command was changed, added up since the reset.
         fault: the filter's fault of the last cycle, 0 for none.
     """
+
+    measures = True
 
     def __init__(
         self, engine: Engine, limits: JointLimits, safety: SafetyParameters, period_s: float
@@ -100,6 +108,8 @@ class EffortDrive:
         interventions: joints whose command was changed, added up since the reset.
         fault: always 0.
     """
+
+    measures = False
 
     def __init__(
         self, engine: Engine, limits: JointLimits, period_s: float, *, gravity_compensation: bool
