@@ -37,7 +37,7 @@ class ReachParameters(Parameters):
     rest_speed_rad_s: float = parameter(
         0.05, "joint speed below which the arm is at rest", unit="rad/s", minimum=1e-4, maximum=1000
     )
-    episode_s: float = parameter(3.0, "length of an episode", unit="s", minimum=0.01, maximum=3600)
+    episode_s: float = parameter(4.0, "length of an episode", unit="s", minimum=0.01, maximum=3600)
     start_noise_rad: float = parameter(
         0.2, "half width of the uniform noise on the start", unit="rad", minimum=0, maximum=3.2
     )
