@@ -26,6 +26,7 @@ from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import CommandMessage, JointStateMapper
 from sinew_ros.parameters import declare_from
 from sinew_ros.qos import RELIABLE, state_subscription
+from sinew_ros.raw import read_stamp
 from sinew_ros.stamps import NS_PER_S, stamp_ns
 
 _KEPT_DURATIONS = 1000
@@ -77,6 +78,7 @@ class PolicyNode(SinewNode):
             "joint_states",
             self._on_state,
             state_subscription(lockstep=self._lockstep),
+            raw=True,
         )
 
     def _require_fit(self, robot: RobotModel) -> None:
@@ -90,14 +92,14 @@ class PolicyNode(SinewNode):
         for remark in remarks:
             self.get_logger().warning(f"bundle and robot differ: {remark}")
 
-    def _on_state(self, message: JointState) -> None:
+    def _on_state(self, data: bytes) -> None:
         mapper = self._mapper
-        stamp = stamp_ns(message.header.stamp)
+        stamp = read_stamp(data)
         if self._ticks.is_new_epoch(stamp):
             mapper.forget()
             self._answer = None
             self._counts["epochs"] += 1
-        if not mapper.update(message):
+        if not mapper.update_raw(data):
             self._check_complete()
             return
         self._counts["states"] += 1

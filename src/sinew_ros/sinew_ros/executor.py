@@ -4,7 +4,7 @@ rclpy's own executor collects all entities, builds a wait set and wraps every ca
 at each turn, which costs several times what the message itself costs. Here the entities are
 collected when they change, and messages and timers go straight to their callbacks; everything rare
 (services, clients, events, guard conditions) is handed to rclpy's own code. While messages keep
-coming, the rare things are looked at every 20 ms only.
+coming, the rare things are looked at every 20 ms only, and as soon as none has come for 2 ms.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from rclpy.timer import Timer
 from rclpy.waitable import Waitable
 
 _RARE_EVERY_S = 0.02
+_PAUSE_S = 0.002
 
 
 class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is untyped
@@ -68,7 +69,9 @@ class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is
         rare_left_s = self._rare_due_s - now_s
         if self._busy and rare_left_s > 0.0:
             waited = self._often
-            limit_s = rare_left_s if timeout_sec is None else min(timeout_sec, rare_left_s)
+            limit_s = min(rare_left_s, _PAUSE_S)
+            if timeout_sec is not None:
+                limit_s = min(limit_s, timeout_sec)
         else:
             waited = self._all
             self._rare_due_s = now_s + _RARE_EVERY_S

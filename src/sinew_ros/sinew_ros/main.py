@@ -6,6 +6,7 @@ Signals never interrupt a callback: they ask the loop to end, the node sends its
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import time
@@ -68,6 +69,9 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
             signal.signal(number, stop)
         node = make_node()
         executor.add_node(node)
+        # What the start has made stays: collecting it again and again would cost whole cycles.
+        gc.collect()
+        gc.freeze()
         _spin(node, executor, lambda: stopped)
         node.on_stop()
         _deliver(node)

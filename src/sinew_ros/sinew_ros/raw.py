@@ -69,6 +69,14 @@ class JointStateReader:
         self._names, self._prefix = names, bytes(data[_FRAME_AT:at])
 
 
+def read_stamp(data: bytes) -> int:
+    """Return the stamp in ns of a serialised joint state."""
+    if not data.startswith(_LITTLE_ENDIAN_CDR):
+        return _read_by_rclpy(data)[0]
+    seconds, nanoseconds = _STAMP.unpack_from(data, _ORIGIN)
+    return int(seconds) * NS_PER_S + int(nanoseconds)
+
+
 def _read_string(data: bytes, at: int) -> tuple[str, int]:
     at += (_ORIGIN - at) % 4
     (size,) = _COUNT.unpack_from(data, at)

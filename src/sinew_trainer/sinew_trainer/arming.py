@@ -36,6 +36,7 @@ class Arming:
         self._clear = node.create_client(Trigger, f"{p.safety_filter}/clear")
         self._reset = node.create_client(Trigger, f"{p.driver}/reset")
         self._refusal = ""
+        self._refused_s: float | None = None
         self._again: Callable[[], None] | None = None
         self._then: Callable[[], None] | None = None
         self._stamp_ns = self._reset_after_ns = -1
@@ -100,25 +101,37 @@ class Arming:
     def _arm_then(self, then: Callable[[], None]) -> None:
         self._then = None
         self.step = "arming"
-        self._call(self._arm, SetBool.Request(data=True), lambda _: then())
+
+        def armed(_message: str) -> None:
+            self._refused_s = None
+            then()
+
+        # A latch that was set meanwhile is what disarming clears.
+        self._call(
+            self._arm,
+            SetBool.Request(data=True),
+            armed,
+            again=lambda: self.disarm(lambda: self._await_state(then)),
+        )
 
     def _call(
         self,
         client: Client,
         request: object,
         then: Callable[[str], None],
-        deadline_s: float | None = None,
+        again: Callable[[], None] | None = None,
     ) -> None:
-        """Call a service; a refusal stands when it is repeated until `deadline_s`."""
-        until_s = time.monotonic() + _REFUSED_FOR_S if deadline_s is None else deadline_s
+        """Call a service; a refusal stands when there is no success for a while."""
 
         def answered(future: Future) -> None:
             response = future.result()
-            self.heard_s = time.monotonic()
+            now_s = self.heard_s = time.monotonic()
             if response.success or response.message == "latched":
                 then(response.message)
-            elif time.monotonic() < until_s:
-                self._again = lambda: self._call(client, request, then, until_s)
+                return
+            self._refused_s = now_s if self._refused_s is None else self._refused_s
+            if now_s - self._refused_s < _REFUSED_FOR_S:
+                self._again = again or (lambda: self._call(client, request, then))
             else:
                 # rclpy swallows what a done-callback raises, so `poll` raises it.
                 self._refusal = f"{client.srv_name} refused: {response.message}"

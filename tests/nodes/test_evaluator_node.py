@@ -1,0 +1,228 @@
+"""The whole graph as real processes: driver, safety filter, policy and evaluator."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from std_srvs.srv import Trigger
+
+from bundle_samples import make_manifest, make_network, write_sample
+from sinew_core.action import make_action_spec
+from sinew_core.bundle.reader import load_bundle
+from sinew_core.environments.arm import ArmEnv
+from sinew_core.rates import Rates
+from sinew_core.robots.catalogue import load_robot
+from sinew_core.tasks.reach import ReachParameters
+from sinew_ros.qos import RELIABLE
+
+pytestmark = pytest.mark.graph
+
+PANDA = load_robot("panda")
+EVALUATOR = "sinew_trainer.evaluator"
+# Short episodes, and a start that keeps a random policy clear of the floor and of itself.
+TASK = {"episode_s": 0.6, "hold_s": 0.2}
+TICKS = 15
+KEYS = {
+    "episodes",
+    "successes",
+    "success_rate",
+    "success_ci95",
+    "length_mean",
+    "limit_violations",
+    "states",
+    "interventions",
+    "faults",
+    "fault_reasons",
+    "messages_lost",
+    "pace",
+    "seed",
+    "wall_s",
+}
+
+
+def write_bundle(folder, task):
+    network = make_network((24, 8, 7))
+    layers = tuple((0.2 * weight, 0.2 * bias) for weight, bias in network.layers)
+    manifest = make_manifest(PANDA.joint_names, PANDA.limits, "panda")
+    action = make_action_spec("joint_velocity", PANDA.joint_names, PANDA.limits, Rates())
+    manifest = dataclasses.replace(
+        manifest, action=action.to_mapping(), task={"name": "reach", **task}
+    )
+    return write_sample(folder, dataclasses.replace(network, layers=layers), manifest)
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    return write_bundle(tmp_path / "bundle", TASK)
+
+
+@pytest.fixture
+def long_bundle(tmp_path):
+    return write_bundle(tmp_path / "bundle", {**TASK, "episode_s": 20.0})
+
+
+class Graph:
+    """Starts the four nodes, and knows where the figures go."""
+
+    def __init__(self, start_node, bundle, tmp_path, *, pace="lockstep", engine="mujoco"):
+        self.start_node, self.bundle, self.tmp_path = start_node, bundle, tmp_path
+        self.partners = [
+            start_node("sinew_sim.sim_driver", {"engine": engine, "pace": pace, "seed": 3}),
+            start_node("sinew_safety.safety_filter", {"pace": pace}),
+            start_node("sinew_policy.policy", {"bundle": bundle, "pace": pace}),
+        ]
+        self.pace = pace
+
+    def evaluate(self, name="graph", episodes=2, **parameters):
+        """Return the process of an evaluator, which has just begun."""
+        self.output = self.tmp_path / name / "figures.json"
+        common = {"bundle": self.bundle, "pace": self.pace, "seed": 5, "output": self.output}
+        return self.start_node(EVALUATOR, {**common, "episodes": episodes, **parameters})
+
+    def end(self):
+        for node in self.partners:
+            assert node.interrupt() == 0
+
+    def figures(self):
+        return json.loads(self.output.read_text())
+
+    def traces(self):
+        with np.load(self.output.with_suffix(".npz")) as file:
+            return {name: file[name] for name in file.files}
+
+
+@pytest.fixture
+def graph(start_node, bundle, tmp_path):
+    return Graph(start_node, bundle, tmp_path)
+
+
+def test_two_runs_with_the_same_seed_are_equal_to_the_last_bit(start_node, bundle, tmp_path):
+    runs = []
+    for name in ("first", "second"):
+        graph = Graph(start_node, bundle, tmp_path)
+        evaluator = graph.evaluate(name, episodes=3)
+        assert evaluator.wait() == 0, evaluator.output
+        graph.end()
+        runs.append((graph.figures(), graph.traces()))
+    (figures, traces), (again, traces_again) = runs
+    assert set(figures) == KEYS
+    assert (figures["episodes"], figures["faults"], figures["messages_lost"]) == (3, 0, 0)
+    assert figures["states"] == 3 * (4 * TICKS + 1)
+    assert {**figures, "wall_s": 0} == {**again, "wall_s": 0}
+    assert traces.keys() == traces_again.keys()
+    assert all(np.array_equal(traces[name], traces_again[name]) for name in traces)
+
+
+@pytest.mark.parametrize("engine", ["pybullet", "mujoco"])
+def test_the_graph_moves_as_the_environment_does(start_node, bundle, tmp_path, engine):
+    graph = Graph(start_node, bundle, tmp_path, engine=engine)
+    evaluator = graph.evaluate(episodes=2)
+    assert evaluator.wait() == 0, evaluator.output
+    traces = graph.traces()
+    parameters = ReachParameters(**TASK)
+    environment = ArmEnv(PANDA, engine=engine, task_parameters=parameters)
+    policy = load_bundle(bundle).policy
+    for episode in range(2):
+        position = traces[f"{episode}/position_rad"]
+        velocity = traces[f"{episode}/velocity_rad_s"]
+        start = {"start_rad": position[0], "target_m": traces[f"{episode}/target_m"]}
+        observation, info = environment.reset(options=start)
+        for tick in range(TICKS + 1):
+            assert np.array_equal(velocity[4 * tick], info["joint_velocity"]), (episode, tick)
+            tool = PANDA.chain.tool_position(position[4 * tick])
+            assert np.array_equal(tool, info["tool_position"]), (episode, tick)
+            observation, *_, info = environment.step(policy.act(observation))
+    environment.close()
+
+
+def until_it_runs(probe):
+    """Wait for an armed filter."""
+    reports = probe.listen(DiagnosticArray, "diagnostics", RELIABLE)
+
+    def armed():
+        pairs = [(v.key, v.value) for r in reports for s in r.status for v in s.values]
+        return ("state", "armed") in pairs
+
+    probe.until(armed, "an armed filter")
+
+
+def stop_an_episode(probe):
+    """Call the filter's stop as soon as it is armed, which it stays for seconds."""
+    until_it_runs(probe)
+    assert probe.call(Trigger, "safety_filter/stop").success
+
+
+def test_an_episode_that_the_filter_stops_is_a_failure_with_its_reason(
+    start_node, long_bundle, tmp_path, probe
+):
+    graph = Graph(start_node, long_bundle, tmp_path)
+    evaluator = graph.evaluate(episodes=2, clear_latch=True)
+    stop_an_episode(probe)
+    assert evaluator.wait(60.0) == 0, evaluator.output
+    figures = graph.figures()
+    assert figures["fault_reasons"] == {"~/stop was called": 1}
+    assert (figures["faults"], figures["episodes"], figures["successes"]) == (1, 2, 0)
+
+
+def test_a_latch_ends_the_evaluation_where_it_may_not_be_cleared(
+    start_node, long_bundle, tmp_path, probe
+):
+    evaluator = Graph(start_node, long_bundle, tmp_path).evaluate()
+    evaluator.supervised = False
+    stop_an_episode(probe)
+    assert evaluator.wait() == 1
+    last = evaluator.output.splitlines()[-1]
+    assert last.startswith("evaluator: safety_filter is latched: call its clear service")
+    assert "~/stop was called" in last
+
+
+@pytest.mark.parametrize(("clear_latch", "status"), [(True, 0), (False, 1)])
+def test_a_latch_of_an_earlier_run_is_cleared_only_if_asked_for(
+    start_node, bundle, tmp_path, clear_latch, status
+):
+    latch = tmp_path / "ros_home" / "sinew" / "panda.latch"
+    latch.parent.mkdir(parents=True)
+    latch.write_text("an earlier fault\n")
+    evaluator = Graph(start_node, bundle, tmp_path).evaluate(clear_latch=clear_latch)
+    assert evaluator.wait() == status, evaluator.output
+    assert latch.exists() is not clear_latch
+    if not clear_latch:
+        assert "is latched: call its clear service" in evaluator.output.splitlines()[-1]
+
+
+def test_a_missing_partner_is_named_in_one_line(start_node, bundle):
+    evaluator = start_node(EVALUATOR, {"bundle": bundle, "patience_s": 1.0})
+    evaluator.supervised = False
+    assert evaluator.wait() == 1
+    (line,) = evaluator.output.splitlines()
+    assert line.startswith("evaluator: no service safety_filter/arm after 1 s")
+
+
+def test_a_partner_that_ends_is_noticed(graph, probe):
+    evaluator = graph.evaluate(episodes=100_000, patience_s=4.0)
+    evaluator.supervised = False
+    until_it_runs(probe)
+    graph.partners[2].kill()
+    assert evaluator.wait(30.0) == 1
+    (line,) = evaluator.output.splitlines()
+    assert line.startswith("evaluator: silence for 4 s while waiting for a joint state")
+
+
+def test_ctrl_c_ends_an_evaluation_with_status_0(graph, probe):
+    evaluator = graph.evaluate(episodes=100_000)
+    until_it_runs(probe)
+    assert evaluator.interrupt() == 0
+
+
+def test_real_time_reports_latency(start_node, bundle, tmp_path):
+    evaluator = Graph(start_node, bundle, tmp_path, pace="realtime").evaluate(
+        episodes=2, clear_latch=True
+    )
+    assert evaluator.wait(40.0) == 0, evaluator.output
+    figures = json.loads((tmp_path / "graph" / "figures.json").read_text())
+    assert set(figures) == KEYS | {"latency_ms_p50", "latency_ms_p99"}
+    assert 0.0 < figures["latency_ms_p50"] <= figures["latency_ms_p99"] < 1000.0
