@@ -244,7 +244,7 @@ def test_emptied_infos_are_refused_with_the_remedy():
 
 def test_stable_baselines_trains_with_hindsight():
     sb3 = pytest.importorskip("stable_baselines3")
-    with opened(ArmGoalEnv(engine="mujoco")) as env:
+    with opened(ArmGoalEnv(engine="mujoco", task_parameters=ReachParameters(episode_s=3.0))) as env:
         model = sb3.DDPG(
             "MultiInputPolicy",
             env,
