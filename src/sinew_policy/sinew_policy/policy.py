@@ -30,6 +30,7 @@ from sinew_ros.raw import read_stamp
 from sinew_ros.stamps import NS_PER_S, stamp_ns
 
 _KEPT_DURATIONS = 1000
+_COUNTED = ("states", "commands", "repeats", "epochs", "rejected_targets", "unusual")
 
 
 class PolicyNode(SinewNode):
@@ -47,6 +48,7 @@ class PolicyNode(SinewNode):
         self._lockstep = parameters.pace == "lockstep"
         robot = _load_robot(parameters, bundle)
         self._require_fit(robot)
+        self.urgent = not self._lockstep
         rates = bundle.specification.rates
         names = [parameters.joint_prefix + name for name in bundle.manifest.joint_names]
         self._mapper = JointStateMapper(names)
@@ -67,9 +69,7 @@ class PolicyNode(SinewNode):
         self._timeout_ns = round(parameters.state_timeout_s * NS_PER_S)
         self._durations_us: deque[float] = deque(maxlen=_KEPT_DURATIONS)
         self._status = (Level.WARN, "waiting for joint_states")
-        self._counts = dict.fromkeys(
-            ("states", "commands", "repeats", "epochs", "rejected_targets", "unusual"), 0
-        )
+        self._counts = dict.fromkeys(_COUNTED, 0)
         self._diagnostics = Diagnostics(self, self._report)
         self._publisher = self.create_publisher(JointTrajectory, "policy/command", RELIABLE)
         self.create_subscription(PoseStamped, "target_pose", self._on_target, RELIABLE)

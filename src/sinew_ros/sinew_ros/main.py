@@ -6,11 +6,14 @@ Signals never interrupt a callback: they ask the loop to end, the node sends its
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 
 import rclpy
@@ -25,6 +28,8 @@ from sinew_ros.executor import WaitSetExecutor
 # How long a signal may wait: Python runs its handler only when the wait in C returns.
 _POLL_S = 0.05
 _DELIVER_S = 0.5
+# Above ordinary processes, below what a driver of hardware and the kernel's threads use.
+_PRIORITY = 10
 
 
 class SinewNode(Node):  # type: ignore[misc]  # rclpy is untyped
@@ -32,6 +37,9 @@ class SinewNode(Node):  # type: ignore[misc]  # rclpy is untyped
 
     cycle_period_s: float | None = None
     """Period of `cycle` on the steady clock; None (the default): no cycle, messages only."""
+
+    urgent: bool = False
+    """Whether to run before ordinary processes, where the system permits it."""
 
     exit_code: int | None = None
 
@@ -69,6 +77,8 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
             signal.signal(number, stop)
         node = make_node()
         executor.add_node(node)
+        if node.urgent:
+            _run_first()
         # What the start has made stays: collecting it again and again would cost whole cycles.
         gc.collect()
         gc.freeze()
@@ -88,6 +98,13 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
         rclpy.try_shutdown()
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _run_first() -> None:
+    """Give the threads of this process a real-time priority; without the right to, go on as is."""
+    with contextlib.suppress(OSError):
+        for thread in Path("/proc/self/task").iterdir():
+            os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(_PRIORITY))
 
 
 def _deliver(node: SinewNode) -> None:

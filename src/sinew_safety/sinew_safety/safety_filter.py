@@ -18,6 +18,7 @@ from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.filter import VelocityFilter
 from sinew_core.safety.latch import LatchFile, latch_path
 from sinew_core.safety.parameters import SafetyParameters
+from sinew_core.safety.realtime import real_time_assumptions
 from sinew_core.safety.supervisor import State, Supervisor, SupervisorParameters, check_watchdogs
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
@@ -61,6 +62,8 @@ class SafetyFilter(SinewNode):
         check_watchdogs(watchdog, p)
         robot = load_robot(p.robot, urdf=p.urdf)
         self._lockstep = p.pace == "lockstep"
+        if not self._lockstep:
+            safety = real_time_assumptions(safety, p)
         self._latch = LatchFile(latch_path(p.robot, self.get_namespace()))
         self._supervisor = Supervisor(
             robot.joint_names,
@@ -79,6 +82,7 @@ class SafetyFilter(SinewNode):
         self._open_topics()
         if not self._lockstep:
             self.cycle_period_s = p.filter_period_s / p.speed
+            self.urgent = True
 
     def _open_topics(self) -> None:
         lockstep = self._lockstep

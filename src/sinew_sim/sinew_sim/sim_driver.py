@@ -98,6 +98,7 @@ class SimDriver(SinewNode):
             self.create_timer(_REPUBLISH_S / 4, self._republish, clock=steady)
         else:
             self.cycle_period_s = 1.0 / (p.state_rate_hz * p.speed)
+            self.urgent = True
         self._publish()
 
     def _open_topics(self, urdf_text: str) -> None:

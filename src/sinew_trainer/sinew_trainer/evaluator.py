@@ -61,6 +61,7 @@ class Evaluator(SinewNode):
         task = ReachTask(robot, ReachParameters.from_mapping(given, f"{p.bundle}: task"), rates)
         self._task, self._tool_xyz = task, robot.chain.tool_xyz
         self._lockstep = p.pace == "lockstep"
+        self.urgent = not self._lockstep
         self._control_period_ns = period_ns(rates.control_rate_hz)
         self._state_period_ns = period_ns(rates.state_rate_hz)
         self._rng = np.random.default_rng(p.seed)
