@@ -25,6 +25,9 @@ from rclpy.waitable import Waitable
 
 _RARE_EVERY_S = 0.02
 _PAUSE_S = 0.002
+# The executor's first guard conditions, its own and that of signals, only wake it up. Taking them
+# for work would never end: rclpy triggers its own at each callback that it runs.
+_OWN_GUARDS = 2
 
 
 class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is untyped
@@ -79,14 +82,16 @@ class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is
         if not self._context.ok():
             raise ExternalShutdownException
         self._busy = self._run_timers_and_messages(waited)
-        if waited.rare_is_ready() and not self._stale:
-            # Triggered again by rclpy wherever it finds this mark; these two only wake the wait up.
-            self._guard._executor_triggered = self._sigint_gc._executor_triggered = False
+        if not self._stale and (waited.rare_is_ready() or self._unfinished()):
             super().spin_once(timeout_sec=0.0)
             # That ran one callback. What it put off, such as the callbacks of a service's answer,
             # must not wait for the next message, which may never come.
-            for _ in range(len(self._tasks)):
+            for _ in range(self._unfinished()):
                 super().spin_once(timeout_sec=0.0)
+
+    def _unfinished(self) -> int:
+        """Return how many tasks wait for rclpy, which drops finished ones only later."""
+        return sum(not task.done() for task, _, _ in self._tasks)
 
     def _run_timers_and_messages(self, waited: _Waited) -> bool:
         """Run what is ready; return whether there was a message."""
@@ -121,7 +126,7 @@ class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is
             self._used.enter_context(waitable)
         self._used.enter_context(self._context.handle)
         context = self._context.handle
-        self._often = _Waited(context, subscriptions, timers, [], [], guards[:1], [])
+        self._often = _Waited(context, subscriptions, timers, [], [], guards[:_OWN_GUARDS], [])
         self._all = _Waited(context, subscriptions, timers, clients, services, guards, waitables)
         self._timers = list(enumerate(timers))
         self._subscriptions = [
@@ -160,7 +165,7 @@ class _Waited:
             (wait_set.add_guard_condition, guards),
         )
         self._additions = [(add, e.handle) for add, entities in kinds for e in entities]
-        self._guards = list(enumerate(guards))
+        self._guards = list(enumerate(guards))[_OWN_GUARDS:]
         self._waitables = waitables
         self._rare = [
             (kind, index)
