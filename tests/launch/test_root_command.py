@@ -152,6 +152,8 @@ def test_a_setup_that_was_cut_short_is_done_again(ready_checkout):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PIP_NO_INDEX": "1"},
+        # A shell starts background jobs deaf to Ctrl-C, and their children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline_s = time.monotonic() + 60
     while leftover.exists() or not (ready_checkout / ".venv/bin/python").exists():
