@@ -5,7 +5,9 @@ import pytest
 
 from sinew_core.bundle import load_bundle
 from sinew_core.errors import ConfigError
+from sinew_core.evaluation import evaluate
 from sinew_core.training.configuration import RunConfiguration
+from sinew_core.training.environment import make_environment
 from sinew_core.training.loop import train
 from sinew_core.training.seeds import Seeds
 from sinew_core.training.workers import split
@@ -61,6 +63,20 @@ def test_the_best_policy_is_a_bundle_that_loads(finished):
     assert bundle.manifest.algorithm == values["algorithm"]
     assert bundle.manifest.evaluation["success_rate"] == result.evaluation.success_rate
     assert bundle.policy.act(np.zeros(24, np.float32)).shape == (7,)
+
+
+def test_the_policy_of_the_bundle_is_evaluated_as_evaluate_would(finished):
+    values, folder, result, _ = finished
+    configuration = RunConfiguration.from_mapping(values)
+    env = make_environment(configuration)
+    try:
+        policy = load_bundle(folder / "bundle").policy
+        again = evaluate(
+            env, policy.act, configuration.train.eval_episodes, configuration.train.seed
+        )
+    finally:
+        env.close()
+    assert result.final_evaluation == again
 
 
 def test_one_seed_gives_one_result_whatever_the_number_of_workers(finished, tmp_path):

@@ -24,7 +24,7 @@ class ActionParameters(Parameters):
     """How much of each joint's limit an action of 1 stands for."""
 
     velocity_fraction: float = parameter(
-        0.35,
+        0.4,
         "joint_velocity: velocity at action 1, as a fraction of its limit",
         minimum=1e-3,
         maximum=1,

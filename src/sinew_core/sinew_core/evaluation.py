@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
@@ -28,6 +28,15 @@ class Policy(Protocol[Seen, Done]):
     def act(self, observation: Seen) -> Done:
         """Return the action for an observation."""
         ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one episode came to; the length is in decisions."""
+
+    succeeded: bool
+    total_reward: float
+    length: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,19 +68,29 @@ def evaluate(
         episodes: how many, at least 1.
         seed: equal seeds give equal starts and targets, apart from those of a training.
     """
-    successes = 0
-    returns, lengths = [], []
-    for episode_seed in episode_seeds(seed, episodes):
-        succeeded, total, length = _run_episode(env, act, episode_seed)
-        successes += succeeded
-        returns.append(total)
-        lengths.append(length)
-    return summarise(successes, returns, lengths)
+    return summarise([judge_episode(env, act, s) for s in episode_seeds(seed, episodes)])
 
 
-def summarise(successes: int, returns: list[float], lengths: list[int]) -> EvaluationResult:
-    """Return the statistics of episodes with these returns and lengths (in decisions)."""
-    episodes = len(returns)
+def judge_episode(
+    env: gymnasium.Env[Observed, Acted], act: Callable[[Observed], Acted], seed: int
+) -> Outcome:
+    """Run one episode from its seed until success or its end."""
+    observation, _ = env.reset(seed=seed)
+    total, length = 0.0, 0
+    while True:
+        observation, reward, terminated, truncated, info = env.step(act(observation))
+        total += float(reward)
+        length += 1
+        if info["is_success"] or terminated or truncated:
+            succeeded = bool(info["is_success"])
+            return Outcome(succeeded=succeeded, total_reward=total, length=length)
+
+
+def summarise(outcomes: Sequence[Outcome]) -> EvaluationResult:
+    """Return the statistics of episodes."""
+    episodes = len(outcomes)
+    successes = sum(o.succeeded for o in outcomes)
+    returns = [o.total_reward for o in outcomes]
     return EvaluationResult(
         episodes=episodes,
         successes=successes,
@@ -79,7 +98,7 @@ def summarise(successes: int, returns: list[float], lengths: list[int]) -> Evalu
         success_ci95=wilson_interval(successes, episodes),
         return_mean=float(np.mean(returns)),
         return_std=float(np.std(returns)),
-        length_mean=float(np.mean(lengths)),
+        length_mean=float(np.mean([o.length for o in outcomes])),
     )
 
 
@@ -106,16 +125,3 @@ def wilson_interval(successes: int, episodes: int) -> tuple[float, float]:
     low = 0.0 if successes == 0 else (centre - half) / (1 + spread)
     high = 1.0 if successes == episodes else (centre + half) / (1 + spread)
     return low, high
-
-
-def _run_episode(
-    env: gymnasium.Env[Observed, Acted], act: Callable[[Observed], Acted], seed: int
-) -> tuple[bool, float, int]:
-    observation, _ = env.reset(seed=seed)
-    total, length = 0.0, 0
-    while True:
-        observation, reward, terminated, truncated, info = env.step(act(observation))
-        total += float(reward)
-        length += 1
-        if info["is_success"] or terminated or truncated:
-            return bool(info["is_success"]), total, length

@@ -20,7 +20,7 @@ class DDPGParameters(Parameters):
     final_learning_rate_share: float = parameter(
         0.1, "share of the Adam steps that is left then", minimum=0.0, maximum=1.0
     )
-    gamma: float = parameter(0.9, "discount of a control period", minimum=0.0, maximum=1.0)
+    gamma: float = parameter(0.93, "discount of a control period", minimum=0.0, maximum=1.0)
     target_rate: float = parameter(
         0.01, "share of the online in the target networks per update", minimum=0.0, maximum=1.0
     )
@@ -58,7 +58,7 @@ class PPOParameters(Parameters):
     critic_learning_rate: float = parameter(3e-3, "Adam step of the critic", minimum=0.0)
     final_learning_rate: float = parameter(2e-4, "Adam step of the actor at last", minimum=0.0)
     learning_rate_steps: int = parameter(50_000, "steps from first to last", minimum=1)
-    gamma: float = parameter(0.9, "discount of a control period", minimum=0.0, maximum=1.0)
+    gamma: float = parameter(0.93, "discount of a control period", minimum=0.0, maximum=1.0)
     gae_lambda: float = parameter(0.9, "decay of advantages", minimum=0.0, maximum=1.0)
     clip_range: float = parameter(0.2, "bound of the ratio's change", minimum=0.0)
     epochs: int = parameter(10, "passes over each iteration's steps", minimum=1)

@@ -34,7 +34,7 @@ class TrainConfig(Parameters):
         minimum=0,
     )
     target_success_rate: float = parameter(
-        0.98, "training ends when this success rate is confirmed", minimum=0.0, maximum=1.0
+        0.99, "training ends when this success rate is confirmed", minimum=0.0, maximum=1.0
     )
     confirm_episodes: int = parameter(100, "fresh episodes that confirm it", minimum=1)
     eval_episodes: int = parameter(200, "episodes of the final evaluation", minimum=1)

@@ -6,15 +6,18 @@ import dataclasses
 import functools
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sinew_core.bundle.manifest import Manifest
 from sinew_core.bundle.runtime import NumpyPolicy, PolicyNetwork
 from sinew_core.bundle.writer import write_bundle
-from sinew_core.environments.arm import ArmEnv
 from sinew_core.evaluation import EvaluationResult
 from sinew_core.training.configuration import RunConfiguration
+
+if TYPE_CHECKING:
+    from sinew_core.environments.arm import ArmEnv
 
 _GOLDEN_PAIRS = 64
 

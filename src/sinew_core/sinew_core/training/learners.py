@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from sinew_core.algorithms.ddpg import DDPG
 from sinew_core.algorithms.hindsight import HindsightSampler
@@ -16,6 +17,9 @@ from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.environments.arm import ArmEnv
 from sinew_core.parameters import Parameters
 from sinew_core.training.rollout import Episode, Exploration
+
+_THREADS = 1
+"""More threads make the small networks of reach slower, and the workers need the other cores."""
 
 
 class Learner(Protocol):
@@ -144,7 +148,8 @@ class PPOLearner:
 
 
 def make_learner(env: ArmEnv, parameters: Parameters, seed: int) -> Learner:
-    """Return the learner that belongs to a parameter class."""
+    """Return the learner that belongs to a parameter class; torch then runs on one thread."""
+    torch.set_num_threads(_THREADS)
     if isinstance(parameters, DDPGParameters):
         return DDPGLearner(env, parameters, seed)
     assert isinstance(parameters, PPOParameters)

@@ -13,23 +13,22 @@ from collections.abc import Callable
 from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-
-import torch
+from typing import TYPE_CHECKING, TypeVar
 
 from sinew_core.bundle.runtime import PolicyNetwork
-from sinew_core.environments.arm import ArmEnv
-from sinew_core.evaluation import EvaluationResult, summarise
+from sinew_core.evaluation import EvaluationResult, Outcome, episode_seeds, summarise
 from sinew_core.training.configuration import RunConfiguration
-from sinew_core.training.environment import make_environment
 from sinew_core.training.export import export_bundle
-from sinew_core.training.learners import Learner, make_learner
 from sinew_core.training.progress import CurvePoint, Progress, TrainResult
-from sinew_core.training.rollout import Episode, Outcome
+from sinew_core.training.rollout import Episode
 from sinew_core.training.seeds import Seeds
 from sinew_core.training.workers import CollectJob, JudgeJob, WorkerPool, split
 
-__all__ = ["Progress", "TrainResult", "make_environment", "train"]
+if TYPE_CHECKING:
+    from sinew_core.environments.arm import ArmEnv
+    from sinew_core.training.learners import Learner
+
+__all__ = ["Progress", "TrainResult", "train"]
 
 Made = TypeVar("Made")
 _LOGGER = logging.getLogger(__name__)
@@ -37,8 +36,6 @@ _POLL_S = 0.1
 _PROGRESS_PERIOD_S = 0.5
 _QUICK_EPISODES = 20
 _JOB_EPISODES = 5
-_LEARNING_THREADS = 1
-"""More threads make the small networks of reach slower, and the workers need the other cores."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,12 +72,16 @@ def train(
         ConfigError: the environment cannot be made.
         RunError: a worker process died.
     """
-    torch.set_num_threads(_LEARNING_THREADS)
     count = workers or max(2, os.cpu_count() or 2)
     with WorkerPool(configuration.to_mapping(), count) as pool:
+        # Imported here, because torch takes as long to load as the workers to start.
+        from sinew_core.training.environment import make_environment
+        from sinew_core.training.learners import make_learner
+
         env = make_environment(configuration)
         try:
-            run = _Run(configuration, env, pool, on_progress, should_stop, run_folder)
+            learner = make_learner(env, configuration.algorithm, configuration.train.seed)
+            run = _Run(configuration, env, learner, pool, on_progress, should_stop, run_folder)
             return run.run()
         finally:
             env.close()
@@ -93,6 +94,7 @@ class _Run:
         self,
         configuration: RunConfiguration,
         env: ArmEnv,
+        learner: Learner,
         pool: WorkerPool,
         on_progress: Callable[[Progress], None],
         should_stop: Callable[[], bool],
@@ -106,29 +108,35 @@ class _Run:
         self._should_stop = should_stop
         self._bundle = run_folder / "bundle"
         self._seeds = Seeds(self._train.seed)
-        self._learner: Learner = make_learner(env, configuration.algorithm, self._train.seed)
+        self._learner = learner
         self._started_s = time.monotonic()
         self._reported_s = 0.0
         self._env_steps = 0
         self._returns: list[float] = []
         self._curve: list[CurvePoint] = []
         self._best: EvaluationResult | None = None
+        self._best_network: PolicyNetwork | None = None
 
     def run(self) -> TrainResult:
-        """Train to the end."""
+        """Train to the end, then evaluate what is kept."""
         confirmed = stopped = False
+        final: EvaluationResult | None = None
+        wall_s: float | None = None
         try:
             confirmed = self._loop()
+            wall_s = self._wall_s()
+            final = self._evaluate()
         except _Stopped:
             stopped = True
         return TrainResult(
             env_steps=self._env_steps,
-            wall_s=self._wall_s(),
+            wall_s=wall_s or self._wall_s(),
             updates=self._learner.updates,
             confirmed=confirmed,
             stopped=stopped,
             curve=tuple(self._curve),
             evaluation=self._best,
+            final_evaluation=final,
             bundle=self._bundle if self._best else None,
         )
 
@@ -176,7 +184,7 @@ class _Run:
     def _judged(self, quick: _Judging) -> bool:
         """Read a quick evaluation; tell whether it is promising and fresh episodes confirm it."""
         outcomes = [o for future in quick.outcomes for o in self._wait(future)]
-        result = _summary(outcomes)
+        result = summarise(outcomes)
         self._note(quick.network, result, quick.env_steps)
         promising = self._train.target_success_rate - 1.0 / _QUICK_EPISODES
         return result.success_rate >= promising and self._confirm(quick.network, quick.env_steps)
@@ -193,9 +201,17 @@ class _Run:
                 for rest in futures:
                     rest.cancel()
                 break
-        result = _summary(outcomes)
+        result = summarise(outcomes)
         self._note(network, result, env_steps)
         return result.episodes == episodes and result.success_rate >= target
+
+    def _evaluate(self) -> EvaluationResult | None:
+        """Evaluate the policy of the bundle, on episodes that chose nothing."""
+        if self._best_network is None:
+            return None
+        seeds = episode_seeds(self._train.seed, self._train.eval_episodes)
+        futures = self._judge(self._best_network, seeds)
+        return summarise([o for future in futures for o in self._wait(future)])
 
     def _note(self, network: PolicyNetwork, result: EvaluationResult, env_steps: int) -> None:
         """Add a point to the curve and keep the bundle if it is the best so far."""
@@ -219,7 +235,7 @@ class _Run:
                 env_steps=env_steps,
                 wall_s=self._wall_s(),
             )
-            self._best = result
+            self._best, self._best_network = result, network
         self._report()
 
     def _wait(self, future: Future[list[Made]]) -> list[Made]:
@@ -257,14 +273,6 @@ class _Run:
                 remaining_s=left / rate if rate > 0 else 0.0,
             )
         )
-
-
-def _summary(outcomes: list[Outcome]) -> EvaluationResult:
-    return summarise(
-        sum(o.succeeded for o in outcomes),
-        [o.total_reward for o in outcomes],
-        [o.length for o in outcomes],
-    )
 
 
 def _score(result: EvaluationResult) -> tuple[float, float]:

@@ -10,17 +10,12 @@ from __future__ import annotations
 import dataclasses
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from sinew_core.bundle.reader import load_bundle
-from sinew_core.environments.arm import Action, ArmEnv, Observation
 from sinew_core.errors import SinewError
-from sinew_core.evaluation import evaluate
 from sinew_core.files import write_atomically, write_json
-from sinew_core.report.picture import episode_picture
 from sinew_core.training.configuration import RunConfiguration, read_parameter_file
-from sinew_core.training.environment import make_environment
 from sinew_core.training.folder import (
     BUNDLE_FOLDER,
     CONFIGURATION_FILE,
@@ -59,16 +54,10 @@ def run(folder: Path, stop: _Stop) -> None:
 
     result = train(configuration, on_progress=report, should_stop=stop, run_folder=folder)
     figures = _figures(configuration, result)
+    if result.final_evaluation is not None:
+        figures["eval_env"] = dataclasses.asdict(result.final_evaluation)
     if (folder / BUNDLE_FOLDER).is_dir() and not stop():
-        policy = load_bundle(folder / BUNDLE_FOLDER).policy
-        env = make_environment(configuration, render_mode="rgb_array")
-        try:
-            train_config = configuration.train
-            evaluation = evaluate(env, policy.act, train_config.eval_episodes, train_config.seed)
-            figures["eval_env"] = dataclasses.asdict(evaluation)
-            _write_picture(folder, env, policy.act)
-        finally:
-            env.close()
+        _write_picture(folder, configuration)
     figures["stopped"] = stop()
     write_json(folder / TRAINING_FILE, figures)
 
@@ -89,8 +78,17 @@ def _figures(configuration: RunConfiguration, result: TrainResult) -> dict[str, 
     }
 
 
-def _write_picture(folder: Path, env: ArmEnv, act: Callable[[Observation], Action]) -> None:
-    picture = episode_picture(env, act)
+def _write_picture(folder: Path, configuration: RunConfiguration) -> None:
+    # Imported here, because the workers of the training are to start first.
+    from sinew_core.report.picture import episode_picture
+    from sinew_core.training.environment import make_environment
+
+    policy = load_bundle(folder / BUNDLE_FOLDER).policy
+    env = make_environment(configuration, render_mode="rgb_array")
+    try:
+        picture = episode_picture(env, policy.act)
+    finally:
+        env.close()
     if picture is not None:
         write_atomically(folder / PICTURE_FILE, picture)
 

@@ -42,7 +42,8 @@ class TrainResult:
     Attributes:
         confirmed: whether fresh episodes confirmed the target success rate.
         stopped: whether the user ended it.
-        evaluation: of the policy in the bundle; None before the first evaluation.
+        evaluation: by which the policy in the bundle was chosen; None before the first one.
+        final_evaluation: of that policy, on `eval_episodes` fresh episodes; None if stopped before.
         bundle: its folder; None before the first evaluation.
         updates: gradient steps of the learner.
     """
@@ -54,4 +55,5 @@ class TrainResult:
     stopped: bool
     curve: tuple[CurvePoint, ...]
     evaluation: EvaluationResult | None
+    final_evaluation: EvaluationResult | None
     bundle: Path | None

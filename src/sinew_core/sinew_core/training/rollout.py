@@ -42,15 +42,6 @@ class Episode:
     succeeded: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What an evaluation episode leaves."""
-
-    succeeded: bool
-    total_reward: float
-    length: int
-
-
 def run_episode(env: ArmEnv, policy: NumpyPolicy, exploration: Exploration, seed: int) -> Episode:
     """Run one training episode to its end; success does not end it."""
     noise = _noise(exploration, np.random.default_rng([seed, _NOISE_STREAM]))
@@ -82,19 +73,6 @@ def run_episode(env: ArmEnv, policy: NumpyPolicy, exploration: Exploration, seed
         total_reward=float(transitions.reward.sum()),
         succeeded=bool(info["is_success"]),
     )
-
-
-def judge_episode(env: ArmEnv, policy: NumpyPolicy, seed: int) -> Outcome:
-    """Run one evaluation episode, without noise, until success or its end."""
-    observation, _ = env.reset(seed=seed)
-    total, length = 0.0, 0
-    while True:
-        observation, reward, terminated, truncated, info = env.step(policy.act(observation))
-        total += float(reward)
-        length += 1
-        if info["is_success"] or terminated or truncated:
-            succeeded = bool(info["is_success"])
-            return Outcome(succeeded=succeeded, total_reward=total, length=length)
 
 
 def _noise(

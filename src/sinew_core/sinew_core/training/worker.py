@@ -7,9 +7,10 @@ from multiprocessing.connection import Connection
 
 from sinew_core.bundle.runtime import NumpyPolicy
 from sinew_core.environments.arm import ArmEnv
+from sinew_core.evaluation import Outcome, judge_episode
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.environment import make_environment
-from sinew_core.training.rollout import Episode, Outcome, judge_episode, run_episode
+from sinew_core.training.rollout import Episode, run_episode
 from sinew_core.training.workers import CollectJob, JudgeJob, serve
 
 
@@ -26,7 +27,7 @@ class _Runner:
         env, policy = self._env, NumpyPolicy(job.network)
         if isinstance(job, CollectJob):
             return [run_episode(env, policy, job.exploration, seed) for seed in job.seeds]
-        return [judge_episode(env, policy, seed) for seed in job.seeds]
+        return [judge_episode(env, policy.act, seed) for seed in job.seeds]
 
 
 def main() -> None:

@@ -19,7 +19,8 @@ from types import TracebackType
 
 from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.errors import RunError, SinewError
-from sinew_core.training.rollout import Episode, Exploration, Outcome
+from sinew_core.evaluation import Outcome
+from sinew_core.training.rollout import Episode, Exploration
 
 STARTING_S = 120.0
 ENDING_S = 5.0
