@@ -34,12 +34,18 @@ class Echo(SinewNode):
             self.cycle_period_s = 1.0 / self.parameters.rate_hz
         self.publisher = self.create_publisher(String, "pong", RELIABLE)
         self.create_subscription(String, "ping", self.ping, RELIABLE)
+        self.murmurs: list[str] = []
+        self.quiet = (self.create_subscription(String, "murmur", self.murmur, RELIABLE),)
         self.create_service(Trigger, "~/quit", self.quit)
 
     def ping(self, message: String) -> None:
         if self.parameters.fail_on and message.data == self.parameters.fail_on:
             raise ConfigError(f"ping was '{message.data}': send another")
+        message.data += "".join(self.murmurs)
         self.publisher.publish(message)
+
+    def murmur(self, message: String) -> None:
+        self.murmurs.append(message.data)
 
     def quit(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success, response.message = True, str(self.cycles)

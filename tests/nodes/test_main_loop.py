@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
+from rclpy.duration import Duration
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -28,6 +29,20 @@ def test_a_node_echoes_serves_and_says_good_bye_on_ctrl_c(start_node, probe):
     probe.until(lambda: heard, "the good-bye")
     assert heard.pop().data == "bye"
     assert echo.wait() == 0
+
+
+def test_quiet_messages_are_taken_in_order_before_the_one_that_wakes(start_node, probe):
+    start_node(ECHO)
+    heard = probe.listen(String, "pong", RELIABLE)
+    murmur = probe.publisher(String, "murmur", RELIABLE)
+    ping = probe.publisher(String, "ping", RELIABLE)
+    probe.until(lambda: probe.node.count_publishers("pong"))
+    for letter in "abc":
+        murmur.publish(String(data=letter))
+    assert murmur.wait_for_all_acked(Duration(seconds=5.0))
+    ping.publish(String(data="heard "))
+    probe.until(lambda: heard, "the echo")
+    assert heard.pop().data == "heard abc"
 
 
 def test_sigterm_ends_a_node_as_cleanly_as_ctrl_c(start_node, probe):

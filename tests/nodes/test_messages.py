@@ -88,6 +88,22 @@ def test_a_missing_or_nan_velocity_is_the_difference_of_positions():
     assert mapper.velocity[0] == pytest.approx(0.02 / 0.01)
 
 
+two = st.lists(st.floats(), min_size=2, max_size=2)
+
+
+@given(q=two, v=two, e=two)
+def test_the_order_of_the_joints_in_a_message_makes_no_difference(q, v, e):
+    mapped = []
+    for order in (slice(None), slice(None, None, -1)):
+        mapper = JointStateMapper(["a", "b"])
+        mapper.update(state(10, name=["b", "a"], position=[0.5, -0.5], velocity=[0.1, 0.2]))
+        fields = {"name": ["a", "b"], "position": q, "velocity": v, "effort": e}
+        mapper.update(state(20, **{field: values[order] for field, values in fields.items()}))
+        mapped.append(vars(mapper))
+    for field in ("position", "velocity", "effort", "updated_ns", "stamp_ns"):
+        assert repr(mapped[0][field]) == repr(mapped[1][field])
+
+
 def test_a_position_that_is_not_finite_is_not_used():
     mapper = JointStateMapper(["a"])
     assert not mapper.update(state(1, name=["a"], position=[math.nan]))

@@ -25,7 +25,7 @@ from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import CommandMessage, JointStateMapper
 from sinew_ros.parameters import declare_from
-from sinew_ros.qos import RELIABLE, state_subscription
+from sinew_ros.qos import RELIABLE, STATE_SUBSCRIPTION
 from sinew_ros.raw import read_stamp
 from sinew_ros.stamps import NS_PER_S, stamp_ns
 
@@ -71,15 +71,21 @@ class PolicyNode(SinewNode):
         self._status = (Level.WARN, "waiting for joint_states")
         self._counts = dict.fromkeys(_COUNTED, 0)
         self._diagnostics = Diagnostics(self, self._report)
+        self._open_topics()
+
+    def _open_topics(self) -> None:
         self._publisher = self.create_publisher(JointTrajectory, "policy/command", RELIABLE)
         self.create_subscription(PoseStamped, "target_pose", self._on_target, RELIABLE)
-        self.create_subscription(
+        states = self.create_subscription(
             JointState,
             "joint_states",
             self._on_state,
-            state_subscription(lockstep=self._lockstep),
+            STATE_SUBSCRIPTION,
             raw=True,
         )
+        if self._lockstep:
+            # There nothing is decided before the target of a tick, which its state precedes.
+            self.quiet = (states,)
 
     def _require_fit(self, robot: RobotModel) -> None:
         rates = self._bundle.specification.rates

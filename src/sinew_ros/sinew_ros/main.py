@@ -21,6 +21,7 @@ from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
 
 from sinew_core.errors import SinewError
 from sinew_ros.executor import WaitSetExecutor
@@ -40,6 +41,9 @@ class SinewNode(Node):  # type: ignore[misc]  # rclpy is untyped
 
     urgent: bool = False
     """Whether to run before ordinary processes, where the system permits it."""
+
+    quiet: tuple[Subscription, ...] = ()
+    """Subscriptions whose messages wait until something else wakes the node."""
 
     exit_code: int | None = None
 

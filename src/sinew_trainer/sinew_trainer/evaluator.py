@@ -32,7 +32,7 @@ from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import JointStateMapper, command_stamp
 from sinew_ros.parameters import declare_from
-from sinew_ros.qos import RELIABLE, controller_command, state_subscription
+from sinew_ros.qos import RELIABLE, STATE_SUBSCRIPTION, controller_command
 from sinew_ros.stamps import is_control_tick, period_ns, set_stamp
 from sinew_trainer.arming import Arming, refused_latch
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
@@ -93,7 +93,7 @@ class Evaluator(SinewNode):
             JointState,
             "joint_states",
             self._on_state,
-            state_subscription(lockstep=lockstep),
+            STATE_SUBSCRIPTION,
             raw=True,
         )
         if not lockstep:  # there latency says nothing, and one more listener would slow it down
