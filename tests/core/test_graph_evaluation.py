@@ -1,14 +1,8 @@
 import numpy as np
 import pytest
 
-from sinew_core.graph_evaluation import (
-    EpisodeJudge,
-    LinkMeter,
-    read_traces,
-    summarise,
-    violations,
-    write_traces,
-)
+from sinew_core.graph_evaluation import EpisodeJudge, LinkMeter, violations
+from sinew_core.graph_record import EvaluationRecord, read_traces, summarise, write_traces
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.tasks.reach import HoldJudge, ReachParameters
@@ -126,3 +120,19 @@ def test_a_reset_is_no_gap():
     meter.pause()
     meter.state(1_000_000_000, 0.0)
     assert meter.lost == 0
+
+
+def test_the_record_counts_faults_and_only_its_own_interventions():
+    made = judge([AWAY] * 2, max_control_steps=1)
+    observe(made, 0)
+    record = EvaluationRecord()
+    record.episodes.append(observe(made, 1))
+    record.faults["states are stale"] += 1
+    for total in (100, 103, 107):
+        record.count_interventions(total)
+    figures = record.figures()
+    assert (figures["interventions"], figures["faults"]) == (7, 1)
+    assert figures["fault_reasons"] == {"states are stale": 1}
+    assert record.sentence() == (
+        "0 of 1 episodes succeeded, 0 limit violations, fault (1): states are stale"
+    )

@@ -1,6 +1,6 @@
 import numpy as np
 
-from sinew_core.graph_evaluation import EpisodeTrace
+from sinew_core.graph_record import EpisodeTrace
 from sinew_core.report.page import Page
 from sinew_core.report.training import TrainingReport, evaluation_rows
 from sinew_core.training.progress import CurvePoint

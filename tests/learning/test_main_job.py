@@ -6,7 +6,7 @@ import yaml
 from sinew_core.errors import ConfigError
 from sinew_core.training.configuration import RunConfiguration
 from sinew_trainer.deployment import deployment
-from sinew_trainer.main_job import main, read_configuration, shares
+from sinew_trainer.main_job import core_groups, main, read_configuration, shares
 from sinew_trainer.report import join_figures, join_graph, summary_table
 
 PART = {
@@ -25,6 +25,14 @@ PART = {
 )
 def test_episodes_are_shared_and_no_share_is_empty(total, parts, sizes):
     assert shares(total, parts) == sizes
+
+
+@pytest.mark.parametrize(
+    ("cores", "parts", "groups"),
+    [([0, 1], 2, [[0], [1]]), ([0, 2, 5], 2, [[0, 5], [2]]), ([3], 2, [(), ()]), ([3], 1, [[3]])],
+)
+def test_every_graph_has_cores_of_its_own_where_there_are_enough(cores, parts, groups):
+    assert core_groups(cores, parts) == groups
 
 
 def test_arguments_reach_the_run_and_the_graph():

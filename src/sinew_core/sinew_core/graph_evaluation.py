@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sinew_core.evaluation import wilson_interval
-from sinew_core.files import write_atomically
 from sinew_core.robots.limits import JointLimits
 from sinew_core.tasks.reach import HoldJudge
 
@@ -21,8 +17,6 @@ FloatArray = NDArray[np.float64]
 # A simulated drive may pass a commanded limit by its solver's error; a violation is more than that.
 POSITION_SLACK_RAD = 1e-6
 VELOCITY_SLACK = 1e-3
-
-_KEPT = ("time_s", "target_m", "position_rad", "velocity_rad_s", "success")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,21 +35,6 @@ class Episode:
     position_rad: FloatArray
     velocity_rad_s: FloatArray
     limit_violations: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpisodeTrace:
-    """What one episode over the graph did, as its joint states tell.
-
-    time_s: (n_states,) seconds since the episode began.
-    distance_m: (n_states,) tool to target.
-    velocity_rad_s: (n_states, n_joints) measured.
-    """
-
-    time_s: FloatArray
-    distance_m: FloatArray
-    velocity_rad_s: FloatArray
-    success: bool
 
 
 class EpisodeJudge:
@@ -156,20 +135,6 @@ def violations(
     return violated
 
 
-def summarise(episodes: Sequence[Episode]) -> dict[str, object]:
-    """Return the figures of `eval_graph` that joint states give."""
-    successes = sum(e.success for e in episodes)
-    return {
-        "episodes": len(episodes),
-        "successes": successes,
-        "success_rate": successes / len(episodes) if episodes else None,
-        "success_ci95": list(wilson_interval(successes, len(episodes))) if episodes else None,
-        "length_mean": float(np.mean([e.control_steps for e in episodes])) if episodes else None,
-        "limit_violations": sum(e.limit_violations for e in episodes),
-        "states": sum(len(e.time_s) for e in episodes),
-    }
-
-
 class LinkMeter:
     """Counts lost joint states and measures how long the graph takes from state to output."""
 
@@ -215,35 +180,3 @@ class LinkMeter:
             return {"latency_ms_p50": None, "latency_ms_p99": None}
         p50, p99 = np.percentile(self._latencies_ms, [50, 99])
         return {"latency_ms_p50": float(p50), "latency_ms_p99": float(p99)}
-
-
-def write_traces(
-    path: Path,
-    episodes: Sequence[Episode],
-    tool_xyz: Callable[[Sequence[float]], tuple[float, float, float]],
-) -> None:
-    """Write the motion of episodes as one compressed file of arrays, atomically."""
-    arrays: dict[str, FloatArray] = {}
-    for i, episode in enumerate(episodes):
-        tool = np.array([tool_xyz(q) for q in episode.position_rad.tolist()]).reshape(-1, 3)
-        arrays[f"{i}/distance_m"] = np.linalg.norm(episode.target_m - tool, axis=1)
-        for name in _KEPT:
-            arrays[f"{i}/{name}"] = np.asarray(getattr(episode, name), dtype=np.float64)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub expects a flag
-    write_atomically(path, buffer.getvalue())
-
-
-def read_traces(path: Path) -> list[EpisodeTrace]:
-    """Read what `write_traces` wrote, as the report draws it."""
-    with np.load(path, allow_pickle=False) as file:
-        count = len({name.split("/")[0] for name in file.files})
-        return [
-            EpisodeTrace(
-                time_s=file[f"{i}/time_s"],
-                distance_m=file[f"{i}/distance_m"],
-                velocity_rad_s=file[f"{i}/velocity_rad_s"],
-                success=bool(file[f"{i}/success"]),
-            )
-            for i in range(count)
-        ]

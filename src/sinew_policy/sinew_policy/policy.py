@@ -25,7 +25,7 @@ from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import CommandMessage, JointStateMapper
 from sinew_ros.parameters import declare_from
-from sinew_ros.qos import RELIABLE, STATE_SUBSCRIPTION
+from sinew_ros.qos import RELIABLE, state_subscription
 from sinew_ros.raw import read_stamp
 from sinew_ros.stamps import NS_PER_S, stamp_ns
 
@@ -80,7 +80,7 @@ class PolicyNode(SinewNode):
             JointState,
             "joint_states",
             self._on_state,
-            STATE_SUBSCRIPTION,
+            state_subscription(lockstep=self._lockstep),
             raw=True,
         )
         if self._lockstep:

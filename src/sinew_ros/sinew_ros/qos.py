@@ -1,8 +1,8 @@
 """The quality-of-service profiles of every topic, in one place.
 
-`joint_states` is subscribed best effort, so that it matches reliable and best-effort drivers alike,
-and because acknowledging it would cost a lockstep graph a tenth of its speed: there a state that is
-lost is sent again. All else in lockstep is reliable, because each message is waited for.
+`joint_states` is subscribed best effort, so that it matches reliable and best-effort drivers alike.
+In lockstep every message is reliable, because each one is waited for: best effort makes the graph a
+tenth faster, but now and then a state is lost and costs a second.
 """
 
 from __future__ import annotations
@@ -30,13 +30,18 @@ RELIABLE = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """Lockstep messages, `target_pose`, `policy/command`, `diagnostics` and what drivers publish."""
 
 STATE_SUBSCRIPTION = _profile(10, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
-"""Subscriptions to `joint_states`."""
+"""Subscriptions to `joint_states` and `clock` in real time."""
 
 CONTROLLER_COMMAND = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """Publishers of `<controller>/commands` in real time: only the latest output counts."""
 
 LATCHED = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
 """`robot_description` and other facts that late subscribers must still get."""
+
+
+def state_subscription(*, lockstep: bool) -> QoSProfile:
+    """Return the profile for subscribing `joint_states`."""
+    return RELIABLE if lockstep else STATE_SUBSCRIPTION
 
 
 def controller_command(*, lockstep: bool) -> QoSProfile:

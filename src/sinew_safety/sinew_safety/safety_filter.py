@@ -24,12 +24,7 @@ from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import ControllerMessage, JointStateMapper
 from sinew_ros.parameters import Declarations
-from sinew_ros.qos import (
-    RELIABLE,
-    STATE_SUBSCRIPTION,
-    controller_command,
-    incompatible_publishers,
-)
+from sinew_ros.qos import RELIABLE, controller_command, incompatible_publishers, state_subscription
 from sinew_ros.stamps import period_ns, stamp_ns
 
 # Longer than any arm of the catalogue needs from full speed to rest.
@@ -100,7 +95,7 @@ class SafetyFilter(SinewNode):
             JointState,
             "joint_states",
             self._state,
-            STATE_SUBSCRIPTION,
+            state_subscription(lockstep=self._lockstep),
             raw=True,
         )
         self.create_subscription(JointTrajectory, "policy/command", self._command, RELIABLE)
@@ -166,7 +161,9 @@ class SafetyFilter(SinewNode):
         if request.data:
             obstacles = [
                 *incompatible_publishers(self, "policy/command", RELIABLE),
-                *incompatible_publishers(self, "joint_states", STATE_SUBSCRIPTION),
+                *incompatible_publishers(
+                    self, "joint_states", state_subscription(lockstep=self._lockstep)
+                ),
             ]
             if not self._mapper.complete:
                 missing = ", ".join(self._mapper.missing)

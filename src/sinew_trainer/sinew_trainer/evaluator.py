@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping
 from enum import Enum, auto
 from pathlib import Path
@@ -23,8 +22,8 @@ from std_msgs.msg import Float64MultiArray
 
 from sinew_core.bundle.reader import load_bundle
 from sinew_core.errors import RunError
-from sinew_core.files import write_json
-from sinew_core.graph_evaluation import Episode, EpisodeJudge, LinkMeter, summarise, write_traces
+from sinew_core.graph_evaluation import Episode, EpisodeJudge, LinkMeter
+from sinew_core.graph_record import EvaluationRecord
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.tasks.reach import ReachParameters, ReachTask
@@ -32,7 +31,7 @@ from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import JointStateMapper, command_stamp
 from sinew_ros.parameters import declare_from
-from sinew_ros.qos import RELIABLE, STATE_SUBSCRIPTION, controller_command
+from sinew_ros.qos import RELIABLE, controller_command, state_subscription
 from sinew_ros.stamps import is_control_tick, period_ns, set_stamp
 from sinew_trainer.arming import Arming, refused_latch
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
@@ -73,10 +72,7 @@ class Evaluator(SinewNode):
         )
         self._link = LinkMeter(self._state_period_ns)
         self._mapper = JointStateMapper(robot.joint_names)
-        self._episodes: list[Episode] = []
-        self._faults: Counter[str] = Counter()
-        self._interventions = 0
-        self._interventions_before: int | None = None
+        self._record = EvaluationRecord()
         self._seen_armed = self._disarmed = False
         self._phase = Phase.CONNECTING
         self._heard_s = self._began_s = self._ended_s = time.monotonic()
@@ -93,7 +89,7 @@ class Evaluator(SinewNode):
             JointState,
             "joint_states",
             self._on_state,
-            STATE_SUBSCRIPTION,
+            state_subscription(lockstep=lockstep),
             raw=True,
         )
         if not lockstep:  # there latency says nothing, and one more listener would slow it down
@@ -198,8 +194,8 @@ class Evaluator(SinewNode):
         self._target_publisher.publish(self._target)
 
     def _end_episode(self, episode: Episode) -> None:
-        self._episodes.append(episode)
-        if len(self._episodes) < self._p.episodes:
+        self._record.episodes.append(episode)
+        if len(self._record.episodes) < self._p.episodes:
             self._begin_episode()
             return
         self._phase = Phase.ENDING
@@ -222,10 +218,9 @@ class Evaluator(SinewNode):
 
     def _on_filter(self, values: Mapping[str, str]) -> None:
         """Take what the filter reports: its interventions, and whether it ended the episode."""
-        count = sum(int(v) for k, v in values.items() if k.startswith("interventions: "))
-        if self._interventions_before is None:
-            self._interventions_before = count
-        self._interventions = count - self._interventions_before
+        self._record.count_interventions(
+            sum(int(v) for k, v in values.items() if k.startswith("interventions: "))
+        )
         state = values.get("state")
         if self._phase is Phase.ENDING and self._disarmed and state == "disarmed":
             self._write()
@@ -236,8 +231,9 @@ class Evaluator(SinewNode):
 
     def _on_fault(self, reason: str, *, latched: bool) -> None:
         """Count an episode that the filter ended; it answers no more states until armed again."""
-        self._faults[reason] += 1
-        self.get_logger().warning(f"episode {len(self._episodes) + 1} ended by a fault: {reason}")
+        self._record.faults[reason] += 1
+        number = len(self._record.episodes) + 1
+        self.get_logger().warning(f"episode {number} ended by a fault: {reason}")
         if latched and not self._p.clear_latch:
             raise RunError(f"{refused_latch(self._p.safety_filter)} ({reason})")
         self._phase = Phase.PREPARING
@@ -246,10 +242,7 @@ class Evaluator(SinewNode):
     def _figures(self) -> dict[str, object]:
         latency = self._link.latency_ms() if not self._lockstep else {}
         return {
-            **summarise(self._episodes),
-            "interventions": self._interventions,
-            "faults": self._faults.total(),
-            "fault_reasons": dict(self._faults),
+            **self._record.figures(),
             **latency,
             "messages_lost": self._link.lost,
             "pace": self._p.pace,
@@ -258,28 +251,24 @@ class Evaluator(SinewNode):
         }
 
     def _write(self) -> None:
-        figures = self._figures()
         if self._p.output:
-            path = Path(self._p.output)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            traced = self._episodes[: self._p.traced_episodes]
-            write_traces(path.with_suffix(".npz"), traced, self._tool_xyz)
-            write_json(path, figures)
-        faults = "".join(f", fault ({n}): {reason}" for reason, n in self._faults.items())
-        sys.stdout.write(
-            f"{figures['successes']} of {figures['episodes']} episodes succeeded, "
-            f"{figures['limit_violations']} limit violations{faults}\n"
-        )
+            self._record.write(
+                Path(self._p.output),
+                self._figures(),
+                traced=self._p.traced_episodes,
+                tool_xyz=self._tool_xyz,
+            )
+        sys.stdout.write(self._record.sentence() + "\n")
         sys.stdout.flush()
         self.finish(0)
 
     def _report(self) -> Status:
-        done = len(self._episodes)
+        done = len(self._record.episodes)
         values = {
             "phase": self._phase.name.lower(),
             "episodes": f"{done} of {self._p.episodes}",
-            "successes": sum(e.success for e in self._episodes),
-            "faults": self._faults.total(),
+            "successes": self._record.successes,
+            "faults": self._record.faults.total(),
             "messages_lost": self._link.lost,
         }
         return Level.OK, f"episode {done + 1}", values

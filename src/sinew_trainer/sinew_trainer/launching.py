@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from sinew_core.errors import RunError
@@ -23,9 +24,17 @@ class Launch:
     """
 
     def __init__(
-        self, name: str, arguments: Mapping[str, object], log: Path, domain_id: int
+        self,
+        name: str,
+        arguments: Mapping[str, object],
+        log: Path,
+        domain_id: int,
+        cores: Collection[int] = (),
     ) -> None:
-        """Start `name.launch.yaml`; beside the log a folder of its name is the ROS home."""
+        """Start `name.launch.yaml`, on these cores only if any are given.
+
+        Beside the log a folder of its name is the ROS home.
+        """
         self._name = name
         self._log = log
         environment = dict(
@@ -43,6 +52,10 @@ class Launch:
                 env=environment,
                 start_new_session=True,  # Ctrl-C reaches it once, through `stop`
             )
+        if cores:
+            # Its nodes inherit them: they start long after this.
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(self._process.pid, cores)
 
     def wait(self, while_waiting: Callable[[], None] = lambda: None) -> None:
         """Wait for its end.

@@ -115,14 +115,21 @@ class MainJob:
         counts = shares(self._graph.graph_episodes, self._graph.graph_copies)
         if counts:
             _say(f"evaluating over the ROS 2 graph: {sum(counts)} episodes in lockstep")
-            self._launches = [self._deployment("lockstep", i, n) for i, n in enumerate(counts)]
+            # The nodes of a lockstep graph take turns: moving between cores only costs time.
+            cores = core_groups(sorted(os.sched_getaffinity(0)), len(counts))
+            self._launches = [
+                self._deployment("lockstep", i, n, group)
+                for i, (n, group) in enumerate(zip(counts, cores, strict=True))
+            ]
             self._wait()
         if self._graph.realtime_episodes:
             _say(f"evaluating over the ROS 2 graph: {self._graph.realtime_episodes} in real time")
             self._launches = [self._deployment("realtime", 0, self._graph.realtime_episodes)]
             self._wait()
 
-    def _deployment(self, pace: str, index: int, episodes: int) -> Launch:
+    def _deployment(
+        self, pace: str, index: int, episodes: int, cores: Sequence[int] = ()
+    ) -> Launch:
         train = self.configuration.train
         output = self.folder / GRAPH_FOLDER / f"{pace}_{index}.json"
         arguments = {
@@ -136,7 +143,8 @@ class MainJob:
             "output": output,
             "config": self.folder / DEPLOYMENT_FILE,
         }
-        return Launch("deploy_sim", arguments, output.with_suffix(".log"), _domain_id(index))
+        log = output.with_suffix(".log")
+        return Launch("deploy_sim", arguments, log, _domain_id(index), cores)
 
     def stop(self) -> None:
         """End the step that is running."""
@@ -157,6 +165,11 @@ def shares(total: int, parts: int) -> list[int]:
     """Split a number of episodes into nearly equal parts, none of them empty."""
     sizes = [total // parts + (i < total % parts) for i in range(parts)]
     return [size for size in sizes if size]
+
+
+def core_groups(cores: Sequence[int], parts: int) -> list[Sequence[int]]:
+    """Divide the cores among parts; all empty, for any core, where there are fewer than parts."""
+    return [cores[i::parts] if len(cores) >= parts else () for i in range(parts)]
 
 
 def read_configuration(argv: Sequence[str]) -> tuple[RunConfiguration, GraphEvaluation]:

@@ -10,7 +10,7 @@ from typing import cast
 from sinew_core.bundle.reader import load_bundle
 from sinew_core.evaluation import wilson_interval
 from sinew_core.files import write_atomically, write_json
-from sinew_core.graph_evaluation import read_traces
+from sinew_core.graph_record import read_traces
 from sinew_core.report.training import TrainingReport, evaluation_rows, training_sentence
 from sinew_core.robots.limits import JointLimits
 from sinew_core.tasks.reach import ReachParameters

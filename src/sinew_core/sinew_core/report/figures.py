@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sinew_core.graph_evaluation import EpisodeTrace
+from sinew_core.graph_record import EpisodeTrace
 from sinew_core.training.progress import CurvePoint
 
 FloatArray = NDArray[np.float64]

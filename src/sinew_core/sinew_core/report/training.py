@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sinew_core.graph_evaluation import EpisodeTrace
+from sinew_core.graph_record import EpisodeTrace
 from sinew_core.report.figures import (
     distance_over_time,
     learning_curve,

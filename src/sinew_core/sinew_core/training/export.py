@@ -19,7 +19,7 @@ from sinew_core.training.configuration import RunConfiguration
 if TYPE_CHECKING:
     from sinew_core.environments.arm import ArmEnv
 
-_GOLDEN_PAIRS = 64
+_GOLDEN_PAIRS, _GOLDEN_EPISODES = 64, 4
 
 
 def export_bundle(
@@ -53,8 +53,8 @@ def export_bundle(
         training={"env_steps": env_steps, "wall_s": wall_s},
         evaluation=_plain(evaluation),
     )
-    observations = _golden_observations(env)
     policy = NumpyPolicy(network)
+    observations = _golden_observations(env, policy)
     actions = np.stack([policy.act(o) for o in observations])
     return write_bundle(folder, manifest, network, observations, actions, configuration.to_yaml())
 
@@ -76,9 +76,19 @@ def git_revision() -> str:
     return found.stdout.strip()
 
 
-def _golden_observations(env: ArmEnv) -> np.ndarray:
-    """Return observations (pairs, size) of episode starts: real ones, for an end-to-end check."""
-    return np.stack([env.reset(seed=seed)[0].copy() for seed in range(_GOLDEN_PAIRS)])
+def _golden_observations(env: ArmEnv, policy: NumpyPolicy) -> np.ndarray:
+    """Return observations (pairs, size) from the start to the end of real episodes."""
+    seen: list[np.ndarray] = []
+    for seed in range(_GOLDEN_EPISODES):
+        observation, _ = env.reset(seed=seed)
+        ended, episode = False, []
+        while not ended:
+            episode.append(observation.copy())
+            observation, _, terminated, truncated, _ = env.step(policy.act(observation))
+            ended = terminated or truncated
+        places = np.linspace(0, len(episode) - 1, _GOLDEN_PAIRS // _GOLDEN_EPISODES)
+        seen += [episode[int(place)] for place in places]
+    return np.stack(seen)
 
 
 def _integers(mapping: dict[str, object]) -> dict[str, int]:
