@@ -29,7 +29,7 @@ def test_measured_motion_keeps_the_limits_under_wild_commands(engine_name, robot
         result = limiter.step(push, position)
         assert result.fault is None
         before = velocity.copy()
-        engine.command_velocity(np.array(result.command_rad_s))
+        engine.command_velocity(np.array(result.command))
         engine.step(PHYSICS_STEPS)
         engine.read_state(position, velocity, effort)
         assert (position >= limits.position_lower_rad).all()

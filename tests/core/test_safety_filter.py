@@ -33,7 +33,7 @@ def test_braking_manoeuvre_into_a_limit_ends_exactly_on_it():
     q, commands, causes = 0.45, [], []
     for _ in range(5):
         result = limiter.step([9.0], [q])
-        commands.append(result.command_rad_s[0])
+        commands.append(result.command[0])
         causes.append(result.causes[0])
         q += 0.1 * commands[-1]
     assert commands == pytest.approx([1.0, 2.0, 1.75, 0.75, 0.0], abs=1e-12)
@@ -44,7 +44,7 @@ def test_braking_manoeuvre_into_a_limit_ends_exactly_on_it():
 def test_velocity_limit_is_named_as_the_cause():
     limiter = at_rest(-0.9, one_joint(velocity=0.5))
     result = limiter.step([0.6], [-0.9])
-    assert result.command_rad_s == (0.5,)
+    assert result.command == (0.5,)
     assert result.causes == (Cause.VELOCITY,)
     assert result.intervened
     assert result.fault is None
@@ -55,7 +55,7 @@ def test_safe_command_passes_bit_identical_and_unnoticed():
     limiter.reset(HOME)
     desired = [0.1 / 3.0, -0.03, 1e-300, -0.0, 0.0, 0.05, -0.05]
     result = limiter.step(desired, HOME)
-    assert [x.hex() for x in result.command_rad_s] == [x.hex() for x in desired]
+    assert [x.hex() for x in result.command] == [x.hex() for x in desired]
     assert not result.intervened
     assert result.causes == (Cause.NONE,) * 7
 
@@ -65,7 +65,7 @@ def test_brake_decelerates_with_the_full_acceleration_to_rest():
     limiter.reset([0.0], [2.5])
     results = [limiter.brake(None) for _ in range(4)]
     # a dt = 1 rad/s
-    assert [r.command_rad_s[0] for r in results] == [1.5, 0.5, 0.0, 0.0]
+    assert [r.command[0] for r in results] == [1.5, 0.5, 0.0, 0.0]
     assert all(r.causes == (Cause.BRAKE,) for r in results)
 
 
@@ -73,11 +73,11 @@ def test_brake_decelerates_with_the_full_acceleration_to_rest():
 def test_one_command_that_is_not_finite_brakes_the_whole_arm(bad):
     limiter = VelocityFilter(PANDA, SafetyParameters(), 0.01)
     limiter.reset(HOME)
-    before = limiter.step([0.05] * 7, HOME).command_rad_s
+    before = limiter.step([0.05] * 7, HOME).command
     result = limiter.step([0.05] * 6 + [bad], None)
     assert result.fault == FilterFault.NOT_FINITE
     assert result.causes == (Cause.BRAKE,) * 7
-    assert all(0.0 <= u < v for u, v in zip(result.command_rad_s, before, strict=True))
+    assert all(0.0 <= u < v for u, v in zip(result.command, before, strict=True))
     assert limiter.step([0.01] * 7, None).fault is None
 
 
@@ -87,7 +87,7 @@ def test_measurement_that_is_not_finite_counts_as_none_and_is_reported():
         limiter.step([0.5], [0.2])
     result = told.step([0.5], [NAN])
     assert result.fault == FilterFault.MEASUREMENT_NOT_FINITE
-    assert result.command_rad_s == untold.step([0.5], None).command_rad_s
+    assert result.command == untold.step([0.5], None).command
     assert told.rest_interval_rad == untold.rest_interval_rad
 
 
@@ -97,21 +97,21 @@ def test_measurement_against_the_commands_brakes_until_a_reset():
     # commanded 0.05 rad, measured 0.2 rad: further than 0.05 + 2 * 0.01
     result = limiter.step([0.5], [0.2])
     assert result.fault == FilterFault.OBSERVER_EMPTY
-    assert result.command_rad_s == (0.0,)
+    assert result.command == (0.0,)
     later = limiter.step([0.5], [0.2])
     assert later.fault == FilterFault.OBSERVER_EMPTY
     assert later.causes == (Cause.BRAKE,)
     limiter.reset([0.2])
-    assert limiter.step([0.5], [0.2]).command_rad_s == (0.5,)
+    assert limiter.step([0.5], [0.2]).command == (0.5,)
 
 
 def test_outside_the_limits_only_inward_motion_slowly():
     limiter = at_rest(1.2, recovery_speed_rad_s=0.05)
     outward = limiter.step([0.5], [1.2])
-    assert outward.command_rad_s == (0.0,)
+    assert outward.command == (0.0,)
     assert outward.fault == FilterFault.OUTSIDE_LIMITS
     inward = limiter.step([-0.5], [1.2])
-    assert inward.command_rad_s == (-0.05,)
+    assert inward.command == (-0.05,)
     assert inward.causes == (Cause.RECOVERY,)
 
 
@@ -119,7 +119,7 @@ def test_recovery_ends_inside_at_normal_speed():
     limiter, q = at_rest(-1.02, recovery_speed_rad_s=0.1), -1.02
     speeds = []
     for _ in range(6):
-        speeds.append(limiter.step([0.5], [q]).command_rad_s[0])
+        speeds.append(limiter.step([0.5], [q]).command[0])
         q += 0.1 * speeds[-1]
     assert speeds[:2] == [0.1, 0.1]
     assert speeds[-1] == 0.5
@@ -128,18 +128,18 @@ def test_recovery_ends_inside_at_normal_speed():
 def test_joint_in_its_margin_is_sent_back_slowly():
     limiter = at_rest(0.98, margin_rad=0.05, recovery_speed_rad_s=0.05)
     result = limiter.step([0.5], [0.98])
-    assert result.command_rad_s == (-0.05,)
+    assert result.command == (-0.05,)
     assert result.causes == (Cause.RECOVERY,)
     assert result.fault is None
     # 0.001 rad in the margin: back in one period of 0.1 s
     limiter.reset([-0.951])
-    assert limiter.step([0.0], [-0.951]).command_rad_s == (pytest.approx(0.01),)
+    assert limiter.step([0.0], [-0.951]).command == (pytest.approx(0.01),)
 
 
 def test_creep_of_a_drive_at_rest_does_not_reach_the_limit():
     limiter, q = at_rest(0.9, margin_rad=0.005, drift_rad_s=0.01, noise_rad=0.001), 0.9
     for _ in range(300):
-        q += 0.1 * (limiter.step([1.0], [q]).command_rad_s[0] + 0.009)
+        q += 0.1 * (limiter.step([1.0], [q]).command[0] + 0.009)
         assert q < 1.0
 
 
@@ -148,7 +148,7 @@ def test_conflict_after_a_reset_in_motion_is_resolved_by_braking():
     limiter = exact(one_joint(velocity=3.0))
     limiter.reset([0.9], [3.0])
     result = limiter.step([3.0], None)
-    assert result.command_rad_s == (2.0,)
+    assert result.command == (2.0,)
     assert result.causes == (Cause.BRAKE,)
     assert result.fault == FilterFault.BOUNDS_CONFLICT
 

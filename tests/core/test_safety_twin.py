@@ -30,7 +30,7 @@ def run_both(parameters, start, desired, measured):
 
 def assert_equal_bits(run):
     for result, command, causes, fault in run:
-        assert np.array(result.command_rad_s).tobytes() == command.tobytes()
+        assert np.array(result.command).tobytes() == command.tobytes()
         assert list(result.causes) == causes.tolist()
         assert (result.fault or 0) == fault
 
@@ -49,7 +49,7 @@ def test_twin_equals_the_scalar_filter_on_noisy_histories(parameters, seed, lost
         seen = None if rng.random() < lost else q + rng.uniform(-1, 1, 7) * parameters.noise_rad
         desired.append(wish.tolist())
         measured.append(seen)
-        q = q + PERIOD_S * np.array(scalar.step(wish, seen).command_rad_s)
+        q = q + PERIOD_S * np.array(scalar.step(wish, seen).command)
     start = measured[0] if measured[0] is not None else q
     assert_equal_bits(run_both(parameters, start.tolist(), desired, measured))
 

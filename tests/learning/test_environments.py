@@ -81,7 +81,7 @@ def test_one_step_is_the_deployed_chain_of_plain_filter_and_builder():
             for _ in range(4):
                 desired = action.astype(np.float64) * env.action_spec.scale
                 result = plain.step(desired.tolist(), signals.joint_position.tolist())
-                engine.command_velocity(np.array(result.command_rad_s))
+                engine.command_velocity(np.array(result.command))
                 engine.step(5)
                 engine.read_state(signals.joint_position, signals.joint_velocity, effort)
             signals.previous_action[:] = action

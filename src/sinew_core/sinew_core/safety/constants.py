@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING
 
 from sinew_core.errors import ConfigError
-from sinew_core.safety.equations import EMPTY_TOLERANCE, stopping_distance
+from sinew_core.safety.equations import EMPTY_TOLERANCE, NOISE, stopping_distance
 from sinew_core.safety.parameters import SafetyParameters
 
 if TYPE_CHECKING:
@@ -45,6 +46,35 @@ def filter_constants(
         p.recovery_speed_rad_s,
     ]
     return [list(row) for row in zip(*columns, strict=True)], model
+
+
+def position_constants(
+    limits: JointLimits, parameters: SafetyParameters, period_s: float
+) -> tuple[list[list[float]], list[float]]:
+    """Return the same rows and entries for `position_equations`.
+
+    A drive that follows positions adds no gain error, drift or dead time; what it may be off is
+    the tracking error, by which the position limits shrink. Jitter makes a step of the reference
+    faster than it was meant to be.
+
+    Raises:
+        ConfigError: as `filter_constants`.
+    """
+    p = parameters
+    exact = dataclasses.replace(
+        p,
+        margin_rad=p.margin_rad + p.tracking_error_rad,
+        velocity_scale=p.velocity_scale * (1.0 - p.jitter),
+        acceleration_scale=p.acceleration_scale * (1.0 - p.jitter),
+        drift_rad_s=0.0,
+        gain_error=0.0,
+        jitter=0.0,
+        dead_time_periods=0.0,
+        interpolation=0.0,
+    )
+    joints, model = filter_constants(limits, exact, period_s)
+    model[NOISE] += p.tracking_error_rad
+    return joints, model
 
 
 def _joint_constants(

@@ -244,6 +244,24 @@ def recover(
     return lo, hi, False
 
 
+def bounds(
+    joints: Sequence[Row], model: Row, state: Rows, joint: int
+) -> tuple[float, float, int, int, bool]:
+    """Return lo, hi, the cause of each, and whether the joint is surely past its limits."""
+    v = state[COMMAND][joint]
+    rest_lower, rest_upper = state[REST_LOWER][joint], state[REST_UPPER][joint]
+    lower, upper = joints[LOWER][joint], joints[UPPER][joint]
+    hi, cause_hi = outward_bound(joints, model, joint, v, upper - rest_upper)
+    lo, cause_lo = outward_bound(joints, model, joint, -v, rest_lower - lower)
+    lo = -lo
+    if rest_lower <= upper and rest_upper >= lower:
+        return lo, hi, cause_lo, cause_hi, False
+    inner_lo, inner_hi, outside = recover(joints, model, state, joint, lo, hi)
+    cause_lo = BY_RECOVERY if inner_lo != lo else cause_lo
+    cause_hi = BY_RECOVERY if inner_hi != hi else cause_hi
+    return inner_lo, inner_hi, cause_lo, cause_hi, outside
+
+
 def limit_arm(
     joints: Sequence[Row],
     model: Row,
@@ -260,21 +278,13 @@ def limit_arm(
     Returns:
         NO_FAULT, OUTSIDE_LIMITS or BOUNDS_CONFLICT.
     """
-    rest_lower, rest_upper, command = state[REST_LOWER], state[REST_UPPER], state[COMMAND]
-    lowers, uppers = joints[LOWER], joints[UPPER]
+    command = state[COMMAND]
     fault = NO_FAULT
     for j in range(len(command)):
         v, u = command[j], desired[j]
-        hi, cause_hi = outward_bound(joints, model, j, v, uppers[j] - rest_upper[j])
-        lo, cause_lo = outward_bound(joints, model, j, -v, rest_lower[j] - lowers[j])
-        lo = -lo
-        if rest_lower[j] > uppers[j] or rest_upper[j] < lowers[j]:
-            inner_lo, inner_hi, outside = recover(joints, model, state, j, lo, hi)
-            cause_lo = BY_RECOVERY if inner_lo != lo else cause_lo
-            cause_hi = BY_RECOVERY if inner_hi != hi else cause_hi
-            lo, hi = inner_lo, inner_hi
-            if outside and fault == NO_FAULT:
-                fault = OUTSIDE_LIMITS
+        lo, hi, cause_lo, cause_hi, outside = bounds(joints, model, state, j)
+        if outside and fault == NO_FAULT:
+            fault = OUTSIDE_LIMITS
         if lo > hi + TOLERANCE:
             fault = BOUNDS_CONFLICT
             out[j], cause = braked(v, joints[SPEED_STEP][j]), BY_BRAKE

@@ -1,4 +1,4 @@
-"""The velocity filter of one arm, in plain Python floats: what the safety node runs.
+"""The filters of one arm, in plain Python floats: what the safety node runs.
 
 Small NumPy arrays would cost ten times as much for seven joints.
 """
@@ -6,13 +6,14 @@ Small NumPy arrays would cost ten times as much for seven joints.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from sinew_core.safety import equations as eq
-from sinew_core.safety.constants import filter_constants
+from sinew_core.safety import position_equations as peq
+from sinew_core.safety.constants import filter_constants, position_constants
 from sinew_core.safety.parameters import SafetyParameters
 
 if TYPE_CHECKING:
@@ -52,44 +53,39 @@ class FilterResult(NamedTuple):
     """What one cycle decided.
 
     Attributes:
-        command_rad_s: velocities to publish (n_joints,).
+        command: what to publish (n_joints,): velocities in rad/s, or positions in rad.
         causes: why each differs from the desired one (n_joints,).
         intervened: whether any cause is not NONE.
         fault: the gravest fault of the cycle.
     """
 
-    command_rad_s: tuple[float, ...]
+    command: tuple[float, ...]
     causes: tuple[Cause, ...]
     intervened: bool
     fault: FilterFault | None
 
 
+StepArm = Callable[..., int]
+"""`equations.step_arm`, or another function of the same arguments."""
+
 _CAUSES = tuple(Cause)
 _FAULTS = (None, *FilterFault)
 
 
-class VelocityFilter:
-    """Clamp velocity commands so that the arm can always come to rest inside its limits.
+class ArmFilter:
+    """Rows, ring and latch that the filters share.
 
-    Exactly one call of `step` or `brake` per period; `reset` first. The equations, and what is
-    assumed of the drive, are in `equations`.
+    Exactly one call of `step` or `brake` per period; a reset first.
     """
 
-    def __init__(self, limits: JointLimits, parameters: SafetyParameters, period_s: float) -> None:
-        """Prepare for one arm.
-
-        Args:
-            limits: of n_joints joints.
-            parameters: assumptions about drive and measurements.
-            period_s: of the filter; may be shorter than in training.
-
-        Raises:
-            ConfigError: if limits, parameters and period do not fit each other.
-        """
-        self._joints, self._model = filter_constants(limits, parameters, period_s)
-        n = len(self._joints[eq.SPEED])
+    def __init__(
+        self, joints: list[list[float]], model: list[float], ring_size: int, step_arm: StepArm
+    ) -> None:
+        """Take the constants, the number of commands to remember, and the equations of a cycle."""
+        self._joints, self._model, self._step_arm = joints, model, step_arm
+        n = len(joints[eq.SPEED])
         self.n_joints = n
-        self._history = [[0.0] * n for _ in range(parameters.max_latency_periods + 1)]
+        self._history = [[0.0] * n for _ in range(ring_size)]
         self._state = [[0.0] * n for _ in range(3)]
         self._head = 0
         self._latched = False
@@ -100,68 +96,39 @@ class VelocityFilter:
         self._no_causes = (Cause.NONE,) * n
 
     @property
-    def command_rad_s(self) -> tuple[float, ...]:
-        """The last published velocities (n_joints,)."""
-        return tuple(self._state[eq.COMMAND])
-
-    @property
-    def rest_interval_rad(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Bounds (lower, upper) of where each joint rests if commanded zero (n_joints,)."""
-        return tuple(self._state[eq.REST_LOWER]), tuple(self._state[eq.REST_UPPER])
-
-    def reset(
-        self, position_rad: Sequence[float], velocity_rad_s: Sequence[float] | None = None
-    ) -> None:
-        """Start from a measured position (n_joints,) and the velocity in force (default: at rest).
-
-        Raises:
-            ValueError: if a length does not match or a value is not finite.
-        """
-        position = self._finite(position_rad, "position_rad")
-        velocity = (
-            self._zeros
-            if velocity_rad_s is None
-            else self._finite(velocity_rad_s, "velocity_rad_s")
-        )
-        eq.reset_arm(self._model, self._state, self._history, position, velocity)
-        self._head = 0
-        self._latched = False
-        self._ready = True
+    def command(self) -> tuple[float, ...]:
+        """The last published values (n_joints,)."""
+        return tuple(self._history[self._head])
 
     def step(
-        self, desired_rad_s: Sequence[float], measured_position_rad: Sequence[float] | None
+        self, desired: Sequence[float], measured_position_rad: Sequence[float] | None
     ) -> FilterResult:
         """Observe, bound and clamp; call once per period.
 
         Args:
-            desired_rad_s: desired velocities (n_joints,).
+            desired: what is asked for (n_joints,), in the unit of the filter.
             measured_position_rad: a position (n_joints,) not older than the declared latency;
                 None if none arrived in this period.
         """
-        return self._run(self._floats(desired_rad_s), measured_position_rad, self._latched)
+        return self._run(self._floats(desired), measured_position_rad, self._latched)
 
     def brake(self, measured_position_rad: Sequence[float] | None) -> FilterResult:
         """Decelerate to rest as fast as certified, instead of `step`; call once per period."""
         return self._run(self._zeros, measured_position_rad, True)
 
-    def hold(self, periods: int) -> None:
-        """Account for periods in which nothing was published and the driver held the last command.
-
-        The limits are kept as long as `periods` is at most the declared dead time.
-        """
-        for _ in range(periods):
-            eq.observe_arm(self._model, self._state, self._history, self._head, self._zeros, False)
-            self._head = (self._head + 1) % len(self._history)
-            self._history[self._head][:] = self._state[eq.COMMAND]
+    def _start(self) -> None:
+        self._head = 0
+        self._latched = False
+        self._ready = True
 
     def _run(
         self, desired: list[float], measured: Sequence[float] | None, brake: bool
     ) -> FilterResult:
         if not self._ready:
-            raise RuntimeError("the velocity filter was not reset: call reset() first")
+            raise RuntimeError("the filter was not reset: call reset() first")
         codes, out = self._codes, self._out
         fresh = measured is not None
-        code = eq.step_arm(
+        code = self._step_arm(
             self._joints,
             self._model,
             self._state,
@@ -193,3 +160,91 @@ class VelocityFilter:
         if not all(v - v == 0.0 for v in numbers):
             raise ValueError(f"{name} is {numbers}: expected finite numbers to reset from")
         return numbers
+
+
+class VelocityFilter(ArmFilter):
+    """Clamp velocity commands so that the arm can always come to rest inside its limits.
+
+    The equations, and what is assumed of the drive, are in `equations`.
+    """
+
+    def __init__(self, limits: JointLimits, parameters: SafetyParameters, period_s: float) -> None:
+        """Prepare for one arm.
+
+        Args:
+            limits: of n_joints joints.
+            parameters: assumptions about drive and measurements.
+            period_s: of the filter; may be shorter than in training.
+
+        Raises:
+            ConfigError: if limits, parameters and period do not fit each other.
+        """
+        joints, model = filter_constants(limits, parameters, period_s)
+        super().__init__(joints, model, parameters.max_latency_periods + 1, eq.step_arm)
+
+    @property
+    def rest_interval_rad(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Bounds (lower, upper) of where each joint rests if commanded zero (n_joints,)."""
+        return tuple(self._state[eq.REST_LOWER]), tuple(self._state[eq.REST_UPPER])
+
+    def reset(
+        self, position_rad: Sequence[float], velocity_rad_s: Sequence[float] | None = None
+    ) -> None:
+        """Start from a measured position (n_joints,) and the velocity in force (default: at rest).
+
+        Raises:
+            ValueError: if a length does not match or a value is not finite.
+        """
+        position = self._finite(position_rad, "position_rad")
+        velocity = (
+            self._zeros
+            if velocity_rad_s is None
+            else self._finite(velocity_rad_s, "velocity_rad_s")
+        )
+        eq.reset_arm(self._model, self._state, self._history, position, velocity)
+        self._start()
+
+    def hold(self, periods: int) -> None:
+        """Account for periods in which nothing was published and the driver held the last command.
+
+        The limits are kept as long as `periods` is at most the declared dead time.
+        """
+        for _ in range(periods):
+            eq.observe_arm(self._model, self._state, self._history, self._head, self._zeros, False)
+            self._head = (self._head + 1) % len(self._history)
+            self._history[self._head][:] = self._state[eq.COMMAND]
+
+
+class PositionFilter(ArmFilter):
+    """Pass position commands on, bit for bit, where they are safe, else what comes nearest in time.
+
+    The equations, and what is assumed of the drive, are in `position_equations`.
+    """
+
+    def __init__(self, limits: JointLimits, parameters: SafetyParameters, period_s: float) -> None:
+        """Prepare for one arm; arguments and errors as `VelocityFilter`."""
+        joints, model = position_constants(limits, parameters, period_s)
+        # A reference of the present cycle counts, and one more, from which the drive still comes.
+        ring_size = parameters.max_latency_periods + 2
+        super().__init__(joints, model, ring_size, peq.step_positions)
+
+    def reset(self, position_rad: Sequence[float]) -> None:
+        """Start at rest at a measured position (n_joints,).
+
+        Raises:
+            ValueError: if the length does not match or a value is not finite.
+        """
+        peq.reset_positions(self._state, self._history, self._finite(position_rad, "position_rad"))
+        self._start()
+
+    def hold(self, periods: int) -> None:
+        """Account for periods in which nothing was published: the drive came to rest where it was.
+
+        That is a stop faster than any that is commanded, made by the drive itself.
+        """
+        for _ in range(min(periods, len(self._history))):
+            following = (self._head + 1) % len(self._history)
+            self._history[following][:] = self._history[self._head]
+            self._head = following
+        if periods > 0:
+            self._state[eq.COMMAND][:] = self._zeros

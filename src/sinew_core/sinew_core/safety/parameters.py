@@ -25,6 +25,13 @@ class SafetyParameters(Parameters):
     noise_rad: float = parameter(
         1e-3, "Largest error of a measured position", unit="rad", minimum=0.0, maximum=0.1
     )
+    tracking_error_rad: float = parameter(
+        0.02,
+        "Position commands: how far the drive may be off what it was sent, age apart",
+        unit="rad",
+        minimum=0.0,
+        maximum=0.25,
+    )
     drift_rad_s: float = parameter(
         0.005,
         "Largest velocity error of the drive that does not scale with the command",

@@ -90,7 +90,7 @@ class Filter(Protocol):
     """The part of `VelocityFilter` that is used here."""
 
     @property
-    def command_rad_s(self) -> tuple[float, ...]:
+    def command(self) -> tuple[float, ...]:
         """The last output (n,) rad/s."""
 
     def reset(
@@ -318,8 +318,8 @@ class Supervisor:
             FilterFault.BOUNDS_CONFLICT,
         ):
             self._fault(f"filter fault {result.fault.name.lower()}")
-        self._travel += max(map(abs, result.command_rad_s)) * self._period_ns / _NS
-        return result.command_rad_s
+        self._travel += max(map(abs, result.command)) * self._period_ns / _NS
+        return result.command
 
     def _watch(self, now_ns: int) -> None:
         """Brake when a watchdog runs out."""
