@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 
 import pytest
 from rclpy.duration import Duration
@@ -49,6 +50,21 @@ def test_sigterm_ends_a_node_as_cleanly_as_ctrl_c(start_node, probe):
     echo = start_node(ECHO)
     probe.publisher(String, "ping", RELIABLE)
     echo.signal(signal.SIGTERM)
+    assert echo.wait() == 0
+
+
+def test_ctrl_c_that_a_launch_system_repeats_counts_once(start_node, probe):
+    echo = start_node(ECHO)
+    heard = probe.listen(String, "pong", RELIABLE)
+    ping = probe.publisher(String, "ping", RELIABLE)
+    probe.until(lambda: probe.node.count_publishers("pong"))
+    ping.publish(String(data="hello"))
+    probe.until(lambda: heard, "the echo")
+    echo.supervised = False
+    for _ in range(3):
+        echo.signal(signal.SIGINT)
+        time.sleep(0.002)  # signals that come at once are one to the system
+    probe.until(lambda: len(heard) == 2, "the good-bye")
     assert echo.wait() == 0
 
 

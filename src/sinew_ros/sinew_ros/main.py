@@ -29,6 +29,7 @@ from sinew_ros.executor import WaitSetExecutor
 # How long a signal may wait: Python runs its handler only when the wait in C returns.
 _POLL_S = 0.05
 _DELIVER_S = 0.5
+_SAME_SIGNAL_S = 1.0
 # Above ordinary processes, below what a driver of hardware and the kernel's threads use.
 _PRIORITY = 10
 
@@ -68,13 +69,17 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
     node: SinewNode | None = None
     executor = WaitSetExecutor()
     handlers = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-    stopped = False
+    stopped_s: float | None = None
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal stopped
-        stopped = True
-        for number, handler in handlers.items():
-            signal.signal(number, handler)  # a second signal ends a hanging node at once
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal stopped_s
+        now_s = time.monotonic()
+        stopped_s = now_s if stopped_s is None else stopped_s
+        # A launch system sends its children the signal that Ctrl-C has sent them already; a later
+        # one is from somebody who has lost patience.
+        if now_s - stopped_s > _SAME_SIGNAL_S:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
     try:
         for number in handlers:
@@ -86,7 +91,7 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
         # What the start has made stays: collecting it again and again would cost whole cycles.
         gc.collect()
         gc.freeze()
-        _spin(node, executor, lambda: stopped)
+        _spin(node, executor, lambda: stopped_s is not None)
         node.on_stop()
         _deliver(node)
         return node.exit_code or 0
