@@ -28,10 +28,21 @@ CHUNK_STEPS = 250
 
 # Chosen for first touch, as the peer's are: friction and penalties serve rest at the target.
 _OURS = {
-    "ddpg": DDPGParameters(warmup_steps=250, action_friction=0.0, action_penalty=0.0),
+    "ddpg": DDPGParameters(
+        actor_learning_rate=2e-3,
+        critic_learning_rate=2e-3,
+        gamma=0.95,
+        target_rate=0.03,
+        batch_size=128,
+        warmup_steps=150,
+        action_friction=0.0,
+        action_penalty=0.0,
+    ),
     "ppo": PPOParameters(
-        learning_rate=3e-3,
+        learning_rate=5e-3,
+        critic_learning_rate=6e-3,
         final_learning_rate=1e-3,
+        gamma=0.95,
         minibatch_size=100,
         epochs=15,
         gae_lambda=0.95,
