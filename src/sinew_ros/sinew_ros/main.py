@@ -68,22 +68,8 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node: SinewNode | None = None
     executor = WaitSetExecutor()
-    handlers = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-    stopped_s: float | None = None
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        nonlocal stopped_s
-        now_s = time.monotonic()
-        stopped_s = now_s if stopped_s is None else stopped_s
-        # A launch system sends its children the signal that Ctrl-C has sent them already; a later
-        # one is from somebody who has lost patience.
-        if now_s - stopped_s > _SAME_SIGNAL_S:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-
+    stopped = _StopRequest()
     try:
-        for number in handlers:
-            signal.signal(number, stop)
         node = make_node()
         executor.add_node(node)
         if node.urgent:
@@ -91,7 +77,7 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
         # What the start has made stays: collecting it again and again would cost whole cycles.
         gc.collect()
         gc.freeze()
-        _spin(node, executor, lambda: stopped_s is not None)
+        _spin(node, executor, stopped)
         node.on_stop()
         _deliver(node)
         return node.exit_code or 0
@@ -105,8 +91,34 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
-        for number, handler in handlers.items():
+        stopped.release()
+
+
+class _StopRequest:
+    """Becomes true at the first SIGINT or SIGTERM."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+        self._before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+        for number in self._before:
+            signal.signal(number, self._take)
+
+    def __call__(self) -> bool:
+        return self._since_s is not None
+
+    def release(self) -> None:
+        """Let signals do what they did before."""
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _take(self, number: int, _frame: FrameType | None) -> None:
+        now_s = time.monotonic()
+        self._since_s = now_s if self._since_s is None else self._since_s
+        # A launch system sends its children the signal that Ctrl-C has sent them already; a later
+        # one is from somebody who has lost patience.
+        if now_s - self._since_s > _SAME_SIGNAL_S:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
 
 def _run_first() -> None:
