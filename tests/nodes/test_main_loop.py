@@ -17,13 +17,19 @@ pytestmark = pytest.mark.graph
 ECHO = "nodes.echo"
 
 
-def test_a_node_echoes_serves_and_says_good_bye_on_ctrl_c(start_node, probe):
-    echo = start_node(ECHO)
+def greet(probe):
+    """Say hello to the echo; return what is heard of it from then on, its answer first."""
     heard = probe.listen(String, "pong", RELIABLE)
     ping = probe.publisher(String, "ping", RELIABLE)
     probe.until(lambda: probe.node.count_publishers("pong"))
     ping.publish(String(data="hello"))
     probe.until(lambda: heard, "the echo")
+    return heard
+
+
+def test_a_node_echoes_serves_and_says_good_bye_on_ctrl_c(start_node, probe):
+    echo = start_node(ECHO)
+    heard = greet(probe)
     assert heard.pop().data == "hello"
     echo.supervised = False
     echo.signal(signal.SIGINT)
@@ -55,11 +61,7 @@ def test_sigterm_ends_a_node_as_cleanly_as_ctrl_c(start_node, probe):
 
 def test_ctrl_c_that_a_launch_system_repeats_counts_once(start_node, probe):
     echo = start_node(ECHO)
-    heard = probe.listen(String, "pong", RELIABLE)
-    ping = probe.publisher(String, "ping", RELIABLE)
-    probe.until(lambda: probe.node.count_publishers("pong"))
-    ping.publish(String(data="hello"))
-    probe.until(lambda: heard, "the echo")
+    heard = greet(probe)
     echo.supervised = False
     for _ in range(3):
         echo.signal(signal.SIGINT)
