@@ -47,6 +47,21 @@ def test_a_far_target_is_approached_and_reached_exactly():
     assert np.argmax(np.array(path) == 0.5) <= 62
 
 
+def test_targets_that_stand_still_are_reached_with_little_overshoot():
+    rng = np.random.default_rng(0)
+    start = np.tile((PANDA.position_lower_rad + PANDA.position_upper_rad) / 2, (ARMS, 1))
+    target = start + rng.uniform(-0.8, 0.8, start.shape)
+    twin = BatchPositionFilter(PANDA, EXACT, PERIOD_S, ARMS)
+    twin.reset(slice(None), start)
+    out, beyond = np.empty_like(start), 0.0
+    for _ in range(200):
+        twin.step(target, None, out)
+        passed = (out - target) * np.sign(target - start)
+        beyond = max(beyond, (passed / (PANDA.acceleration_rad_s2 * PERIOD_S**2)).max())
+    assert 7.0 < beyond <= 8.0
+    assert (out == target).all()
+
+
 def test_the_limits_shrink_by_the_tracking_error():
     parameters = SafetyParameters(margin_rad=0.0, tracking_error_rad=0.1)
     made = filter_at([0.8], one_joint(), parameters)

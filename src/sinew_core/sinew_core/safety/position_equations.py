@@ -11,7 +11,9 @@ that hears nothing stays where it was sent), p_desired itself is published, bit 
     p + dt clamp(sgn(e) U_0(|e|), lo, hi),    e = p_desired - p,
 
 which goes there as fast as the arm can still stop at it. A target that stands still is overshot by
-3 a dt^2 at most: one that is near enough is published as it is, whatever the speed.
+8 a dt^2 at most, because one within reach is published whatever the speed: braking at n + f steps
+a dt with (n + 1) (n / 2 + f) left, that is within n + 2 + f up to n = 2, f = 1/2. It is reached at
+4.5 a dt, and rest takes S_0(3.5 a dt) = 8 a dt^2.
 
 The arm itself may be off the reference by the tracking error. The position limits shrink by it, and
 a measured position that is further than that from every reference of the declared latency is a
