@@ -1,5 +1,6 @@
 """Behaviour of the velocity filter of one arm."""
 
+import dataclasses
 import math
 import os
 import subprocess
@@ -16,7 +17,7 @@ NAN = math.nan
 
 
 def exact(limits, period_s=0.1, **changes):
-    return VelocityFilter(limits, SafetyParameters(**{**EXACT.to_mapping(), **changes}), period_s)
+    return VelocityFilter(limits, dataclasses.replace(EXACT, **changes), period_s)
 
 
 def at_rest(position, limits=None, **changes):

@@ -6,6 +6,7 @@
 | `equations` | the equations and their derivation; scalar, the only source |
 | `constants` | limits + assumptions + period -> the constants of the equations |
 | `filter` | `VelocityFilter`: one arm, plain Python; what the safety node runs |
+| `make` | the filter of an action mode |
 | `twin` | `BatchVelocityFilter`: many arms, compiled by numba from the same source; training |
 
 A safe command passes bit-identical, an unsafe one is changed as little as the limits allow. The

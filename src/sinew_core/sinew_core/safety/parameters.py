@@ -79,3 +79,60 @@ class SafetyParameters(Parameters):
         minimum=0.001,
         maximum=0.5,
     )
+    limiting: str = parameter(
+        "joint",
+        "What an unsafe command becomes: each joint by itself, or the whole command scaled towards "
+        "braking, which keeps its direction",
+        choices=("joint", "scale"),
+    )
+    limit_jerk: bool = parameter(True, "Whether the jerk limits hold")
+    jerk_scale: float = parameter(
+        1.0, "Part of the robot's jerk limits that may be used", minimum=0.01, maximum=1.0
+    )
+    self_collision: bool = parameter(True, "Whether parts of the arm keep off each other")
+    floor: bool = parameter(True, "Whether the moving parts of the arm keep above the floor")
+    floor_height_m: float = parameter(
+        0.0, "Height of the floor, base frame", unit="m", minimum=-10.0, maximum=10.0
+    )
+    workspace_lower_m: tuple[float, ...] = parameter(
+        (), "Lower corner of the box that the tool stays in, base frame; empty: none", unit="m"
+    )
+    workspace_upper_m: tuple[float, ...] = parameter((), "Upper corner of that box", unit="m")
+    forbidden_boxes_m: tuple[float, ...] = parameter(
+        (),
+        "Boxes that no moving part enters, base frame: lower and upper corner of each, six numbers "
+        "a box",
+        unit="m",
+    )
+    clearance_m: float = parameter(
+        0.01,
+        "Distance kept between parts of the arm, to the floor and to forbidden boxes",
+        unit="m",
+        minimum=0.0,
+        maximum=0.5,
+    )
+
+    def check(self) -> list[str]:
+        """Return the boxes that are none."""
+        problems = []
+        lower, upper = self.workspace_lower_m, self.workspace_upper_m
+        if (lower or upper) and not _is_box(lower, upper):
+            problems.append(
+                f"workspace_lower_m {list(lower)} and workspace_upper_m {list(upper)}: "
+                "expected three numbers each, the lower below the upper"
+            )
+        boxes = self.forbidden_boxes_m
+        corners = [(boxes[i : i + 3], boxes[i + 3 : i + 6]) for i in range(0, len(boxes), 6)]
+        problems += [
+            f"forbidden_boxes_m: box {i} from {list(low)} to {list(high)}: "
+            "expected three numbers each, the lower below the upper"
+            for i, (low, high) in enumerate(corners)
+            if not _is_box(low, high)
+        ]
+        return problems
+
+
+def _is_box(lower: tuple[float, ...], upper: tuple[float, ...]) -> bool:
+    return len(lower) == len(upper) == 3 and all(
+        low < high for low, high in zip(lower, upper, strict=True)
+    )

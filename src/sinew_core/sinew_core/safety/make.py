@@ -1,0 +1,47 @@
+"""The safety filter of an action mode: one arm in plain Python, or many arms compiled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sinew_core.errors import ConfigError, suggest
+from sinew_core.robots.model import RobotModel
+from sinew_core.safety.filter import ArmFilter, PositionFilter, VelocityFilter
+from sinew_core.safety.parameters import SafetyParameters
+
+if TYPE_CHECKING:
+    from sinew_core.safety.twin import BatchFilter
+
+FILTERED_MODES = ("joint_velocity", "joint_position")
+
+
+def make_filter(
+    mode: str, robot: RobotModel, parameters: SafetyParameters, period_s: float
+) -> ArmFilter:
+    """Return the filter that a safety node runs.
+
+    Raises:
+        ConfigError: for an unknown mode, or limits, parameters and period that do not fit.
+    """
+    if mode == "joint_velocity":
+        return VelocityFilter(robot.limits, parameters, period_s)
+    if mode == "joint_position":
+        return PositionFilter(robot.limits, parameters, period_s)
+    raise ConfigError(f"no safety filter for mode '{mode}': {suggest(mode, FILTERED_MODES)}")
+
+
+def make_batch_filter(
+    mode: str, robot: RobotModel, parameters: SafetyParameters, period_s: float, n_arms: int
+) -> BatchFilter:
+    """Return the same filter for `n_arms` arms, which training runs; it needs numba.
+
+    Raises:
+        ConfigError: as `make_filter`.
+    """
+    from sinew_core.safety.twin import BatchPositionFilter, BatchVelocityFilter
+
+    if mode == "joint_velocity":
+        return BatchVelocityFilter(robot.limits, parameters, period_s, n_arms)
+    if mode == "joint_position":
+        return BatchPositionFilter(robot.limits, parameters, period_s, n_arms)
+    raise ConfigError(f"no safety filter for mode '{mode}': {suggest(mode, FILTERED_MODES)}")
