@@ -24,8 +24,8 @@ Query: TypeAlias = tuple[Callable[..., float], object, object]
 class DistanceQueries:
     """Distances of pairs of parts, each the least over the shapes of their links.
 
-    Every search starts from a guess that the posture alone determines, so that its distances do not
-    depend on what was asked before. The arithmetic is plain floats and elementwise arrays: the same
+    Every search starts from the same guess, so that a posture's distances do not depend on what was
+    asked before. The arithmetic is plain floats and elementwise arrays: the same
     on any machine.
     """
 
@@ -39,15 +39,13 @@ class DistanceQueries:
         self._index_of = {id(shape): i for i, (_, shape) in enumerate(placed)}
         # Kept here, since coal's functors refer to them and do not keep them alive.
         self._geometries = [_geometry(shape) for _, shape in placed]
-        for geometry in self._geometries:
-            geometry.computeLocalAABB()
         self._transforms = [coal.Transform3s() for _ in placed]
         self._frames = np.zeros((n_joints + 1, 3, 4))
         self._frames[0, :, :3] = np.eye(3)
         self._prepare_placing(placed)
         self._request = coal.DistanceRequest(False, 0.0, 0.0)
         self._request.enable_signed_distance = True
-        self._request.gjk_initial_guess = coal.GJKInitialGuess.BoundingVolumeGuess
+        self._request.gjk_initial_guess = coal.GJKInitialGuess.DefaultGuess
         self._request.gjk_tolerance = _TOLERANCE_M
         self._result = coal.DistanceResult()
         self._floor = (
