@@ -52,14 +52,15 @@ class DistanceQueries:
             coal.Halfspace(np.array([0.0, 0.0, 1.0]), floor_height_m),
             coal.Transform3s(),
         )
-        self._queries: list[Query] = []
-        self._ranges: list[range] = []
+        self._queries: list[list[Query]] = []
+        self._ranges: list[tuple[int, int]] = []
         self._spheres: list[tuple[int, int, float]] = []
         for pair in pairs:
-            start = len(self._queries)
+            start = len(self._spheres)
+            self._queries.append([])
             for links in pair:
                 self._add(*links)
-            self._ranges.append(range(start, len(self._queries)))
+            self._ranges.append((start, len(self._spheres)))
         self._pairs_of = np.array([(i, j) for i, j, _ in self._spheres]).reshape(-1, 2).T.copy()
         self._radii_m = np.array([radii_m for _, _, radii_m in self._spheres])
         self._bounds: list[float] = []
@@ -82,23 +83,21 @@ class DistanceQueries:
 
     def distance_m(self, pair: int) -> float:
         """Return the distance of a pair in m, negative or zero when its parts overlap."""
-        queries, bounds = self._queries, self._bounds
-        candidates = self._ranges[pair]
+        queries, request, result = self._queries[pair], self._request, self._result
+        start, stop = self._ranges[pair]
+        bounds = self._bounds[start:stop]
         # The shapes whose bounding spheres are nearest come first: they rule out most others.
-        nearest = min(candidates, key=bounds.__getitem__) if len(candidates) > 1 else candidates[0]
-        least = self._query(queries[nearest])
-        for candidate in candidates:
-            if bounds[candidate] < least and candidate != nearest:
-                least = min(least, self._query(queries[candidate]))
+        nearest = bounds.index(min(bounds))
+        compute, first, second = queries[nearest]
+        least = compute(first, second, request, result)
+        bounds[nearest] = math.inf
+        for bound, (compute, first, second) in zip(bounds, queries, strict=True):
+            if bound < least:
+                least = min(least, compute(first, second, request, result))
+        if least <= 0.0:
+            # Coal may answer the next query from a result that is not positive.
+            result.clear()
         return least
-
-    def _query(self, query: Query) -> float:
-        compute, first, second = query
-        distance = compute(first, second, self._request, self._result)
-        if distance <= 0.0:
-            # Coal would answer the next query from a result that is not positive.
-            self._result.clear()
-        return distance
 
     def _prepare_placing(self, placed: Sequence[tuple[int, Shape]]) -> None:
         poses = np.array([shape.pose[:3] for _, shape in placed]).reshape(-1, 3, 4)
@@ -117,19 +116,19 @@ class DistanceQueries:
         self._centres = poses[:, :, 3].T.copy()
 
     def _add(self, first: Link, second: Link | None) -> None:
-        """Add the queries of two links."""
+        """Add the queries of two links to the last pair."""
         for a in first.shapes:
             i = self._index_of[id(a)]
             if second is None:
                 floor, unmoved = self._floor
                 compute = coal.ComputeDistance(self._geometries[i], floor)
-                self._queries.append((compute, self._transforms[i], unmoved))
+                self._queries[-1].append((compute, self._transforms[i], unmoved))
                 self._spheres.append((i, i, math.inf))
                 continue
             for b in second.shapes:
                 j = self._index_of[id(b)]
                 compute = coal.ComputeDistance(self._geometries[i], self._geometries[j])
-                self._queries.append((compute, self._transforms[i], self._transforms[j]))
+                self._queries[-1].append((compute, self._transforms[i], self._transforms[j]))
                 self._spheres.append((i, j, a.radius_m + b.radius_m))
 
 
