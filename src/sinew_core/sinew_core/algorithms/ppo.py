@@ -116,9 +116,10 @@ class PPO:
         for optimiser in (self._actor_optimiser, self._deviation_optimiser):
             optimiser.learning_rate = self._schedule(self._steps)
         columns = (observation, action, old_log_prob, advantage, value_target)
+        size = self.parameters.minibatch_size
         for _ in range(self.parameters.epochs):
             order = torch.randperm(len(action), generator=self._generator)
-            shuffled = [column[order].split(self.parameters.minibatch_size) for column in columns]
+            shuffled = [torch.split(column[order], size) for column in columns]
             for o, a, old, adv, target in zip(*shuffled, strict=True):
                 if len(a) > 1:
                     self._update_actor(o, a, old, adv)
