@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.robots.model import RobotModel
-from sinew_core.safety.filter import ArmFilter, PositionFilter, VelocityFilter
+from sinew_core.safety.filter import PositionFilter, VelocityFilter
 from sinew_core.safety.parameters import SafetyParameters
 
 if TYPE_CHECKING:
-    from sinew_core.safety.twin import BatchFilter
+    from sinew_core.safety.twin import BatchPositionFilter, BatchVelocityFilter
 
 FILTERED_MODES = ("joint_velocity", "joint_position")
 
 
 def make_filter(
     mode: str, robot: RobotModel, parameters: SafetyParameters, period_s: float
-) -> ArmFilter:
+) -> VelocityFilter | PositionFilter:
     """Return the filter that a safety node runs.
 
     Raises:
@@ -32,7 +32,7 @@ def make_filter(
 
 def make_batch_filter(
     mode: str, robot: RobotModel, parameters: SafetyParameters, period_s: float, n_arms: int
-) -> BatchFilter:
+) -> BatchVelocityFilter | BatchPositionFilter:
     """Return the same filter for `n_arms` arms, which training runs; it needs numba.
 
     Raises:
