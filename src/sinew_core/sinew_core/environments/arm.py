@@ -118,7 +118,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         self._drive = make_drive(
             action_mode,
             self._engine,
-            self.robot.limits,
+            self.robot,
             self.safety_parameters,
             self.rates.filter_period_s,
             gravity_compensation=gravity_compensation,

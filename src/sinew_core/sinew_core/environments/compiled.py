@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
-
-from sinew_core import action
-from sinew_core.safety import equations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 FloatArray = NDArray[np.float64]
 
-register_jitable(equations.largest_speed)
 _vector = numba.float64[::1]
 _five = numba.types.UniTuple(numba.float64, 5)  # type: ignore[no-untyped-call]  # numba's types
-
-
-@functools.cache
-def compiled_approach_velocity() -> Callable[
-    [FloatArray, FloatArray, FloatArray, float, FloatArray], None
-]:
-    """Compile `action.approach_velocity`, which only position commands need.
-
-    Not cached on disk: numba's cache would not notice a change of `largest_speed` in its own file.
-    """
-    approach: Callable[..., None] = action.approach_velocity
-    compiled: Callable[..., None] = numba.njit(
-        numba.void(_vector, _vector, _vector, numba.float64, _vector)
-    )(approach)
-    return compiled
 
 
 def _limit_effort(

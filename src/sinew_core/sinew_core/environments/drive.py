@@ -7,11 +7,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sinew_core.environments.compiled import compiled_approach_velocity, limit_effort
+from sinew_core.environments.compiled import limit_effort
 from sinew_core.robots.limits import JointLimits
+from sinew_core.robots.model import RobotModel
+from sinew_core.safety.make import make_batch_filter
 from sinew_core.safety.parameters import SafetyParameters
-from sinew_core.safety.twin import BatchVelocityFilter
 from sinew_core.simulation.engine import Engine
+from sinew_core.simulation.position_drive import PositionDrive
 
 FloatArray = NDArray[np.float64]
 
@@ -41,23 +43,24 @@ class Drive(Protocol):
 
 
 class VelocityDrive:
-    """The safety filter of the deployed graph, compiled.
+    """The safety filter of the deployed graph, compiled, before a drive that holds velocities.
 
     Attributes:
         interventions: joints whose command was changed, added up since the reset.
         fault: the filter's fault of the last cycle, 0 for none.
     """
 
+    mode = "joint_velocity"
     measures = True
 
     def __init__(
-        self, engine: Engine, limits: JointLimits, safety: SafetyParameters, period_s: float
+        self, engine: Engine, robot: RobotModel, safety: SafetyParameters, period_s: float
     ) -> None:
         """Start a filter for one arm."""
         self._engine = engine
-        self._filter = BatchVelocityFilter(limits, safety, period_s, 1)
-        self._command = np.zeros((1, limits.velocity_rad_s.size))
-        self._arm_command = self._command[0]
+        self._filter = make_batch_filter(self.mode, robot, safety, period_s, 1)
+        self._command = np.zeros((1, robot.n_joints))
+        self._arm_command: FloatArray = self._command[0]
 
     @property
     def interventions(self) -> int:
@@ -70,32 +73,33 @@ class VelocityDrive:
         return int(self._filter.faults[0])
 
     def reset(self, position: FloatArray) -> None:
-        """Start the filter's observer from rest at a position (n,) rad."""
+        """Start the filter from rest at a position (n,) rad."""
         self._filter.reset(0, position)
 
     def cycle(self, desired: FloatArray, position: FloatArray) -> None:
-        """Filter a desired velocity (n,) rad/s and command it."""
+        """Filter what is desired (n,) and command it."""
         self._filter.step(desired[None], position[None], self._command)
-        self._engine.command_velocity(self._arm_command)
+        self._engine.command_velocity(self._velocity(position))
+
+    def _velocity(self, position: FloatArray) -> FloatArray:
+        """Return the velocity (n,) rad/s that the drive makes of the command."""
+        return self._arm_command
 
 
-class PositionDrive(VelocityDrive):
-    """Turns a position target into the velocity that stops there, then filters it as above."""
+class FilteredPositionDrive(VelocityDrive):
+    """The same for positions, before the position drive of the simulated driver."""
+
+    mode = "joint_position"
 
     def __init__(
-        self, engine: Engine, limits: JointLimits, safety: SafetyParameters, period_s: float
+        self, engine: Engine, robot: RobotModel, safety: SafetyParameters, period_s: float
     ) -> None:
         """Start a filter for one arm."""
-        super().__init__(engine, limits, safety, period_s)
-        self._approach = compiled_approach_velocity()
-        self._deceleration = limits.acceleration_rad_s2 * safety.acceleration_scale
-        self._period_s = period_s
-        self._velocity = np.zeros(limits.velocity_rad_s.size)
+        super().__init__(engine, robot, safety, period_s)
+        self._drive = PositionDrive(robot.limits, period_s)
 
-    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
-        """Approach a desired position (n,) rad."""
-        self._approach(desired, position, self._deceleration, self._period_s, self._velocity)
-        super().cycle(self._velocity, position)
+    def _velocity(self, position: FloatArray) -> FloatArray:
+        return self._drive.velocity(self._arm_command, position)
 
 
 class EffortDrive:
@@ -142,7 +146,7 @@ class EffortDrive:
 def make_drive(
     mode: str,
     engine: Engine,
-    limits: JointLimits,
+    robot: RobotModel,
     safety: SafetyParameters,
     period_s: float,
     *,
@@ -150,7 +154,9 @@ def make_drive(
 ) -> Drive:
     """Return the drive of an action mode."""
     if mode == "joint_effort":
-        return EffortDrive(engine, limits, period_s, gravity_compensation=gravity_compensation)
+        return EffortDrive(
+            engine, robot.limits, period_s, gravity_compensation=gravity_compensation
+        )
     if mode == "joint_position":
-        return PositionDrive(engine, limits, safety, period_s)
-    return VelocityDrive(engine, limits, safety, period_s)
+        return FilteredPositionDrive(engine, robot, safety, period_s)
+    return VelocityDrive(engine, robot, safety, period_s)
