@@ -15,14 +15,15 @@ from trajectory_msgs.msg import JointTrajectory
 from sinew_core.parameters import parameter
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
-from sinew_core.safety.filter import VelocityFilter
+from sinew_core.safety.command_mode import make_command_mode
 from sinew_core.safety.latch import LatchFile, latch_path
+from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.realtime import real_time_assumptions
 from sinew_core.safety.supervisor import State, Supervisor, SupervisorParameters, check_watchdogs
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import ControllerMessage, JointStateMapper
+from sinew_ros.messages import ControllerMessage, JointStateMapper, commands_topic, point_values
 from sinew_ros.parameters import Declarations
 from sinew_ros.qos import RELIABLE, controller_command, incompatible_publishers, state_subscription
 from sinew_ros.stamps import period_ns, stamp_ns
@@ -45,7 +46,8 @@ class SafetyFilterParameters(Rates):
     speed: float = parameter(
         1.0, "Speed of the simulated driver in real time; 1 for an arm", minimum=0.01, maximum=100.0
     )
-    controller: str = parameter("forward_velocity_controller", "Sends <controller>/commands")
+    mode: str = parameter("joint_velocity", "What the commands are", choices=FILTERED_MODES)
+    controller: str = parameter("", "Sends <controller>/commands; empty: that of the mode")
 
 
 class SafetyFilter(SinewNode):
@@ -67,7 +69,7 @@ class SafetyFilter(SinewNode):
         self._latch = LatchFile(latch_path(p.robot, self.get_namespace()))
         self._supervisor = Supervisor(
             robot.joint_names,
-            VelocityFilter(robot.limits, safety, p.filter_period_s),
+            make_command_mode(p.mode, robot, safety, p.filter_period_s),
             watchdog,
             period_ns=period_ns(p.filter_rate_hz),
             control_period_ns=period_ns(p.control_rate_hz),
@@ -88,7 +90,7 @@ class SafetyFilter(SinewNode):
         lockstep = self._lockstep
         self._commands = self.create_publisher(
             Float64MultiArray,
-            f"{self._p.controller}/commands",
+            commands_topic(self._p.mode, self._p.controller),
             controller_command(lockstep=lockstep),
         )
         self.create_subscription(
@@ -135,7 +137,7 @@ class SafetyFilter(SinewNode):
             stamp_ns(message.header.stamp),
             message.header.frame_id,
             message.joint_names,
-            [point.velocities for point in message.points],
+            point_values(message, self._p.mode),
         )
         if self._lockstep:
             self._answer()
@@ -204,6 +206,7 @@ class SafetyFilter(SinewNode):
             "state": state.value,
             "reason": supervisor.reason,
             "robot": self._p.robot,
+            "mode": self._p.mode,
             "epochs": gate.epochs,
             **{f"rejected: {cause.value}": n for cause, n in gate.rejected.items()},
             **supervisor.counters,
@@ -229,7 +232,7 @@ class SafetyFilter(SinewNode):
         deadline = time.monotonic() + _LEAVE_WITHIN_S
         while supervisor.state is State.BRAKING and not self._lockstep:
             self._send()
-            if not any(self._output.message.data) or time.monotonic() > deadline:
+            if supervisor.rests or time.monotonic() > deadline:
                 break
             time.sleep(self.cycle_period_s or 0.0)
         self._latch.flush()

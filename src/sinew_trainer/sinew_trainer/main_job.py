@@ -24,6 +24,7 @@ from sinew_core.errors import ConfigError, RunError, SinewError, suggest
 from sinew_core.parameters import Parameters, describe, parameter
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.runs import check_run_folder
+from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.training.config import TrainConfig
 from sinew_core.training.configuration import (
     SECTIONS,
@@ -45,7 +46,6 @@ _HELP = """usage: ./sinew train [name:=value ...]
 Trains a policy, evaluates it in the environment and over the ROS 2 graph, and writes
 runs/NAME/ with report.html, report.json, config.yaml and bundle/.
 """
-_GRAPH_MODES = ("joint_velocity",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class MainJob:
     def run(self) -> None:
         """Do all steps."""
         self.train()
-        if self.configuration.train.action_mode in _GRAPH_MODES:
+        if self.configuration.train.action_mode in FILTERED_MODES:
             self.evaluate_graph()
         _say("report")
         _report().write_report(self.folder)
@@ -137,6 +137,7 @@ class MainJob:
             "robot": train.robot,
             "urdf": train.urdf,
             "engine": train.engine,
+            "mode": train.action_mode,
             "pace": pace,
             "episodes": episodes,
             "seed": int(np.random.SeedSequence([train.seed, index]).generate_state(1)[0] >> 1),
