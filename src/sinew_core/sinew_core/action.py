@@ -29,7 +29,7 @@ class ActionParameters(Parameters):
         maximum=1,
     )
     position_fraction: float = parameter(
-        1.0,
+        0.4,
         "joint_position: move at action 1, as a fraction of velocity limit times control period",
         minimum=1e-3,
         maximum=1,
