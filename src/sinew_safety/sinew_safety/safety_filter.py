@@ -5,19 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from sinew_core.parameters import parameter
-from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.command_mode import make_command_mode
 from sinew_core.safety.latch import LatchFile, latch_path
-from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.realtime import real_time_assumptions
 from sinew_core.safety.supervisor import State, Supervisor, SupervisorParameters, check_watchdogs
@@ -27,27 +23,10 @@ from sinew_ros.messages import ControllerMessage, JointStateMapper, commands_top
 from sinew_ros.parameters import Declarations
 from sinew_ros.qos import RELIABLE, controller_command, incompatible_publishers, state_subscription
 from sinew_ros.stamps import period_ns, stamp_ns
+from sinew_safety.parameters import SafetyFilterParameters
 
 # Longer than any arm of the catalogue needs from full speed to rest.
 _LEAVE_WITHIN_S = 2.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class SafetyFilterParameters(Rates):
-    """Parameters of the node; the watchdogs are in `watchdog.`, the filter's own in `safety.`."""
-
-    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
-    urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
-    pace: str = parameter(
-        "realtime",
-        "Cycle by the clock, or answer each joint state once",
-        choices=("realtime", "lockstep"),
-    )
-    speed: float = parameter(
-        1.0, "Speed of the simulated driver in real time; 1 for an arm", minimum=0.01, maximum=100.0
-    )
-    mode: str = parameter("joint_velocity", "What the commands are", choices=FILTERED_MODES)
-    controller: str = parameter("", "Sends <controller>/commands; empty: that of the mode")
 
 
 class SafetyFilter(SinewNode):
@@ -69,7 +48,13 @@ class SafetyFilter(SinewNode):
         self._latch = LatchFile(latch_path(p.robot, self.get_namespace()))
         self._supervisor = Supervisor(
             robot.joint_names,
-            make_command_mode(p.mode, robot, safety, p.filter_period_s),
+            make_command_mode(
+                p.mode,
+                robot,
+                safety,
+                p.filter_period_s,
+                gravity_compensation=p.gravity_compensation,
+            ),
             watchdog,
             period_ns=period_ns(p.filter_rate_hz),
             control_period_ns=period_ns(p.control_rate_hz),
@@ -234,7 +219,9 @@ class SafetyFilter(SinewNode):
             self._send()
             if supervisor.rests or time.monotonic() > deadline:
                 break
-            time.sleep(self.cycle_period_s or 0.0)
+            next_s = time.monotonic() + (self.cycle_period_s or 0.0)
+            while (left_s := next_s - time.monotonic()) > 0.0:
+                self.executor.spin_once(left_s)  # some modes brake by what is measured
         self._latch.flush()
 
 

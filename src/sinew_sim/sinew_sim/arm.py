@@ -70,7 +70,7 @@ class SimulatedArm:
         )
         if not late:
             self._drive.send(self.command, self.position)
-        elif self._drive.brake(self.command, self.position):
+        elif self._drive.brake(self.command, self.position, self.velocity):
             self.watchdog_trips += not self._tripped
             self._tripped = True
         self._engine.step(self._steps)

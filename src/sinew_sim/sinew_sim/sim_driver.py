@@ -50,6 +50,9 @@ class SimDriverParameters(Rates):
     )
     mode: str = parameter("joint_velocity", "What the commands are", choices=FILTERED_MODES)
     controller: str = parameter("", "Takes <controller>/commands; empty: that of the mode")
+    gravity_compensation: bool = parameter(
+        True, "Efforts: whether the effort that gravity asks for is added"
+    )
     driver_watchdog_s: float = parameter(
         0.1,
         "Simulated time without a command after which the arm is brought to rest; 0: never",
@@ -87,7 +90,12 @@ class SimDriver(SinewNode):
         self._engine = make_engine(p.engine, robot, p.physics_rate_hz)
         self._arm = SimulatedArm(
             self._engine,
-            make_drive(p.mode, self._engine, 1.0 / p.state_rate_hz),
+            make_drive(
+                p.mode,
+                self._engine,
+                1.0 / p.state_rate_hz,
+                gravity_compensation=p.gravity_compensation,
+            ),
             period_ns=period_ns(p.state_rate_hz),
             watchdog_s=0.0 if self._lockstep else p.driver_watchdog_s,
         )

@@ -7,9 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sinew_core.environments.compiled import limit_effort
-from sinew_core.robots.limits import JointLimits
 from sinew_core.robots.model import RobotModel
+from sinew_core.safety.effort_twin import BatchEffortFilter
 from sinew_core.safety.make import make_batch_filter
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.simulation.engine import Engine
@@ -19,13 +18,7 @@ FloatArray = NDArray[np.float64]
 
 
 class Drive(Protocol):
-    """Commands the engine once per cycle of the safety filter.
-
-    Attributes:
-        measures: whether `cycle` reads the position that it is given.
-    """
-
-    measures: bool
+    """Commands the engine once per cycle of the safety filter."""
 
     @property
     def interventions(self) -> int:
@@ -38,8 +31,8 @@ class Drive(Protocol):
     def reset(self, position: FloatArray) -> None:
         """Start from rest at a position (n,) rad."""
 
-    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
-        """Command what is allowed of `desired` (n,) at the measured position (n,) rad."""
+    def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
+        """Command what is allowed of `desired` (n,) at the measured (n,) rad, rad/s."""
 
 
 class VelocityDrive:
@@ -51,7 +44,6 @@ class VelocityDrive:
     """
 
     mode = "joint_velocity"
-    measures = True
 
     def __init__(
         self, engine: Engine, robot: RobotModel, safety: SafetyParameters, period_s: float
@@ -76,7 +68,7 @@ class VelocityDrive:
         """Start the filter from rest at a position (n,) rad."""
         self._filter.reset(0, position)
 
-    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
+    def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
         """Filter what is desired (n,) and command it."""
         self._filter.step(desired[None], position[None], self._command)
         self._engine.command_velocity(self._velocity(position))
@@ -103,44 +95,50 @@ class FilteredPositionDrive(VelocityDrive):
 
 
 class EffortDrive:
-    """Limits effort and its rate of change by saturation.
-
-    No safety filter for efforts stands here yet: position and velocity limits are not enforced
-    beyond the engine's stops, so train in this mode in simulation only.
+    """The safety filter for efforts, compiled, before torque-controlled motors.
 
     Attributes:
         interventions: joints whose command was changed, added up since the reset.
-        fault: always 0.
+        fault: the filter's fault of the last cycle, 0 for none.
     """
 
-    measures = False
-
     def __init__(
-        self, engine: Engine, limits: JointLimits, period_s: float, *, gravity_compensation: bool
+        self,
+        engine: Engine,
+        robot: RobotModel,
+        safety: SafetyParameters,
+        period_s: float,
+        *,
+        gravity_compensation: bool,
     ) -> None:
-        """Prepare for one arm; the limits hold for the command, without gravity compensation."""
+        """Start a filter for one arm."""
         self._engine = engine
         self._gravity_compensation = gravity_compensation
-        self._limit = np.array(limits.effort_nm)
-        self._largest_change = limits.effort_rate_nm_s * period_s
-        self._command = np.zeros(self._limit.size)
-        self.interventions = 0
-        self.fault = 0
+        self._filter = BatchEffortFilter(
+            robot, safety, period_s, 1, gravity_compensation=gravity_compensation
+        )
+        self._command = np.zeros((1, robot.n_joints))
+
+    @property
+    def interventions(self) -> int:
+        """Joints whose command was changed, added up since the reset."""
+        return int(self._filter.interventions.sum())
+
+    @property
+    def fault(self) -> int:
+        """The filter's fault of the last cycle, 0 for none."""
+        return int(self._filter.faults[0])
 
     def reset(self, position: FloatArray) -> None:
         """Start from the effort that holds the arm at rest at a position (n,) rad."""
-        self._command[:] = (
-            0.0 if self._gravity_compensation else self._engine.gravity_effort(position)
-        )
-        self.interventions = 0
+        self._filter.reset(0, position)
 
-    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
-        """Command a desired effort (n,) N m."""
-        command = self._command
-        self.interventions += limit_effort(
-            desired, command, self._largest_change, self._limit, command
+    def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
+        """Filter a desired effort (n,) N m and command it."""
+        self._filter.step(desired[None], position[None], velocity[None], self._command)
+        self._engine.command_effort(
+            self._command[0], gravity_compensation=self._gravity_compensation
         )
-        self._engine.command_effort(command, gravity_compensation=self._gravity_compensation)
 
 
 def make_drive(
@@ -155,7 +153,7 @@ def make_drive(
     """Return the drive of an action mode."""
     if mode == "joint_effort":
         return EffortDrive(
-            engine, robot.limits, period_s, gravity_compensation=gravity_compensation
+            engine, robot, safety, period_s, gravity_compensation=gravity_compensation
         )
     if mode == "joint_position":
         return FilteredPositionDrive(engine, robot, safety, period_s)

@@ -101,7 +101,7 @@ class KinematicChain:
         coefficients: list[float] = []
         before = np.eye(3)
         for origin, axis in zip(self.origins, self.axes, strict=True):
-            turn = _rotation_from_z(axis)
+            turn = rotation_from_z(axis)
             rotation = before.T @ origin[:3, :3] @ turn
             coefficients += rotation.ravel().tolist() + (before.T @ origin[:3, 3]).tolist()
             before = turn
@@ -221,7 +221,7 @@ def rotation_about(axis: Sequence[float], angle_rad: float) -> Array:
     )
 
 
-def _rotation_from_z(axis: Array) -> Array:
+def rotation_from_z(axis: Array) -> Array:
     """Return a rotation that takes z to the unit axis; exact for ±x, ±y and ±z."""
     if axis[0] == axis[1] == 0.0 and axis[2] > 0.0:
         return np.eye(3)

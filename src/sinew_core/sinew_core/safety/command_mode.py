@@ -4,6 +4,7 @@
 |---|---|---|---|
 | joint_velocity | zero velocity | it is zero | velocity times period |
 | joint_position | the last position sent, or the measured one | it is repeated | its step |
+| joint_effort | the filter's own braking, which holds | the arm is measured at rest | as measured |
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sinew_core.robots.model import RobotModel
+from sinew_core.safety.effort_filter import EffortFilter
 from sinew_core.safety.filter import FilterResult
 from sinew_core.safety.make import make_filter
 from sinew_core.safety.parameters import SafetyParameters
@@ -27,11 +29,18 @@ class Filter(Protocol):
         """Start from rest at a position."""
 
     def step(
-        self, desired: Sequence[float], measured_position_rad: Sequence[float] | None
+        self,
+        desired: Sequence[float],
+        measured_position_rad: Sequence[float] | None,
+        measured_velocity_rad_s: Sequence[float] | None,
     ) -> FilterResult:
         """Clamp one command."""
 
-    def brake(self, measured_position_rad: Sequence[float] | None) -> FilterResult:
+    def brake(
+        self,
+        measured_position_rad: Sequence[float] | None,
+        measured_velocity_rad_s: Sequence[float] | None,
+    ) -> FilterResult:
         """Decelerate."""
 
     def hold(self, periods: int) -> None:
@@ -40,6 +49,9 @@ class Filter(Protocol):
 
 class CommandMode(abc.ABC):
     """The filter of a mode, and what its commands mean to the arm.
+
+    Wherever a position (n,) rad is None, none was measured since the last call; the velocity (n,)
+    rad/s of the same time does not count then.
 
     Attributes:
         output: what was published last (n,), None before anything was.
@@ -51,30 +63,22 @@ class CommandMode(abc.ABC):
         self._filter = arm_filter
         self._zeros: Values = (0.0,) * n_joints
 
-    def start(self, position: Sequence[float]) -> None:
-        """Start the filter from rest where the arm is held, measured at `position` (n,) rad."""
-        self.hold(position)
-        self._filter.reset(position)
-
     def step(
         self,
         desired: Sequence[float] | None,
         position: Sequence[float] | None,
         velocity: Sequence[float],
     ) -> FilterResult:
-        """Filter one command (n,); None while nothing is commanded yet, which is a hold.
-
-        Args:
-            desired: in the unit of the mode.
-            position: (n,) rad, None where no newer one was measured.
-            velocity: (n,) rad/s, the last measured.
-        """
-        wanted = self._idle() if desired is None else desired
-        return self._published(self._filter.step(wanted, position))
+        """Filter one command (n,) in the unit of the mode; None asks for no motion."""
+        measured = None if position is None else velocity
+        if desired is None:
+            return self._published(self._idle(position, measured))
+        return self._published(self._filter.step(desired, position, measured))
 
     def brake(self, position: Sequence[float] | None, velocity: Sequence[float]) -> FilterResult:
-        """Decelerate for one period; arguments as `step`."""
-        return self._published(self._filter.brake(position))
+        """Decelerate for one period."""
+        measured = None if position is None else velocity
+        return self._published(self._filter.brake(position, measured))
 
     def skip(self, periods: int) -> None:
         """Account for periods in which nothing was published."""
@@ -85,11 +89,12 @@ class CommandMode(abc.ABC):
         self.output = None
 
     @abc.abstractmethod
-    def hold(self, position: Sequence[float]) -> Values | None:
-        """Return what keeps the arm at rest, measured at `position` (n,) rad or () if it never was.
+    def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
+        """Start the filter where the arm is held, as measured (n,) rad, rad/s."""
 
-        None where that cannot be known yet.
-        """
+    @abc.abstractmethod
+    def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
+        """Return what keeps the arm at rest for a period, None while that cannot be known yet."""
 
     @property
     @abc.abstractmethod
@@ -97,12 +102,14 @@ class CommandMode(abc.ABC):
         """Whether what was published last asks for no motion."""
 
     @abc.abstractmethod
-    def travel_rad(self, period_s: float) -> float:
-        """Return the largest travel of a joint that was commanded for the last period."""
+    def travel_rad(self, velocity: Sequence[float], period_s: float) -> float:
+        """Return the largest travel of a joint that the last period must have shown."""
 
     @abc.abstractmethod
-    def _idle(self) -> Values:
-        """Return the command that asks for no motion."""
+    def _idle(
+        self, position: Sequence[float] | None, velocity: Sequence[float] | None
+    ) -> FilterResult:
+        """Filter the command that asks for no motion."""
 
     def _published(self, result: FilterResult) -> FilterResult:
         self.output = result.command
@@ -112,7 +119,11 @@ class CommandMode(abc.ABC):
 class VelocityMode(CommandMode):
     """Commands in rad/s."""
 
-    def hold(self, position: Sequence[float]) -> Values:
+    def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
+        """Start from rest at the measured position."""
+        self._filter.reset(position)
+
+    def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values:
         """Return zero velocity."""
         self.output = self._zeros
         return self._zeros
@@ -122,12 +133,14 @@ class VelocityMode(CommandMode):
         """Whether the last velocity is zero."""
         return self.output is None or not any(self.output)
 
-    def travel_rad(self, period_s: float) -> float:
+    def travel_rad(self, velocity: Sequence[float], period_s: float) -> float:
         """Return the way at the last velocity."""
         return max(map(abs, self.output or self._zeros)) * period_s
 
-    def _idle(self) -> Values:
-        return self._zeros
+    def _idle(
+        self, position: Sequence[float] | None, velocity: Sequence[float] | None
+    ) -> FilterResult:
+        return self._filter.step(self._zeros, position, velocity)
 
 
 class PositionMode(CommandMode):
@@ -139,20 +152,17 @@ class PositionMode(CommandMode):
         self._follows_rad = follows_rad
         self._step_rad = 0.0
 
-    def start(self, position: Sequence[float]) -> None:
-        """Start the filter from the reference held, so that arming moves nothing."""
-        self._filter.reset(self.hold(position) or position)
+    def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
+        """Start from rest at the reference held, so that arming moves nothing."""
+        self._filter.reset(self.hold(position, velocity) or position)
 
-    def hold(self, position: Sequence[float]) -> Values | None:
+    def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
         """Return the reference; where the arm is not there any more, the measured position.
 
         Whoever moved it meanwhile, it is not to jump back.
         """
-        reference, self._step_rad = self.output, 0.0
-        if position and (
-            reference is None
-            or any(abs(p - q) > self._follows_rad for p, q in zip(reference, position, strict=True))
-        ):
+        self._step_rad = 0.0
+        if position is not None and _are_apart(self.output, position, self._follows_rad):
             self.output = tuple(position)
         return self.output
 
@@ -161,13 +171,15 @@ class PositionMode(CommandMode):
         """Whether the reference stands still."""
         return self._step_rad == 0.0
 
-    def travel_rad(self, period_s: float) -> float:
+    def travel_rad(self, velocity: Sequence[float], period_s: float) -> float:
         """Return the last step of the reference."""
         return self._step_rad
 
-    def _idle(self) -> Values:
+    def _idle(
+        self, position: Sequence[float] | None, velocity: Sequence[float] | None
+    ) -> FilterResult:
         assert self.output is not None  # `start` came before
-        return self.output
+        return self._filter.step(self.output, position, velocity)
 
     def _published(self, result: FilterResult) -> FilterResult:
         before = self.output or result.command
@@ -175,16 +187,74 @@ class PositionMode(CommandMode):
         return super()._published(result)
 
 
-def make_command_mode(
-    mode: str, robot: RobotModel, safety: SafetyParameters, period_s: float
-) -> CommandMode:
-    """Return what a supervisor needs for an action mode.
+class EffortMode(CommandMode):
+    """Commands in N m: none of them is rest, so the filter's braking has to hold the arm."""
 
-    Raises:
-        ConfigError: as `make_filter`.
-    """
-    arm_filter = make_filter(mode, robot, safety, period_s)
+    def __init__(self, arm_filter: EffortFilter, n_joints: int, *, follows_rad: float) -> None:
+        """Take how far an arm that is held may move from one measurement to the next."""
+        super().__init__(arm_filter, n_joints)
+        self._efforts = arm_filter
+        self._follows_rad = follows_rad
+        self._held_at: Values | None = None
+
+    def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
+        """Start from the measured state and the effort in force, if there is one."""
+        self._efforts.reset(position, velocity, self.output)
+        self._held_at = tuple(position)
+
+    def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
+        """Return the effort that holds the arm, anew where it was moved away meanwhile."""
+        if position is not None:
+            if self.output is None or _are_apart(self._held_at, position, self._follows_rad):
+                self._efforts.reset(position, velocity)
+            self._held_at = tuple(position)
+        if self._held_at is None:
+            return None
+        return self.brake(position, velocity).command
+
+    @property
+    def rests(self) -> bool:
+        """Whether the last cycle measured the arm at rest."""
+        return self._efforts.at_rest
+
+    def travel_rad(self, velocity: Sequence[float], period_s: float) -> float:
+        """Return the way at the measured velocity: an effort does not say how far it moves."""
+        return max(map(abs, velocity)) * period_s
+
+    def forget(self) -> None:
+        """Start anew where the arm is measured next."""
+        super().forget()
+        self._held_at = None
+
+    def _idle(
+        self, position: Sequence[float] | None, velocity: Sequence[float] | None
+    ) -> FilterResult:
+        held = self._filter.brake(position, velocity)
+        return FilterResult(held.command, held.causes, False, held.fault)
+
+
+def make_command_mode(
+    mode: str,
+    robot: RobotModel,
+    safety: SafetyParameters,
+    period_s: float,
+    *,
+    gravity_compensation: bool = True,
+) -> CommandMode:
+    """Return what a supervisor needs for an action mode; arguments and errors as `make_filter`."""
+    arm_filter = make_filter(
+        mode, robot, safety, period_s, gravity_compensation=gravity_compensation
+    )
+    follows_rad = safety.tracking_error_rad + safety.noise_rad
+    if isinstance(arm_filter, EffortFilter):
+        return EffortMode(arm_filter, robot.n_joints, follows_rad=follows_rad)
     if mode == "joint_position":
-        follows_rad = safety.tracking_error_rad + safety.noise_rad
         return PositionMode(arm_filter, robot.n_joints, follows_rad=follows_rad)
     return VelocityMode(arm_filter, robot.n_joints)
+
+
+def _are_apart(first: Sequence[float] | None, second: Sequence[float], distance_rad: float) -> bool:
+    """Return whether a joint is further from one position than this, or the first is unknown."""
+    return first is None or any(
+        abs(a - b) > distance_rad for a, b in zip(first, second, strict=True)
+    )

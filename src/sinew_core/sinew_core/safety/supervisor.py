@@ -159,7 +159,7 @@ class Supervisor:
         if self._lockstep and moving and elapsed_ns != self._period_ns:
             self._fault(f"simulated time went on by {elapsed_ns} ns instead of one filter period")
             self._mode.forget()
-            self._mode.start(self._position)
+            self._mode.start(self._position, self._velocity)
         return False
 
     def command(
@@ -258,7 +258,7 @@ class Supervisor:
             self._fresh = False
             self._finish_braking(fresh=not self._stale(now_ns))
         else:
-            output = self._mode.hold(self._position)
+            output = self._hold()
         self.answered_stamp_ns = self.stamp_ns
         self._cycled_ns = now_ns
         return output
@@ -280,7 +280,7 @@ class Supervisor:
         """Run the filter for one period."""
         if not self._started:
             if not self._fresh:
-                return self._mode.hold(self._position)
+                return self._hold()
             self._start()
         measured = self._position if self._fresh else None
         if self.state is State.ARMED:
@@ -297,8 +297,14 @@ class Supervisor:
             FilterFault.BOUNDS_CONFLICT,
         ):
             self._fault(f"filter fault {result.fault.name.lower()}")
-        self._travel += self._mode.travel_rad(self._period_ns / _NS)
+        self._travel += self._mode.travel_rad(self._velocity, self._period_ns / _NS)
         return result.command
+
+    def _hold(self) -> tuple[float, ...] | None:
+        known = self._fresh or (self._mode.output is None and self._position)
+        measured = self._position if known else None
+        self._fresh = False
+        return self._mode.hold(measured, self._velocity)
 
     def _start(self) -> None:
         """Start the filter from rest at the state at hand."""
@@ -310,7 +316,7 @@ class Supervisor:
             self._mode.forget()
             if self.command_stamp_ns != self.stamp_ns:
                 self._desired = None
-        self._mode.start(self._position)
+        self._mode.start(self._position, self._velocity)
 
     def _watch(self, now_ns: int) -> None:
         """Brake when a watchdog runs out."""
