@@ -118,7 +118,7 @@ def test_without_a_graph_the_report_says_why(tmp_path):
     figures = join_figures(tmp_path)
     assert figures["eval_graph"] is None
     (tmp_path / "report.json").write_text(json.dumps(figures))
-    assert "joint_effort" in summary_table(tmp_path)
+    assert "graph_episodes" in summary_table(tmp_path)
 
 
 def test_a_configuration_file_of_another_form_is_refused(tmp_path):

@@ -24,7 +24,6 @@ from sinew_core.errors import ConfigError, RunError, SinewError, suggest
 from sinew_core.parameters import Parameters, describe, parameter
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.runs import check_run_folder
-from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.training.config import TrainConfig
 from sinew_core.training.configuration import (
     SECTIONS,
@@ -82,8 +81,7 @@ class MainJob:
     def run(self) -> None:
         """Do all steps."""
         self.train()
-        if self.configuration.train.action_mode in FILTERED_MODES:
-            self.evaluate_graph()
+        self.evaluate_graph()
         _say("report")
         _report().write_report(self.folder)
 
