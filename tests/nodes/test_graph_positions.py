@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 
 import pytest
 from trajectory_msgs.msg import JointTrajectory
@@ -74,9 +75,14 @@ def test_a_filter_that_is_asked_to_end_brakes_first(start_node, probe):
     graph = Graph(probe, "joint_position")
     assert graph.arm().success
     graph.drive(lambda: graph.speed() > 0.3, "motion", TARGET)
-    assert filter_process.interrupt() == 0
+    filter_process.supervised = False
+    filter_process.signal(signal.SIGINT)
+    graph.probe.until(lambda: not filter_process.running(), "the end of the filter")
+    assert filter_process.wait() == 0
     graph.probe.until(lambda: graph.speed() < 0.001, "rest")
+    # Braking ended when it repeated a reference, which a drive takes as rest.
     assert list(graph.outputs[-1].data) == list(graph.outputs[-2].data)
+    assert off(graph, graph.outputs[-1].data) < 1e-3
 
 
 def test_a_reset_of_the_arm_is_not_undone_by_the_hold(graph):
