@@ -39,30 +39,6 @@ def compiled_approach_velocity() -> Callable[
     return compiled
 
 
-def _limit_effort(
-    desired: FloatArray,
-    last: FloatArray,
-    largest_change: FloatArray,
-    limit: FloatArray,
-    out: FloatArray,
-) -> int:
-    """Write `desired` (n,) N m within `limit` and `largest_change` of `last`; count the changes."""
-    changed = 0
-    for j in range(desired.size):
-        effort = desired[j]
-        effort = min(max(effort, last[j] - largest_change[j]), last[j] + largest_change[j])
-        effort = min(max(effort, -limit[j]), limit[j])
-        if effort != desired[j]:
-            changed += 1
-        out[j] = effort
-    return changed
-
-
-limit_effort: Callable[[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray], int] = (
-    numba.njit(numba.int64(_vector, _vector, _vector, _vector, _vector), cache=True)(_limit_effort)
-)
-
-
 def _tick_figures(
     tool: FloatArray,
     target: FloatArray,

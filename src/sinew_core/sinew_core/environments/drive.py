@@ -7,9 +7,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sinew_core.environments.compiled import compiled_approach_velocity, limit_effort
+from sinew_core.environments.compiled import compiled_approach_velocity
 from sinew_core.robots.limits import JointLimits
 from sinew_core.safety.parameters import SafetyParameters
+from sinew_core.safety.effort_twin import BatchEffortFilter
 from sinew_core.safety.twin import BatchVelocityFilter
 from sinew_core.simulation.engine import Engine
 
@@ -17,13 +18,7 @@ FloatArray = NDArray[np.float64]
 
 
 class Drive(Protocol):
-    """Commands the engine once per cycle of the safety filter.
-
-    Attributes:
-        measures: whether `cycle` reads the position that it is given.
-    """
-
-    measures: bool
+    """Commands the engine once per cycle of the safety filter."""
 
     @property
     def interventions(self) -> int:
@@ -36,8 +31,8 @@ class Drive(Protocol):
     def reset(self, position: FloatArray) -> None:
         """Start from rest at a position (n,) rad."""
 
-    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
-        """Command what is allowed of `desired` (n,) at the measured position (n,) rad."""
+    def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
+        """Command what is allowed of `desired` (n,) at the measured (n,) rad, rad/s."""
 
 
 class VelocityDrive:
@@ -47,8 +42,6 @@ class VelocityDrive:
         interventions: joints whose command was changed, added up since the reset.
         fault: the filter's fault of the last cycle, 0 for none.
     """
-
-    measures = True
 
     def __init__(
         self, engine: Engine, limits: JointLimits, safety: SafetyParameters, period_s: float
@@ -73,7 +66,7 @@ class VelocityDrive:
         """Start the filter's observer from rest at a position (n,) rad."""
         self._filter.reset(0, position)
 
-    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
+    def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
         """Filter a desired velocity (n,) rad/s and command it."""
         self._filter.step(desired[None], position[None], self._command)
         self._engine.command_velocity(self._arm_command)
@@ -92,51 +85,58 @@ class PositionDrive(VelocityDrive):
         self._period_s = period_s
         self._velocity = np.zeros(limits.velocity_rad_s.size)
 
-    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
+    def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
         """Approach a desired position (n,) rad."""
         self._approach(desired, position, self._deceleration, self._period_s, self._velocity)
-        super().cycle(self._velocity, position)
+        super().cycle(self._velocity, position, velocity)
 
 
 class EffortDrive:
-    """Limits effort and its rate of change by saturation.
+    """The filter of efforts, compiled.
 
-    No safety filter for efforts stands here yet: position and velocity limits are not enforced
-    beyond the engine's stops, so train in this mode in simulation only.
+    With gravity compensation the engine is sent the sum of command and gravity effort, which is
+    what it would add itself: the filter has it already.
 
     Attributes:
         interventions: joints whose command was changed, added up since the reset.
-        fault: always 0.
+        fault: the filter's fault of the last cycle, 0 for none.
     """
 
-    measures = False
-
     def __init__(
-        self, engine: Engine, limits: JointLimits, period_s: float, *, gravity_compensation: bool
+        self,
+        engine: Engine,
+        safety: SafetyParameters,
+        period_s: float,
+        *,
+        gravity_compensation: bool,
     ) -> None:
-        """Prepare for one arm; the limits hold for the command, without gravity compensation."""
+        """Start a filter for the engine's arm."""
         self._engine = engine
-        self._gravity_compensation = gravity_compensation
-        self._limit = np.array(limits.effort_nm)
-        self._largest_change = limits.effort_rate_nm_s * period_s
-        self._command = np.zeros(self._limit.size)
-        self.interventions = 0
-        self.fault = 0
+        self._filter = BatchEffortFilter(
+            engine.robot, safety, period_s, 1, gravity_compensation=gravity_compensation
+        )
+        self._command = np.zeros((1, engine.robot.n_joints))
+        self._sum = np.zeros(engine.robot.n_joints)
+
+    @property
+    def interventions(self) -> int:
+        """Joints whose command was changed, added up since the reset."""
+        return int(self._filter.interventions.sum())
+
+    @property
+    def fault(self) -> int:
+        """The filter's fault of the last cycle, 0 for none."""
+        return int(self._filter.faults[0])
 
     def reset(self, position: FloatArray) -> None:
         """Start from the effort that holds the arm at rest at a position (n,) rad."""
-        self._command[:] = (
-            0.0 if self._gravity_compensation else self._engine.gravity_effort(position)
-        )
-        self.interventions = 0
+        self._filter.reset(0, position)
 
-    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
-        """Command a desired effort (n,) N m."""
-        command = self._command
-        self.interventions += limit_effort(
-            desired, command, self._largest_change, self._limit, command
-        )
-        self._engine.command_effort(command, gravity_compensation=self._gravity_compensation)
+    def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
+        """Filter a desired effort (n,) N m and command it."""
+        self._filter.step(desired[None], position[None], velocity[None], self._command)
+        np.add(self._command[0], self._filter.gravity_nm, out=self._sum)
+        self._engine.command_effort(self._sum, gravity_compensation=False)
 
 
 def make_drive(
@@ -150,7 +150,7 @@ def make_drive(
 ) -> Drive:
     """Return the drive of an action mode."""
     if mode == "joint_effort":
-        return EffortDrive(engine, limits, period_s, gravity_compensation=gravity_compensation)
+        return EffortDrive(engine, safety, period_s, gravity_compensation=gravity_compensation)
     if mode == "joint_position":
         return PositionDrive(engine, limits, safety, period_s)
     return VelocityDrive(engine, limits, safety, period_s)
