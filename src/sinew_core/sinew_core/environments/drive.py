@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sinew_core.environments.compiled import compiled_approach_velocity
 from sinew_core.robots.limits import JointLimits
-from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.effort_twin import BatchEffortFilter
+from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.twin import BatchVelocityFilter
 from sinew_core.simulation.engine import Engine
 

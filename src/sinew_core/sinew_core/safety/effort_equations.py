@@ -44,7 +44,6 @@ from collections.abc import MutableSequence, Sequence
 
 from sinew_core.robots.dynamics import inertia_matrix, inverse_dynamics, rotate_joints
 from sinew_core.safety.closest_effort import (
-    ACCELERATION,
     COMPOSITES,
     EFFORT_HI,
     EFFORT_LO,
