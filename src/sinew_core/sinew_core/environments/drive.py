@@ -97,6 +97,9 @@ class FilteredPositionDrive(VelocityDrive):
 class EffortDrive:
     """The safety filter for efforts, compiled, before torque-controlled motors.
 
+    The engine adds gravity's effort as it does for the simulated driver: the filter's own would
+    differ in the last bit.
+
     Attributes:
         interventions: joints whose command was changed, added up since the reset.
         fault: the filter's fault of the last cycle, 0 for none.

@@ -46,8 +46,10 @@ Rows = Sequence[MutableSequence[float]]
     SIGNS,
     START,
     ZEROS,
+    MIDDLE,
+    MIDDLE_SPEED,
     N_VECTORS,
-) = range(19)
+) = range(21)
 # Rows of `matrices` (at least 10 n and n n wide).
 (
     ROTATIONS,

@@ -46,6 +46,7 @@ from sinew_core.safety.effort_equations import (
     PATIENCE,
     PERIOD,
     POSITION,
+    TREND,
     UNSEEN,
     VELOCITY,
     sharpness,
@@ -165,6 +166,7 @@ def remember(model: Row, state: Rows, vectors: Rows, inverse: Row, out: Row) -> 
     for j in range(len(out)):
         state[COMMAND][j] = out[j]
         v, a = state[VELOCITY][j], vectors[ACCELERATION][j]
+        state[TREND][j] = a
         q = state[POSITION][j] + period * (v + 0.5 * period * a)
         v += period * a
         if abs(q) <= FARTHEST_RAD and abs(v) <= FASTEST_RAD_S:
@@ -200,7 +202,7 @@ def reset_effort(
 ) -> None:
     """Start one arm from a measured state, at the command that holds it there at rest."""
     for j in range(len(position)):
-        for row in (COMMAND, BEFORE, HELD, HOLDS, UNSEEN):
+        for row in (COMMAND, TREND, BEFORE, HELD, HOLDS, UNSEEN):
             state[row][j] = 0.0
         state[POSITION][j] = position[j]
         state[VELOCITY][j] = velocity[j]

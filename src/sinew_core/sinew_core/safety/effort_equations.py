@@ -44,7 +44,6 @@ from collections.abc import MutableSequence, Sequence
 
 from sinew_core.robots.dynamics import inertia_matrix, inverse_dynamics, rotate_joints
 from sinew_core.safety.closest_effort import (
-    ACCELERATION,
     COMPOSITES,
     EFFORT_HI,
     EFFORT_LO,
@@ -52,6 +51,8 @@ from sinew_core.safety.closest_effort import (
     HI,
     INERTIA,
     LO,
+    MIDDLE,
+    MIDDLE_SPEED,
     OFFSET,
     ROTATIONS,
     WANTED,
@@ -91,7 +92,7 @@ BY_EFFORT, BY_EFFORT_RATE = 20, 21
 # Entries of `model`: constants of the arm. LONGEST: of a period, with its jitter.
 PERIOD, LONGEST, STIFFNESS, DAMPING, RECOVERY, COMPENSATED, LATENESS, PATIENCE = range(8)
 # Rows of `state`. POSITION and VELOCITY are measured, or predicted where no measurement came.
-COMMAND, POSITION, VELOCITY, BEFORE, HELD, HOLDS, UNSEEN, N_STATE = range(8)
+COMMAND, POSITION, VELOCITY, TREND, BEFORE, HELD, HOLDS, UNSEEN, N_STATE = range(9)
 # Rows of `codes`, the causes of the bounds.
 CAUSE_LO, CAUSE_HI = range(2)
 
@@ -102,22 +103,29 @@ REST_RAD_S = 0.02
 def write_dynamics(
     model: Row, chain: Row, bodies: Row, gravity: Row, state: Rows, vectors: Rows, matrices: Rows
 ) -> None:
-    """Write inertia, its inverse, the gravity effort, and the command that accelerates nothing."""
-    rotations = matrices[ROTATIONS]
-    velocity, zeros, offset = state[VELOCITY], vectors[ZEROS], vectors[OFFSET]
-    n = len(velocity)
-    rotate_joints(state[POSITION], chain, rotations)
+    """Write inertia, its inverse, the gravity effort, and the command that accelerates nothing.
+
+    An effort held over a period acts about as in its middle. Gravity is compensated for the
+    measured position.
+    """
+    rotations, wrenches = matrices[ROTATIONS], matrices[WRENCHES]
+    zeros, offset, held = vectors[ZEROS], vectors[OFFSET], vectors[GRAVITY]
+    position, velocity = vectors[MIDDLE], vectors[MIDDLE_SPEED]
+    n = len(held)
+    half = 0.5 * model[PERIOD]
+    for j in range(n):
+        position[j] = state[POSITION][j] + half * state[VELOCITY][j]
+        velocity[j] = state[VELOCITY][j] + half * state[TREND][j]
+        held[j] = 0.0
+    if model[COMPENSATED] > 0.0:
+        rotate_joints(state[POSITION], chain, rotations)
+        inverse_dynamics(rotations, zeros, zeros, chain, bodies, gravity, wrenches, held)
+    rotate_joints(position, chain, rotations)
     inertia_matrix(rotations, chain, bodies, matrices[COMPOSITES], matrices[INERTIA])
     invert_inertia(n, matrices)
-    inverse_dynamics(rotations, velocity, zeros, chain, bodies, gravity, matrices[WRENCHES], offset)
-    held = vectors[GRAVITY]
-    if model[COMPENSATED] > 0.0:
-        inverse_dynamics(rotations, zeros, zeros, chain, bodies, gravity, matrices[WRENCHES], held)
-        for j in range(n):
-            offset[j] -= held[j]
-    else:
-        for j in range(n):
-            held[j] = 0.0
+    inverse_dynamics(rotations, velocity, zeros, chain, bodies, gravity, wrenches, offset)
+    for j in range(n):
+        offset[j] -= held[j]
 
 
 def write_effort_bounds(joints: Sequence[Row], state: Rows, vectors: Rows) -> None:
@@ -216,9 +224,7 @@ def write_acceleration_bounds(
                 lo, cause_lo = hi, cause_hi
             else:
                 hi, cause_hi = lo, cause_lo
-        last, reach = vectors[ACCELERATION][j], joints[STEADY][j] * sharp * model[PERIOD]
-        vectors[LO][j] = lo if lo < last + reach else last + reach
-        vectors[HI][j] = hi if hi > last - reach else last - reach
+        vectors[LO][j], vectors[HI][j] = lo, hi
         codes[CAUSE_LO][j], codes[CAUSE_HI][j] = cause_lo, cause_hi
     return fault
 
