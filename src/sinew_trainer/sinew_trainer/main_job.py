@@ -45,7 +45,6 @@ _HELP = """usage: ./sinew train [name:=value ...]
 Trains a policy, evaluates it in the environment and over the ROS 2 graph, and writes
 runs/NAME/ with report.html, report.json, config.yaml and bundle/.
 """
-_GRAPH_MODES = ("joint_velocity",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +81,7 @@ class MainJob:
     def run(self) -> None:
         """Do all steps."""
         self.train()
-        if self.configuration.train.action_mode in _GRAPH_MODES:
-            self.evaluate_graph()
+        self.evaluate_graph()
         _say("report")
         _report().write_report(self.folder)
 
@@ -137,6 +135,7 @@ class MainJob:
             "robot": train.robot,
             "urdf": train.urdf,
             "engine": train.engine,
+            "mode": train.action_mode,
             "pace": pace,
             "episodes": episodes,
             "seed": int(np.random.SeedSequence([train.seed, index]).generate_state(1)[0] >> 1),
