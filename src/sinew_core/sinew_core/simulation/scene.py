@@ -11,7 +11,6 @@ import pybullet
 from numpy.typing import NDArray
 
 from sinew_core.robots.arrays import Array
-from sinew_core.robots.inertia import root_pose
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.urdf import parse_urdf
 from sinew_core.simulation.shading import blend, floor_points, floor_shade
