@@ -90,7 +90,7 @@ def put_search(
     told, totals = 0, Totals()
     progress.start(f"{what}, {steps:,} steps of a joint")
     try:
-        for totals in runs.search_many(search(), make_limiter, SEED, steps):  # noqa: B007 - the last one counts
+        for totals in runs.search_many(search(), make_limiter, SEED, steps):
             part = totals.steps * PARTS // steps
             if told < part < PARTS:
                 told = part

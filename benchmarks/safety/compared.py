@@ -112,6 +112,27 @@ def limit_as_peer(which: int, limiter: Limiter, arm: Arm) -> None:
 
 
 @register_jitable
+def send(which: int, limiter: Limiter, arm: Arm, head: int, fresh: bool) -> None:
+    """Write what one of the limiters sends for `arm.desired` to `arm.out`."""
+    if which != OURS:
+        limit_as_peer(which, limiter, arm)
+        return
+    eq.step_arm(
+        limiter.joints,
+        limiter.model,
+        arm.state,
+        arm.history,
+        head,
+        arm.desired,
+        arm.measured,
+        fresh,
+        False,
+        arm.out,
+        arm.causes,
+    )
+
+
+@register_jitable
 def ask_within_speed(rng: Bits, limiter: Limiter, arm: Arm) -> None:
     """Ask for velocities within the speed limit: pushes, turns, noise and rest."""
     for j in range(len(arm.desired)):
@@ -186,22 +207,7 @@ def compare(
             if k == 0:
                 eq.reset_arm(limiter.model, arm.state, arm.history, arm.measured, arm.out)
             ask_within_speed(wanted, limiter, arm)
-            if which == OURS:
-                eq.step_arm(
-                    limiter.joints,
-                    limiter.model,
-                    arm.state,
-                    arm.history,
-                    head,
-                    arm.desired,
-                    arm.measured,
-                    k > 0,
-                    False,
-                    arm.out,
-                    arm.causes,
-                )
-            else:
-                limit_as_peer(which, limiter, arm)
+            send(which, limiter, arm, head, k > 0)
             head, newest = (head + 1) % len(arm.history), (newest + 1) % len(arm.past)
             for j in range(len(arm.out)):
                 count_change(limiter, arm, j, counts, measures)
