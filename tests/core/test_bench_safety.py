@@ -107,14 +107,15 @@ def test_extremes_between_samples_are_those_of_the_whole_path():
         assert greatest == pytest.approx(max(path), abs=1e-4)
 
 
-@pytest.mark.parametrize("end", [-1.0, 0.0, 1.0])
-def test_chance_reaches_every_edge_of_the_assumptions(end):
+def test_chance_reaches_every_edge_of_the_assumptions():
     drive = plant.drive_constants(runs.HARSH, 0.01)
     state, joints = runs.generator(3), np.array([[0.0], [0.0], [0.0], [1.0]])
+    ends, drawn = set(), []
     with np.errstate(over="ignore"):
-        ends = [plant.draw_end(state, joints, 0) for _ in range(400)]
-        drawn = [plant.draw_measurement(state, drive, joints, 0, 9) for _ in range(400)]
-    assert end in ends
+        for _ in range(400):
+            ends.add(plant.draw_end(state, joints, 0))
+            drawn.append(plant.draw_measurement(state, drive, joints, 0, 9))
+    assert ends == {-1.0, 0.0, 1.0}
     ages, noises = np.array(drawn).T
     assert {0.0, 3.0} <= set(ages.tolist())
     assert ((ages >= 0.0) & (ages <= 3.0)).all()
@@ -246,7 +247,7 @@ def test_one_braking_manoeuvre():
     # MoveIt Servo brakes 0.1 rad before the limit.
     assert UPPER_RAD + stop_rad - 0.13 < servo.max() < UPPER_RAD + stop_rad - 0.1
     assert soft.max() < UPPER_RAD
-    assert np.argmax(ours > UPPER_RAD - 0.01) < np.argmax(soft > UPPER_RAD - 0.01)
+    assert 0 < np.argmax(ours > UPPER_RAD - 0.05) < np.argmax(soft > UPPER_RAD - 0.05)
 
 
 def test_what_is_safe_is_judged_by_the_truth():
