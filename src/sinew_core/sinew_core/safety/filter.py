@@ -29,6 +29,11 @@ class Cause(enum.IntEnum):
     ACCELERATION = eq.BY_ACCELERATION
     BRAKE = eq.BY_BRAKE  # braking replaced the desired command
     RECOVERY = eq.BY_RECOVERY  # outside the limits: inward, slowly
+    JERK = eq.BY_JERK
+    SELF_COLLISION = eq.BY_SELF_COLLISION
+    FLOOR = eq.BY_FLOOR
+    WORKSPACE = eq.BY_WORKSPACE
+    FORBIDDEN = eq.BY_FORBIDDEN
 
 
 class FilterFault(enum.IntEnum):

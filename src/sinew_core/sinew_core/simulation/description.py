@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 
 import numpy as np
 
 from sinew_core.errors import RobotError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
-from sinew_core.robots.urdf import Urdf, parse_urdf, rotation_from_rpy
+from sinew_core.robots.urdf import parse_urdf, rotation_from_rpy
 
 _GRAVITY_WORLD = np.array([0.0, 0.0, -9.81])
 
@@ -73,35 +72,12 @@ def dynamics_of(robot: RobotModel) -> Dynamics:
     for index, name in enumerate(robot.joint_names):
         _write_joint(output, robot, index)
         lump = _Lump()
-        for link, pose in _carried(urdf, child_of[name], robot.joint_names):
+        for link, pose in urdf.carried_by(child_of[name], robot.joint_names):
             if link in inertials:
                 lump.add(inertials[link], pose)
         _write_link(output, name, lump, urdf.source)
-    gravity = root_pose(urdf, robot.base_link)[:3, :3].T @ _GRAVITY_WORLD
+    gravity = urdf.pose_of(robot.base_link)[:3, :3].T @ _GRAVITY_WORLD
     return Dynamics(urdf_text=ET.tostring(output, encoding="unicode"), gravity=gravity)
-
-
-def _carried(urdf: Urdf, root: str, driven: tuple[str, ...]) -> Iterator[tuple[str, Array]]:
-    """Yield (link, pose (4, 4)) of `root` and of all that moves with it."""
-    pending = [(root, np.eye(4))]
-    while pending:
-        link, pose = pending.pop()
-        yield link, pose
-        pending += [
-            (child, pose @ joint.origin)
-            for child, joint in urdf.joint_by_child.items()
-            if joint.parent == link and joint.name not in driven
-        ]
-
-
-def root_pose(urdf: Urdf, link: str) -> Array:
-    """Return the pose (4, 4) of a link in the frame of the URDF's root."""
-    pose = np.eye(4)
-    while link in urdf.joint_by_child:
-        joint = urdf.joint_by_child[link]
-        pose = joint.origin @ pose
-        link = joint.parent
-    return pose
 
 
 def _write_joint(output: ET.Element, robot: RobotModel, index: int) -> None:
