@@ -6,7 +6,8 @@ ros2_control, MoveIt Servo and a soft limit on the same drives and wishes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchmarks.comparison import Comparison, Goal
@@ -14,10 +15,9 @@ from benchmarks.options import Options
 from benchmarks.report import Progress, Report
 from benchmarks.safety import compared, kernels, runs, world
 from benchmarks.safety.cases import Case
-from benchmarks.safety.kernels import Search
+from benchmarks.safety.certified import DISTANCE_TOLERANCE_M, search_certified
 from benchmarks.safety.manoeuvre import braking_figure
 from benchmarks.safety.runs import Totals
-from benchmarks.safety.world import Limiter
 from sinew_core.robots.catalogue import load_robot
 
 SEED = 20
@@ -31,6 +31,11 @@ _SEARCH_NOTE = (
     "filter dies, and the drive holds the last command for the dead time. A violation is a limit "
     "of position, velocity or acceleration broken by more than 1e-9, a safe command changed, or "
     "an arm that does not come to rest. Infeasible is a cycle with lo > hi or an empty observer."
+)
+_CERTIFIED_NOTE = (
+    "Certified braking also holds the jerk limits of the commands, and distances at the true "
+    "posture of every sample and of one instant between each two: parts of the arm, floor and "
+    f"forbidden boxes by the clearance, within {DISTANCE_TOLERANCE_M:g} m, and the workspace."
 )
 _BLIND_NOTE = (
     "Self-check: the same search must find what is wrong with a velocity filter that does not "
@@ -53,28 +58,43 @@ class Volume:
 
     velocity: int
     position: int
+    certified: int
     blind: int
     compared: int
 
 
-FULL = Volume(velocity=10**9, position=10**9, blind=10**6, compared=5 * 10**6)
-QUICK = Volume(velocity=10**6, position=10**6, blind=10**5, compared=2 * 10**5)
+FULL = Volume(velocity=10**9, position=10**9, certified=10**7, blind=10**6, compared=5 * 10**6)
+QUICK = Volume(velocity=10**6, position=10**6, certified=10**4, blind=10**5, compared=2 * 10**5)
 PARTS = 20  # of a search, for the progress
 
 
 def run(report: Report, options: Options) -> None:
     """Search, then check that the search finds, then compare."""
     volume = QUICK if options.quick else FULL
-    progress = Progress("safety", 2 * PARTS + len(runs.BLIND) + 3 * len(compared.DRIVES))
+    progress = Progress("safety", 3 * PARTS + len(runs.BLIND) + 3 * len(compared.DRIVES))
     report.draw("braking", braking_figure(), "one joint driven at its limit at full speed")
     put_blind(report, progress, volume.blind)
     put_peers(report, progress, volume.compared)
-    for what, unit, search, limiter, steps in (
-        ("velocity", "rad/s", kernels.velocity_search, world.velocity_limiter, volume.velocity),
-        ("position", "rad", kernels.position_search, world.position_limiter, volume.position),
-    ):
-        put_search(report, progress, f"{what} commands", unit, search, limiter, steps)
+    searches: tuple[tuple[str, str, int, Callable[[int], Iterator[Totals]]], ...] = (
+        ("certified braking", "rad/s", volume.certified, _search_certified),
+        ("position commands", "rad", volume.position, _search_positions),
+        ("velocity commands", "rad/s", volume.velocity, _search_velocities),
+    )
+    for what, unit, steps, search in searches:
+        put_search(report, progress, what, unit, steps, search(steps))
     progress.close()
+
+
+def _search_velocities(steps: int) -> Iterator[Totals]:
+    return runs.search_many(kernels.velocity_search(), world.velocity_limiter, SEED, steps)
+
+
+def _search_positions(steps: int) -> Iterator[Totals]:
+    return runs.search_many(kernels.position_search(), world.position_limiter, SEED, steps)
+
+
+def _search_certified(steps: int) -> Iterator[Totals]:
+    return search_certified(SEED, steps)
 
 
 def put_search(
@@ -82,15 +102,14 @@ def put_search(
     progress: Progress,
     what: str,
     unit: str,
-    search: Callable[[], Search],
-    make_limiter: Callable[[Case], Limiter],
     steps: int,
+    found: Iterator[Totals],
 ) -> None:
     """Search for violations; what was found until an interrupt is in the report."""
     told, totals = 0, Totals()
     progress.start(f"{what}, {steps:,} steps of a joint")
     try:
-        for totals in runs.search_many(search(), make_limiter, SEED, steps):
+        for totals in found:
             part = totals.steps * PARTS // steps
             if told < part < PARTS:
                 told = part
@@ -103,11 +122,14 @@ def put_search(
 
 def _put_totals(report: Report, what: str, unit: str, totals: Totals) -> None:
     counts, measures = totals.counts, totals.measures
-    notes = (_SEARCH_NOTE, _told(what, totals), *totals.wrong)
+    counts_distances = bool(math.isfinite(measures[world.CLEAREST]))
+    notes = [_SEARCH_NOTE, _told(what, totals), *totals.wrong]
+    if counts_distances:
+        notes.append(_CERTIFIED_NOTE)
 
     def put(name: str, of: str, value: float, goal: Goal | None = None) -> None:
         report.put(
-            Comparison(what=f"{what}: {name}", unit=of, ours=[value], goal=goal, notes=notes)
+            Comparison(what=f"{what}: {name}", unit=of, ours=[value], goal=goal, notes=tuple(notes))
         )
 
     changed = max(1, int(counts[world.CHANGED]))
@@ -115,6 +137,8 @@ def _put_totals(report: Report, what: str, unit: str, totals: Totals) -> None:
     put("violations beyond 1e-9", "joint steps", totals.violations, NONE)
     put("infeasible", "cycles", totals.infeasible, NONE)
     put("closest approach to a bound", "nrad", measures[world.NEAREST] * 1e9)
+    if counts_distances:
+        put("closest approach to a clearance", "mm", measures[world.CLEAREST] * 1e3)
     put("mean change of an unsafe command", unit, measures[world.CHANGE] / changed)
     put("share of commands changed", "%", 100.0 * changed / totals.steps)
     put("rate", "joint steps/s", totals.steps / totals.wall_s)
@@ -128,6 +152,8 @@ def _told(what: str, totals: Totals) -> str:
         "too high an acceleration": world.TOO_HARD,
         "safe but changed": world.NOT_PASSED,
         "not at rest": world.NOT_AT_REST,
+        "too high a jerk": world.TOO_JERKY,
+        "nearer than the clearance": world.TOO_CLOSE,
     }
     found = ", ".join(f"{name} {counts[kind]:,}" for name, kind in kinds.items())
     return (

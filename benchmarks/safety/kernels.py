@@ -12,10 +12,11 @@ import inspect
 from collections.abc import Callable
 
 import numba
+import numpy as np
 
 from benchmarks.safety import compared, peers, plant, search, wishes, world
 from benchmarks.safety.plant import Array, Bits
-from benchmarks.safety.world import Counts, Limiter
+from benchmarks.safety.world import Arm, Counts, Limiter
 from sinew_core.safety import equations, position_equations, twin
 
 Search = Callable[[Limiter, int, int, Bits, Counts, Array], None]
@@ -78,4 +79,71 @@ def comparison() -> Compare:
         compared.compare(which, limiter, n_arms, periods, wanted, chance, counts, measures)
 
     kernel: Compare = numba.njit(cache=True, nogil=True)(compare)
+    return kernel
+
+
+@functools.cache
+def begin_at() -> Callable[[Bits, Limiter, Arm, Array], None]:
+    """Compile the start of an arm at rest at a posture (n,), its measured one in the arm."""
+    sources = _hash_of_sources()
+
+    def begin(rng: Bits, limiter: Limiter, arm: Arm, posture: Array) -> None:
+        sources  # noqa: B018 - see above
+        search.begin(rng, limiter, arm)
+        arm.plant[plant.X] = posture
+        search.sense(rng, limiter, arm, 0, 0, False)
+
+    kernel: Callable[[Bits, Limiter, Arm, Array], None]
+    kernel = numba.njit(cache=True, nogil=True)(begin)
+    return kernel
+
+
+@functools.cache
+def sense_and_ask() -> Callable[[Bits, Limiter, Arm, int, bool], None]:
+    """Compile the measurements and wishes of period `k`."""
+    sources = _hash_of_sources()
+
+    def ask(rng: Bits, limiter: Limiter, arm: Arm, k: int, lossy: bool) -> None:
+        sources  # noqa: B018 - see above
+        search.sense(rng, limiter, arm, k % len(arm.past), k, lossy)
+        search.ask_velocities(rng, limiter, arm)
+
+    kernel: Callable[[Bits, Limiter, Arm, int, bool], None]
+    kernel = numba.njit(cache=True, nogil=True)(ask)
+    return kernel
+
+
+@functools.cache
+def check_and_move() -> Callable[[Bits, Limiter, Arm, int, Counts, Array], None]:
+    """Compile the checks of velocity commands and the motion of the drives up to period `k`."""
+    sources = _hash_of_sources()
+
+    def advance(
+        rng: Bits, limiter: Limiter, arm: Arm, k: int, counts: Counts, measures: Array
+    ) -> None:
+        sources  # noqa: B018 - see above
+        search.check_velocities(limiter, arm, counts, measures)
+        search.move_all(rng, limiter, arm, k % len(arm.past), counts, measures)
+
+    kernel: Callable[[Bits, Limiter, Arm, int, Counts, Array], None]
+    kernel = numba.njit(cache=True, nogil=True)(advance)
+    return kernel
+
+
+@functools.cache
+def posture_between() -> Callable[[Limiter, Arm, int, float], Array]:
+    """Compile the true posture (n,) rad after a part of the period up to `k`."""
+    sources = _hash_of_sources()
+
+    def between(limiter: Limiter, arm: Arm, k: int, part: float) -> Array:
+        sources  # noqa: B018 - see above
+        posture = np.empty(len(arm.out))
+        newest = k % len(arm.past)
+        for j in range(len(posture)):
+            age = 1.0 - part
+            posture[j] = plant.measure(limiter.drive, arm.plant, arm.past, newest, j, age, 0.0)
+        return posture
+
+    kernel: Callable[[Limiter, Arm, int, float], Array]
+    kernel = numba.njit(cache=True, nogil=True)(between)
     return kernel

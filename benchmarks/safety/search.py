@@ -138,6 +138,15 @@ def drive_on(
 
 
 @register_jitable
+def check_velocities(limiter: Limiter, arm: Arm, counts: Counts, measures: Array) -> None:
+    """Count what is wrong with the commands `arm.out`, after `arm.before`."""
+    rounding = TOLERANCE * limiter.drive[PERIOD]
+    for j in range(len(arm.out)):
+        check_passing(arm, j, counts, measures)
+        check_motion(limiter, j, arm.before[j], arm.out[j], rounding, counts)
+
+
+@register_jitable
 def step_velocity(
     limiter: Limiter, arm: Arm, head: int, fresh: bool, counts: Counts, measures: Array
 ) -> int:
@@ -157,10 +166,7 @@ def step_velocity(
         arm.causes,
     )
     counts[STEPS] += len(arm.out)
-    rounding = TOLERANCE * limiter.drive[PERIOD]
-    for j in range(len(arm.out)):
-        check_passing(arm, j, counts, measures)
-        check_motion(limiter, j, arm.before[j], arm.out[j], rounding, counts)
+    check_velocities(limiter, arm, counts, measures)
     return fault
 
 

@@ -30,12 +30,15 @@ Counts = npt.NDArray[np.int64]
     CHANGED,
     SAFE,
     OUTSIDE,
+    TOO_JERKY,
+    TOO_CLOSE,
     N_COUNTS,
-) = range(13)
-VIOLATIONS = (OUT_OF_RANGE, TOO_FAST, TOO_HARD, NOT_PASSED, NOT_AT_REST)
+) = range(15)
+VIOLATIONS = (OUT_OF_RANGE, TOO_FAST, TOO_HARD, NOT_PASSED, NOT_AT_REST, TOO_JERKY, TOO_CLOSE)
 # Entries of `measures`: least distance to what must hold (rad), greatest overshoot of a position
-# limit (rad), and the sums of |sent - asked| (rad/s) of unsafe and of safe commands.
-NEAREST, OVERSHOOT, CHANGE, LOST, N_MEASURES = range(5)
+# limit (rad), the sums of |sent - asked| (rad/s) of unsafe and of safe commands, and the least
+# distance beyond the clearance of two parts (m).
+NEAREST, OVERSHOOT, CHANGE, LOST, CLEAREST, N_MEASURES = range(6)
 # Rows of `bounds` (4, n): what must hold.
 LEAST, GREATEST, SPEED, ACCELERATION = range(4)
 
@@ -132,17 +135,17 @@ def make_arm(limiter: Limiter) -> Arm:
 def new_totals() -> tuple[Counts, Array]:
     """Return counts and measures of nothing."""
     measures = np.zeros(N_MEASURES)
-    measures[NEAREST] = np.inf
+    measures[[NEAREST, CLEAREST]] = np.inf
     return np.zeros(N_COUNTS, dtype=np.int64), measures
 
 
 def add_totals(counts: Counts, measures: Array, more: Counts, other: Array) -> None:
     """Add the totals `more` and `other` to the first ones."""
-    nearest = min(measures[NEAREST], other[NEAREST])
+    least = np.minimum(measures, other)[[NEAREST, CLEAREST]]
     overshoot = max(measures[OVERSHOOT], other[OVERSHOOT])
     counts += more
     measures += other
-    measures[NEAREST], measures[OVERSHOOT] = nearest, overshoot
+    measures[[NEAREST, CLEAREST]], measures[OVERSHOOT] = least, overshoot
 
 
 @register_jitable
