@@ -51,13 +51,13 @@ def _random_limits(rng: np.random.Generator) -> JointLimits:
     n = 7
     centre, half = rng.uniform(-2.0, 2.0, n), 10.0 ** rng.uniform(-0.5, 0.5, n)
     return JointLimits(
-        position_lower_rad=(centre - half).tolist(),
-        position_upper_rad=(centre + half).tolist(),
-        velocity_rad_s=(10.0 ** rng.uniform(-0.7, 0.8, n)).tolist(),
-        acceleration_rad_s2=(10.0 ** rng.uniform(0.0, 2.0, n)).tolist(),
-        jerk_rad_s3=[1e4] * n,
-        effort_nm=[10.0] * n,
-        effort_rate_nm_s=[1e3] * n,
+        position_lower_rad=centre - half,
+        position_upper_rad=centre + half,
+        velocity_rad_s=10.0 ** rng.uniform(-0.7, 0.8, n),
+        acceleration_rad_s2=10.0 ** rng.uniform(0.0, 2.0, n),
+        jerk_rad_s3=np.full(n, 1e4),
+        effort_nm=np.full(n, 10.0),
+        effort_rate_nm_s=np.full(n, 1e3),
     )
 
 
@@ -65,7 +65,11 @@ def _draw(rng: np.random.Generator, period_s: float) -> SafetyParameters:
     """Draw assumptions; each is none, the default, an extreme, or anything between."""
 
     def choose(*values: float) -> float:
-        return float(rng.choice(values)) if rng.random() < 0.7 else float(rng.uniform(*values[::3]))
+        return (
+            float(rng.choice(values))
+            if rng.random() < 0.7
+            else float(rng.uniform(values[0], values[-1]))
+        )
 
     noise = choose(0.0, 1e-4, 1e-3, 1e-2)
     drift = float(rng.choice([0.0, 0.0, 0.002, 0.005, 0.01]))

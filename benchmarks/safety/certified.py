@@ -20,9 +20,9 @@ import numpy as np
 
 from benchmarks.safety import kernels, plant, world
 from benchmarks.safety.cases import ROBOTS, Case, draw_case
-from benchmarks.safety.plant import Array, Bits
+from benchmarks.safety.plant import Array, Bits, Counts
 from benchmarks.safety.runs import Totals, generator
-from benchmarks.safety.world import Arm, Counts, Limiter
+from benchmarks.safety.world import Arm, Limiter
 from sinew_core.collision import CollisionModel
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety import equations as eq

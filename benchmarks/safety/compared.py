@@ -14,6 +14,7 @@ from benchmarks.safety.plant import (
     RAMP,
     Array,
     Bits,
+    Counts,
     V,
     X,
     draw_drive,
@@ -37,9 +38,10 @@ from benchmarks.safety.world import (
     TOLERANCE,
     UNSAFE,
     Arm,
-    Counts,
     Limiter,
     make_arm,
+    reset_arm,
+    step_arm,
 )
 from sinew_core.safety import equations as eq
 from sinew_core.safety.parameters import SafetyParameters
@@ -83,7 +85,7 @@ def is_safe(limiter: Limiter, arm: Arm, j: int, asked: float) -> bool:
     pending = max(0.5 * arm.plant[RAMP, j] * period * side * v, 0.0)
     stop = eq.stopping_distance(abs(asked), joints[eq.DECELERATION, j], period, 0.0)
     limit = limiter.bounds[GREATEST, j] if side > 0.0 else -limiter.bounds[LEAST, j]
-    return limiter.model[eq.GAIN] * (pending + stop) <= limit - side * arm.plant[X, j]
+    return bool(limiter.model[eq.GAIN] * (pending + stop) <= limit - side * arm.plant[X, j])
 
 
 @register_jitable
@@ -117,7 +119,7 @@ def send(which: int, limiter: Limiter, arm: Arm, head: int, fresh: bool) -> None
     if which != OURS:
         limit_as_peer(which, limiter, arm)
         return
-    eq.step_arm(
+    step_arm(
         limiter.joints,
         limiter.model,
         arm.state,
@@ -205,7 +207,7 @@ def compare(
         for k in range(periods):
             sense(chance, limiter, arm, newest, k, False)
             if k == 0:
-                eq.reset_arm(limiter.model, arm.state, arm.history, arm.measured, arm.out)
+                reset_arm(limiter.model, arm.state, arm.history, arm.measured, arm.out)
             ask_within_speed(wanted, limiter, arm)
             send(which, limiter, arm, head, k > 0)
             head, newest = (head + 1) % len(arm.history), (newest + 1) % len(arm.past)

@@ -15,8 +15,8 @@ import numba
 import numpy as np
 
 from benchmarks.safety import compared, peers, plant, search, wishes, world
-from benchmarks.safety.plant import Array, Bits
-from benchmarks.safety.world import Arm, Counts, Limiter
+from benchmarks.safety.plant import Array, Bits, Counts
+from benchmarks.safety.world import Arm, Limiter
 from sinew_core.safety import equations, position_equations, twin
 
 Search = Callable[[Limiter, int, int, Bits, Counts, Array], None]

@@ -56,13 +56,13 @@ def _send_as_peer(which: int, q: float, v: float) -> float:
 
 def _joint() -> JointLimits:
     return JointLimits(
-        position_lower_rad=[-UPPER_RAD],
-        position_upper_rad=[UPPER_RAD],
-        velocity_rad_s=[SPEED_RAD_S],
-        acceleration_rad_s2=[ACCELERATION_RAD_S2],
-        jerk_rad_s3=[1e4],
-        effort_nm=[87.0],
-        effort_rate_nm_s=[1e3],
+        position_lower_rad=np.array([-UPPER_RAD]),
+        position_upper_rad=np.array([UPPER_RAD]),
+        velocity_rad_s=np.array([SPEED_RAD_S]),
+        acceleration_rad_s2=np.array([ACCELERATION_RAD_S2]),
+        jerk_rad_s3=np.array([1e4]),
+        effort_nm=np.array([87.0]),
+        effort_rate_nm_s=np.array([1e3]),
     )
 
 

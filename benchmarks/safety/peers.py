@@ -16,9 +16,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from numba.extending import register_jitable
+
+from benchmarks.safety.plant import Array
 
 SERVO_MARGIN_RAD = 0.1
 """`joint_limit_margins` of servo_parameters.yaml by default."""
@@ -57,7 +57,7 @@ def saturation(
 
 
 @register_jitable
-def speed_factor(asked: Sequence[float], speeds: Sequence[float]) -> float:
+def speed_factor(asked: Array, speeds: Array) -> float:
     """Return by what MoveIt Servo scales all joints, so that each keeps its speed limit."""
     factor = 1.0
     for j in range(len(asked)):

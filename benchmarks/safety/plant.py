@@ -7,8 +7,6 @@ decides is an argument of `move` and `measure`; `draw_*` make it.
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence, Sequence
-
 import numpy as np
 import numpy.typing as npt
 from numba.extending import register_jitable
@@ -17,7 +15,7 @@ from sinew_core.safety.parameters import SafetyParameters
 
 Array = npt.NDArray[np.float64]
 Bits = npt.NDArray[np.uint64]
-Rows = Sequence[MutableSequence[float]]
+Counts = npt.NDArray[np.int64]
 
 # Entries of `drive`: what a drive of the declared kind may do.
 PERIOD, NOISE, DRIFT, GAIN_ERROR, JITTER, LATENCY, DEAD_TIME, LONGEST_RAMP = range(8)
@@ -82,9 +80,9 @@ def inside(
 
 @register_jitable
 def move(
-    drive: Sequence[float],
-    plant: Rows,
-    past: Sequence[Rows],
+    drive: Array,
+    plant: Array,
+    past: Array,
     newest: int,
     j: int,
     command: float,
@@ -117,9 +115,9 @@ def move(
 
 @register_jitable
 def measure(
-    drive: Sequence[float],
-    plant: Rows,
-    past: Sequence[Rows],
+    drive: Array,
+    plant: Array,
+    past: Array,
     newest: int,
     j: int,
     age: float,
@@ -127,7 +125,7 @@ def measure(
 ) -> float:
     """Return the position of joint `j` an `age` of periods ago, plus `noise` in rad."""
     if age <= 0.0:
-        return plant[X][j] + noise
+        return float(plant[X][j] + noise)
     back = int(age)
     part = 1.0 - (age - back)
     if part == 1.0:
@@ -146,19 +144,19 @@ def measure(
 
 
 @register_jitable
-def draw_end(rng: Bits, plant: Rows, j: int) -> float:
+def draw_end(rng: Bits, plant: Array, j: int) -> float:
     """Return 0, or the end of jitter and gain for the next period; the sign of errors may flip."""
     if uniform(rng) < 0.1:
         plant[SIGN][j] = -plant[SIGN][j]
     kind = int(4.0 * uniform(rng))
     if kind == 0:
         return 0.0
-    return -plant[SIGN][j] if kind == 1 else plant[SIGN][j]
+    return float(-plant[SIGN][j] if kind == 1 else plant[SIGN][j])
 
 
 @register_jitable
 def draw_measurement(
-    rng: Bits, drive: Sequence[float], plant: Rows, j: int, elapsed: int
+    rng: Bits, drive: Array, plant: Array, j: int, elapsed: int
 ) -> tuple[float, float]:
     """Return age and noise of a measurement, mostly at their ends."""
     kind = int(3.0 * uniform(rng))
@@ -172,7 +170,7 @@ def draw_measurement(
 
 
 @register_jitable
-def draw_drive(rng: Bits, drive: Sequence[float], plant: Rows, j: int, position: float) -> None:
+def draw_drive(rng: Bits, drive: Array, plant: Array, j: int, position: float) -> None:
     """Put joint `j` at rest at a position, with a ramp and a sign of the errors."""
     kind = int(3.0 * uniform(rng))
     ramp = float(kind) if kind < 2 else uniform(rng)

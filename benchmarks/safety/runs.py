@@ -15,8 +15,8 @@ import numpy as np
 from benchmarks.safety import compared, world
 from benchmarks.safety.cases import ROBOTS, Case, draw_case
 from benchmarks.safety.kernels import Search, comparison
-from benchmarks.safety.plant import Array, Bits
-from benchmarks.safety.world import Counts, Limiter
+from benchmarks.safety.plant import Array, Bits, Counts
+from benchmarks.safety.world import Limiter
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.parameters import SafetyParameters
 
@@ -62,7 +62,7 @@ class Totals:
 
 def generator(*seed: int) -> Bits:
     """Return the state of a compiled generator."""
-    return np.random.SeedSequence(seed).generate_state(1, np.uint64)
+    return np.array(np.random.SeedSequence(seed).generate_state(1, np.uint64), dtype=np.uint64)
 
 
 def search_case(

@@ -25,6 +25,7 @@ from benchmarks.safety.plant import (
     START,
     Array,
     Bits,
+    Counts,
     V,
     X,
     draw_drive,
@@ -42,19 +43,18 @@ from benchmarks.safety.world import (
     STEPS,
     TOLERANCE,
     Arm,
-    Counts,
     Limiter,
     check_fault,
     check_motion,
     check_passing,
     check_range,
     make_arm,
+    reset_arm,
+    reset_positions,
+    step_arm,
+    step_positions,
 )
 from sinew_core.safety import equations as eq
-from sinew_core.safety import position_equations as peq
-
-register_jitable(eq.reset_arm)
-register_jitable(peq.reset_positions)
 
 LOSSY_PERIODS = 20
 """Measurements get lost in every second span of as many periods."""
@@ -68,7 +68,7 @@ def place(rng: Bits, limiter: Limiter, j: int) -> float:
     near = 2.1 * drive[NOISE] + 2.0 * drive[DRIFT] * drive[PERIOD] * (drive[LATENCY] + 1.0)
     chance = uniform(rng)
     near = min(near + 0.2 * chance * chance * (high - low), 0.5 * (high - low))
-    return low + near if uniform(rng) < 0.5 else high - near
+    return float(low + near if uniform(rng) < 0.5 else high - near)
 
 
 @register_jitable
@@ -152,7 +152,7 @@ def step_velocity(
 ) -> int:
     """Run one cycle of the velocity filter and check what it sends; return the fault."""
     arm.before[:] = arm.out
-    fault = eq.step_arm(
+    fault = step_arm(
         limiter.joints,
         limiter.model,
         arm.state,
@@ -206,7 +206,7 @@ def search_velocities(
     arm = make_arm(limiter)
     for _ in range(n_arms):
         begin(rng, limiter, arm)
-        eq.reset_arm(limiter.model, arm.state, arm.history, arm.measured, arm.out)
+        reset_arm(limiter.model, arm.state, arm.history, arm.measured, arm.out)
         head = newest = 0
         lost = False
         for k in range(periods):
@@ -276,7 +276,7 @@ def step_reference(
     """Run one cycle of the position filter and check what it sends; return the fault."""
     period = limiter.drive[PERIOD]
     arm.before[:] = arm.state[eq.COMMAND]
-    fault = peq.step_positions(
+    fault = step_positions(
         limiter.joints,
         limiter.model,
         arm.state,
@@ -310,7 +310,7 @@ def search_positions(
         begin(rng, limiter, arm)
         arm.out[:] = arm.plant[X]
         arm.desired[:] = arm.out
-        peq.reset_positions(arm.state, arm.history, arm.out)
+        reset_positions(arm.state, arm.history, arm.out)
         arm.past[:, START] = arm.out
         head, lost = 0, False
         for k in range(periods):

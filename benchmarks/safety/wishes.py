@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import MutableSequence
 
 from numba.extending import register_jitable
 
-from benchmarks.safety.plant import Bits, uniform
+from benchmarks.safety.plant import Array, Bits, Counts, uniform
 from sinew_core.safety import equations as eq
 
 PUSH, TURN, CHASE, REACH, NOISE, CREEP, STILL = range(7)
@@ -21,9 +20,7 @@ NOT_FINITE = 1.0 / 400.0
 
 
 @register_jitable
-def draw_mode(
-    rng: Bits, modes: MutableSequence[int], sides: MutableSequence[float], j: int
-) -> None:
+def draw_mode(rng: Bits, modes: Counts, sides: Array, j: int) -> None:
     """Choose what joint `j` will wish for, and on which side."""
     modes[j] = int(MODES * uniform(rng))
     sides[j] = -1.0 if uniform(rng) < 0.5 else 1.0
@@ -32,8 +29,8 @@ def draw_mode(
 @register_jitable
 def wish_velocity(
     rng: Bits,
-    modes: MutableSequence[int],
-    sides: MutableSequence[float],
+    modes: Counts,
+    sides: Array,
     j: int,
     speed: float,
     deceleration: float,
@@ -54,7 +51,7 @@ def wish_velocity(
         mode == TURN and cause == eq.BY_POSITION and chance < 0.3
     ):
         sides[j] = -sides[j]
-    side = sides[j]
+    side = float(sides[j])
     if mode in (PUSH, TURN):
         return 3.0 * side * speed
     if mode == NOISE:
@@ -72,8 +69,8 @@ def wish_velocity(
 @register_jitable
 def wish_position(
     rng: Bits,
-    modes: MutableSequence[int],
-    sides: MutableSequence[float],
+    modes: Counts,
+    sides: Array,
     j: int,
     previous: float,
     position: float,
@@ -94,7 +91,7 @@ def wish_position(
             return lower + chance * (upper - lower)
         if modes[j] in (PUSH, TURN):
             return upper + 10.0 * chance if sides[j] > 0.0 else lower - 10.0 * chance
-    mode, side = modes[j], sides[j]
+    mode, side = modes[j], float(sides[j])
     chance = uniform(rng)
     if mode == TURN and chance < 0.05:
         sides[j] = -side

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba.extending import register_jitable
 
 from benchmarks.safety.cases import Case
-from benchmarks.safety.plant import LATENCY, PERIOD, Array, drive_constants
+from benchmarks.safety.plant import LATENCY, PERIOD, Array, Counts, drive_constants
 from sinew_core.safety import equations as eq
+from sinew_core.safety import position_equations as peq
 from sinew_core.safety.constants import filter_constants, position_constants
 from sinew_core.safety.parameters import SafetyParameters
 
-Counts = npt.NDArray[np.int64]
+# The filter's equations, which take rows of any kind; numba compiles them over arrays.
+step_arm: Callable[..., int] = eq.step_arm
+step_positions: Callable[..., int] = peq.step_positions
+reset_arm: Callable[..., None] = register_jitable(eq.reset_arm)
+reset_positions: Callable[..., None] = register_jitable(peq.reset_positions)
 
 # Entries of `counts`. A step is a step of one joint.
 (

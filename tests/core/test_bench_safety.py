@@ -211,8 +211,8 @@ def test_ros2_controls_joint_limits(asked, position, previous, sent):
 
 def test_moveit_servo_scales_all_joints_until_the_fastest_keeps_its_limit():
     # 3 rad/s of 2, and 1 of 4: the factor of both is 2 / 3.
-    assert peers.speed_factor([3.0, -1.0], [2.0, 4.0]) == pytest.approx(2 / 3)
-    assert peers.speed_factor([1.0, -1.0], [2.0, 4.0]) == 1.0
+    assert peers.speed_factor(np.array([3.0, -1.0]), np.array([2.0, 4.0])) == pytest.approx(2 / 3)
+    assert peers.speed_factor(np.array([1.0, -1.0]), np.array([2.0, 4.0])) == 1.0
 
 
 @pytest.mark.parametrize(
