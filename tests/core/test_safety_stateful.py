@@ -120,9 +120,9 @@ class PositionHistory(RuleBasedStateMachine):
     def push(self, side, periods):
         self.run(side, periods)
 
-    @rule(target=st.floats(-0.12, 0.12), periods=st.integers(1, 6))
-    def ask(self, target, periods):
-        self.run(target, periods)
+    @rule(position=st.floats(-0.12, 0.12), periods=st.integers(1, 6))
+    def ask(self, position, periods):
+        self.run(position, periods)
 
     @rule(bits=any_float)
     def ask_for_any_bits(self, bits):
