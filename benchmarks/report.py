@@ -47,6 +47,7 @@ class Report:
             "options": dict(options),
         }
         self._comparisons: dict[str, Comparison] = {}
+        self._figures: list[tuple[Figure, str]] = []
         self._complete = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -66,6 +67,11 @@ class Report:
         """Add a comparison, or replace the one of the same measurement by one with more samples."""
         self._comparisons[comparison.what] = comparison
         self._write()
+
+    def draw(self, name: str, figure: Figure, caption: str) -> None:
+        """Show a figure on the page, and keep it as NAME.png."""
+        self._figures.append((figure, caption))
+        figure.savefig(self.folder / f"{name}.png", dpi=150)
 
     def finish(self, *, complete: bool) -> None:
         """Write the page; `complete` says whether every measurement was taken."""
@@ -96,13 +102,17 @@ class Report:
         for c in self.comparisons:
             if c.goal is not None:
                 shown = c.cells()
-                page.verdict(f"{c.what}: {shown[4]}, goal {shown[5]}", good=bool(c.met()))
+                judged = shown[4] if c.peer else f"{shown[1]} {c.unit}"
+                page.verdict(f"{c.what}: {judged}, goal {shown[5]}", good=bool(c.met()))
         page.section("Medians")
         page.table(HEADER, [c.cells() for c in self.comparisons])
         for note in dict.fromkeys(note for c in self.comparisons for note in c.notes):
             page.text(note)
-        if self._comparisons:
-            page.figure(samples_figure(self.comparisons), "every sample; the bar is the median")
+        for figure, caption in self._figures:
+            page.figure(figure, caption)
+        sampled = [c for c in self.comparisons if len(c.ours) > 1 or len(c.peer) > 1]
+        if sampled:
+            page.figure(samples_figure(sampled), "every sample; the bar is the median")
         page.section("Machine")
         page.table(("", ""), list(self._facts.items()))
         return page.html()

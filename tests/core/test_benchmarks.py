@@ -3,6 +3,7 @@ import json
 import gymnasium
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from benchmarks.__main__ import main
 from benchmarks.comparison import Comparison, Goal, alternate, median, significant
@@ -131,6 +132,28 @@ def test_one_unfinished_run_of_ours_fails_the_goal():
 
 
 @pytest.mark.parametrize(
+    ("ours", "goal", "met"),
+    [
+        ([0.0], Goal(bound=0.0, at_most=True), True),
+        ([1.0], Goal(bound=0.0, at_most=True), False),
+        ([3.0, 5.0, 9.0], Goal(bound=5.0), True),
+        ([3.0, None, 9.0], Goal(bound=5.0), False),
+        ([3.0], None, None),
+    ],
+)
+def test_without_a_peer_the_goal_bounds_ours(ours, goal, met):
+    line = comparison(ours=ours, peer=(), goal=goal)
+    assert line.met() is met
+    assert (line.row()["peer"], line.row()["ratio"]) == (None, None)
+    assert (line.cells()[2], line.cells()[4]) == ("-", "-")
+
+
+def test_there_is_no_ratio_to_zero():
+    assert comparison(ours=[2.0], peer=[0.0]).row()["ratio"] is None
+    assert comparison(ours=[0.0], peer=[2.0]).ratio() == 0.0
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [(0.0, "0.00"), (0.01234, "0.0123"), (9.876, "9.88"), (123.4, "123"), (12345.6, "12,346")],
 )
@@ -174,9 +197,19 @@ def test_the_page_shows_goals_samples_and_machine(tmp_path):
     report = report_in(tmp_path)
     report.put(comparison(goal=Goal(bound=5.0), notes=("how it was measured",)))
     report.put(comparison(what="time", unit="s", peer=[None], limit=9.0, speed_up=True))
+    report.put(comparison(what="faults", unit="violations", ours=[0.0], peer=()))
+    report.draw("way", Figure(figsize=(1, 1)), "the way it went")
     report.finish(complete=True)
+    assert (tmp_path / "way.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "report.html").read_text()
-    for text in ("≥ 5", "how it was measured", "cores", "data:image/png", "not reached in 9"):
+    for text in (
+        "≥ 5",
+        "how it was measured",
+        "cores",
+        "data:image/png",
+        "not reached in 9",
+        "went",
+    ):
         assert text in page
     assert "interrupted" not in page
 
@@ -203,7 +236,7 @@ def test_help_lists_every_benchmark(capsys):
         main(["--help"])
     assert status.value.code == 0
     shown = capsys.readouterr().out
-    assert all(f"\n  {name} " in shown for name in ("policy", "sim", "reach"))
+    assert all(f"\n  {name} " in shown for name in ("policy", "sim", "safety", "reach"))
 
 
 def test_ten_failures_of_200_are_allowed_and_eleven_are_not():

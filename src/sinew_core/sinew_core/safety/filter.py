@@ -29,6 +29,11 @@ class Cause(enum.IntEnum):
     ACCELERATION = eq.BY_ACCELERATION
     BRAKE = eq.BY_BRAKE  # braking replaced the desired command
     RECOVERY = eq.BY_RECOVERY  # outside the limits: inward, slowly
+    JERK = eq.BY_JERK
+    SELF_COLLISION = eq.BY_SELF_COLLISION
+    FLOOR = eq.BY_FLOOR
+    WORKSPACE = eq.BY_WORKSPACE
+    FORBIDDEN = eq.BY_FORBIDDEN
     EFFORT = 20  # the level of an effort
     EFFORT_RATE = 21  # its change in a period
 
