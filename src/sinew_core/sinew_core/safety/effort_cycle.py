@@ -219,23 +219,11 @@ def reset_effort(
 
 
 def step_effort(
-    joints: Sequence[Row],
-    model: Row,
-    chain: Row,
-    bodies: Row,
-    gravity: Row,
-    state: Rows,
-    vectors: Rows,
-    matrices: Rows,
-    codes: Sequence[MutableSequence[int]],
-    desired: Row,
-    position: Row,
-    velocity: Row,
-    fresh: bool,
-    brake: bool,
-    out: MutableSequence[float],
-    causes: MutableSequence[int],
-) -> int:
+    joints: Sequence[Row], model: Row, chain: Row, bodies: Row, gravity: Row, state: Rows,
+    vectors: Rows, matrices: Rows, codes: Sequence[MutableSequence[int]], desired: Row,
+    position: Row, velocity: Row, fresh: bool, brake: bool, out: MutableSequence[float], causes:
+    MutableSequence[int],
+) -> int:  # fmt: skip
     """Run one cycle of one arm; rows as `effort_equations` and `closest_effort` index them.
 
     `position` and `velocity` (n,) count if `fresh` and where finite. Writes `out` N m and `causes`
@@ -272,45 +260,20 @@ def step_effort(
 
 
 def step_effort_arms(
-    joints: Sequence[Row],
-    model: Row,
-    chain: Row,
-    bodies: Row,
-    gravity: Row,
-    states: Sequence[Rows],
-    vectors: Rows,
-    matrices: Rows,
-    codes: Sequence[MutableSequence[int]],
-    desired: Sequence[Row],
-    positions: Sequence[Row],
-    velocities: Sequence[Row],
-    fresh: bool,
-    out: Rows,
-    causes: Sequence[MutableSequence[int]],
-    interventions: Sequence[MutableSequence[int]],
-    faults: MutableSequence[int],
-) -> None:
+    joints: Sequence[Row], model: Row, chain: Row, bodies: Row, gravity: Row, states:
+    Sequence[Rows], vectors: Rows, matrices: Rows, codes: Sequence[MutableSequence[int]],
+    desired: Sequence[Row], positions: Sequence[Row], velocities: Sequence[Row], fresh: bool,
+    out: Rows, causes: Sequence[MutableSequence[int]], interventions:
+    Sequence[MutableSequence[int]], faults: MutableSequence[int],
+) -> None:  # fmt: skip
     """Run one cycle of many arms, as `equations.step_arms`."""
     for arm in range(len(states)):
         latched = faults[arm] == OBSERVER_EMPTY
         fault = step_effort(
-            joints,
-            model,
-            chain,
-            bodies,
-            gravity,
-            states[arm],
-            vectors,
-            matrices,
-            codes,
-            desired[arm],
-            positions[arm],
-            velocities[arm],
-            fresh,
-            latched,
-            out[arm],
+            joints, model, chain, bodies, gravity, states[arm], vectors, matrices, codes,
+            desired[arm], positions[arm], velocities[arm], fresh, latched, out[arm],
             causes[arm],
-        )
+        )  # fmt: skip
         faults[arm] = OBSERVER_EMPTY if latched else fault
         for j in range(len(desired[arm])):
             if causes[arm][j] != NO_CAUSE:

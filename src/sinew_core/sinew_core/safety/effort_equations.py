@@ -25,10 +25,12 @@ interpolates. Departures from Del Prete's bounds:
   -A takes T = 2 / s: the dead time c is longer by T, and A T^2 / 6 is added to the margin.
 - Where the room without T is used up as well, the joint may brake harder than A, up to the whole
   acceleration limit.
-- No bound asks for more than J dt of change against the last effort's acceleration. So the bounds
-  never contradict the rate of change; they can contradict the level of efforts, or, after a start
-  outside the limits, each other. Then the arm brakes: deceleration comes first, and of the efforts
-  that level and rate allow the one next to it is taken (`closest_effort`).
+- An effort is held for a period, so M and h are taken where the arm will be in its middle.
+
+J is what all joints can do at once, against each other: mostly there is more. Where the bounds
+contradict level or rate of the efforts all the same, or each other after a start outside the
+limits, the arm brakes: deceleration comes first, and of the efforts that rate and level allow the
+one next to it is taken (`closest_effort`).
 
 *Braking* decelerates by min(A, U_0(|v|; J)) to rest, and then holds each joint where it came to
 rest with a = k (q_0 - q) - d v through the inverse dynamics. For x'' = a held over a period both

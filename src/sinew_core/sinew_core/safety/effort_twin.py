@@ -65,44 +65,18 @@ def _effort_kernel() -> Kernel:
     sources = hashlib.sha256(text.encode()).hexdigest()
 
     def step_effort_arms(
-        joints: Sequence[eq.Row],
-        model: eq.Row,
-        chain: eq.Row,
-        bodies: eq.Row,
-        gravity: eq.Row,
-        states: Sequence[eq.Rows],
-        vectors: eq.Rows,
-        matrices: eq.Rows,
-        codes: Sequence[MutableSequence[int]],
-        desired: Sequence[eq.Row],
-        positions: Sequence[eq.Row],
-        velocities: Sequence[eq.Row],
-        fresh: bool,
-        out: eq.Rows,
-        causes: Sequence[MutableSequence[int]],
-        interventions: Sequence[MutableSequence[int]],
-        faults: MutableSequence[int],
-    ) -> None:
+        joints: Sequence[eq.Row], model: eq.Row, chain: eq.Row, bodies: eq.Row, gravity: eq.Row,
+        states: Sequence[eq.Rows], vectors: eq.Rows, matrices: eq.Rows, codes:
+        Sequence[MutableSequence[int]], desired: Sequence[eq.Row], positions: Sequence[eq.Row],
+        velocities: Sequence[eq.Row], fresh: bool, out: eq.Rows, causes:
+        Sequence[MutableSequence[int]], interventions: Sequence[MutableSequence[int]], faults:
+        MutableSequence[int],
+    ) -> None:  # fmt: skip
         sources  # noqa: B018 - see above
         effort_cycle.step_effort_arms(
-            joints,
-            model,
-            chain,
-            bodies,
-            gravity,
-            states,
-            vectors,
-            matrices,
-            codes,
-            desired,
-            positions,
-            velocities,
-            fresh,
-            out,
-            causes,
-            interventions,
-            faults,
-        )
+            joints, model, chain, bodies, gravity, states, vectors, matrices, codes, desired,
+            positions, velocities, fresh, out, causes, interventions, faults,
+        )  # fmt: skip
 
     kernel: Kernel = numba.njit(_SIGNATURE, cache=True, nogil=True)(step_effort_arms)
     return kernel
