@@ -20,11 +20,20 @@ PART = {
 
 
 @pytest.mark.parametrize(
-    ("total", "parts", "sizes"),
-    [(200, 2, [100, 100]), (5, 2, [3, 2]), (1, 2, [1]), (0, 2, []), (7, 3, [3, 2, 2])],
+    ("total", "parts", "ahead", "sizes"),
+    [
+        (200, 2, 0, [100, 100]),
+        (5, 2, 0, [3, 2]),
+        (7, 3, 0, [3, 2, 2]),
+        (7, 1, 0, [7]),
+        (0, 2, 0, [0, 0]),
+        (200, 2, 45, [78, 122]),  # 78 + 45 against 122
+        (20, 2, 45, [0, 20]),
+        (7, 1, 45, [7]),
+    ],
 )
-def test_episodes_are_shared_and_no_share_is_empty(total, parts, sizes):
-    assert shares(total, parts) == sizes
+def test_episodes_are_shared_evenly_with_what_the_first_part_did_before(total, parts, ahead, sizes):
+    assert shares(total, parts, ahead) == sizes
 
 
 @pytest.mark.parametrize(
