@@ -58,3 +58,14 @@ def incompatible_publishers(node: Node, topic: str, subscription: QoSProfile) ->
             sender = f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"
             problems.append(f"QoS of {topic} from {sender} does not fit: {reason}")
     return problems
+
+
+def incompatible_subscribers(node: Node, topic: str, publisher: QoSProfile) -> list[str]:
+    """Return one sentence for each subscriber of `topic` that cannot hear this publisher."""
+    problems = []
+    for subscriber in node.get_subscriptions_info_by_topic(topic):
+        compatibility, reason = qos_check_compatible(publisher, subscriber.qos_profile)
+        if compatibility == QoSCompatibility.ERROR:
+            receiver = f"{subscriber.node_namespace.rstrip('/')}/{subscriber.node_name}"
+            problems.append(f"QoS of {topic} to {receiver} does not fit: {reason}")
+    return problems

@@ -24,7 +24,13 @@ from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import ControllerMessage, JointStateMapper
 from sinew_ros.parameters import Declarations
-from sinew_ros.qos import RELIABLE, controller_command, incompatible_publishers, state_subscription
+from sinew_ros.qos import (
+    RELIABLE,
+    controller_command,
+    incompatible_publishers,
+    incompatible_subscribers,
+    state_subscription,
+)
 from sinew_ros.stamps import period_ns, stamp_ns
 
 # Longer than any arm of the catalogue needs from full speed to rest.
@@ -163,6 +169,11 @@ class SafetyFilter(SinewNode):
                 *incompatible_publishers(self, "policy/command", RELIABLE),
                 *incompatible_publishers(
                     self, "joint_states", state_subscription(lockstep=self._lockstep)
+                ),
+                *incompatible_subscribers(
+                    self,
+                    f"{self._p.controller}/commands",
+                    controller_command(lockstep=self._lockstep),
                 ),
             ]
             if not self._mapper.complete:
