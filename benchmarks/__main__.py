@@ -23,6 +23,7 @@ BENCHMARKS = {
     "policy": ("benchmarks.policy_latency", "one observation to one action, beside torch eager"),
     "sim": ("benchmarks.sim", "environment steps per second, beside panda-gym"),
     "reach": ("benchmarks.reach", "training time to 95 % success, beside Stable-Baselines3"),
+    "faults": ("benchmarks.faults.run", "reactions of the safety filter, beside their bounds"),
 }
 INTERRUPTED = 130
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
@@ -21,7 +22,7 @@ from sinew_ros.qos import RELIABLE
 from sinew_ros.stamps import stamp_ns
 
 COMMANDS = "forward_velocity_controller/commands"
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 _SPIN_S = 0.02
 R = TypeVar("R")
 
@@ -62,6 +63,7 @@ class Observer:
 
     def __init__(self, domain_id: int, states_topic: str) -> None:
         """Join the domain."""
+        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
         rclpy.init(domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)
         self.outputs: list[Output] = []
         self.states: list[Measured] = []

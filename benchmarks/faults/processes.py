@@ -110,6 +110,7 @@ def _environment(folder: Path, domain_id: int) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": "1",
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "ROS_DOMAIN_ID": str(domain_id),
         "ROS_HOME": str(folder / "ros_home"),
         "ROS_LOG_DIR": str(folder / "ros_log"),

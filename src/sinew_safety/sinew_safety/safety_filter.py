@@ -170,11 +170,7 @@ class SafetyFilter(SinewNode):
                 *incompatible_publishers(
                     self, "joint_states", state_subscription(lockstep=self._lockstep)
                 ),
-                *incompatible_subscribers(
-                    self,
-                    f"{self._p.controller}/commands",
-                    controller_command(lockstep=self._lockstep),
-                ),
+                *incompatible_subscribers(self, f"{self._p.controller}/commands"),
             ]
             if not self._mapper.complete:
                 missing = ", ".join(self._mapper.missing)
