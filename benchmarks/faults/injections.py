@@ -26,6 +26,8 @@ CYCLE_MS = 1e3 / RATES.filter_rate_hz
 HOUR_S = 3600.0
 _BATCHES = 60
 _BATCH = 8
+# Longer than the default watchdogs, which lockstep has, and than a driver waits to repeat a state.
+_PAUSE_S = 1.2
 _OPPOSITE = [-v for v in VELOCITY_RAD_S]
 
 
@@ -99,7 +101,7 @@ def freeze_values(rig: Rig) -> Seen:
 
 
 def fuzz(rig: Rig) -> Seen:
-    """Feed malformed commands, and between them valid ones with permuted joints."""
+    """Feed malformed commands, after each few a valid one with permuted joints."""
     rig.driving = False
     fuzzer = Fuzzer(ROBOT.joint_names, "observer", seed=os.getpid())
     since_s = time.monotonic()
@@ -108,8 +110,10 @@ def fuzz(rig: Rig) -> Seen:
     for _ in range(_BATCHES):
         bad = list(islice(fuzzer.malformed(outputs[-1].state_stamp_ns), _BATCH))
         expected.update(cause for _, cause in bad)
-        rig.send_in_sequence([message for message, _ in bad])
-        rig.send_in_sequence([fuzzer.permuted(outputs[-1].state_stamp_ns, VELOCITY_RAD_S)])
+        rig.send_in_sequence(
+            [message for message, _ in bad],
+            lambda stamp_ns: fuzzer.permuted(stamp_ns, VELOCITY_RAD_S),
+        )
     rig.driving = True
     rig.observer.until(lambda: rig.rejections() == expected, f"counters {dict(expected)}")
     return _unmoved(rig, since_s, f"{expected.total()} messages rejected")
@@ -168,8 +172,7 @@ def pause(rig: Rig) -> Seen:
 
 def _pause_process(rig: Rig, process: Process) -> None:
     process.signal(signal.SIGSTOP)
-    w = rig.watchdogs
-    rig.observer.pause(1.5 * max(w.command_timeout_s, w.state_timeout_s))
+    rig.observer.pause(_PAUSE_S)
     rig.wait_for_report()
     if rig.state != "armed":
         raise FaultError(f"{rig.state} during the pause: {rig.report['reason']}")

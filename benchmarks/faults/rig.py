@@ -7,7 +7,7 @@ import itertools
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -242,14 +242,15 @@ class Rig:
             raise FaultError("no output was slower")
         return slower[0]
 
-    def send_for(self, stamp_ns: int, velocity_rad_s: Sequence[float] = VELOCITY_RAD_S) -> None:
-        """Send one valid command that answers the state of this stamp."""
-        self.commands.publish(self.command.fill(stamp_ns, velocity_rad_s))
-
-    def send_in_sequence(self, messages: Sequence[JointTrajectory]) -> None:
+    def send_in_sequence(
+        self,
+        messages: Sequence[JointTrajectory],
+        valid: Callable[[int], JointTrajectory] | None = None,
+    ) -> None:
         """Send messages, then a valid command, and wait until that one is in force.
 
         Then the filter has taken them all: fewer than its queue holds come in the order sent.
+        `valid` makes the command that answers the state of a stamp; by default the steady one.
         """
         assert len(messages) < RELIABLE.depth
         outputs = self.observer.outputs
@@ -258,7 +259,7 @@ class Rig:
         for message in messages:
             self.commands.publish(message)
         stamp = outputs[-1].state_stamp_ns
-        self.send_for(stamp)
+        self.commands.publish((valid or self._steady_command)(stamp))
         self.observer.until(lambda: outputs[-1].command_stamp_ns == stamp, "the valid command")
 
     def at_rest(self) -> bool:
@@ -280,7 +281,10 @@ class Rig:
         self._since_answer += 1
         if self.driving and self._since_answer >= RATES.state_rate_hz // RATES.control_rate_hz:
             self._since_answer = 0
-            self.send_for(self.observer.states[-1].stamp_ns)
+            self.commands.publish(self._steady_command(self.observer.states[-1].stamp_ns))
+
+    def _steady_command(self, stamp_ns: int) -> JointTrajectory:
+        return self.command.fill(stamp_ns, VELOCITY_RAD_S)
 
     def _check(self) -> None:
         for process in self.processes:

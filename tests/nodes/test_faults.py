@@ -13,9 +13,10 @@ from benchmarks.faults.table import FAULTS, run_fault
 
 pytestmark = [pytest.mark.graph, pytest.mark.slow]
 
-# Wide: a busy machine is no fault in these tests.
+# Wide: a busy machine is no fault in these tests. The source answers states, so when they end its
+# commands end too: what is said to be stale has to be the states.
 PATIENT = Watchdogs(
-    command_timeout_s=1.0,
+    command_timeout_s=2.0,
     state_timeout_s=1.0,
     missed_cycles=60,
     driver_watchdog_s=3.0,
