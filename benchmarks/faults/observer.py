@@ -31,6 +31,10 @@ class FaultError(RunError):
     """What was expected did not come."""
 
 
+class NotReadyError(FaultError):
+    """The graph stopped before the fault: the machine is too slow for the watchdogs."""
+
+
 class Output(NamedTuple):
     """What the filter sent."""
 

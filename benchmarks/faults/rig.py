@@ -14,7 +14,7 @@ from types import TracebackType
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from benchmarks.faults.observer import FaultError, Observer, Output
+from benchmarks.faults.observer import FaultError, NotReadyError, Observer, Output
 from benchmarks.faults.processes import Process, end_all, parameter_arguments
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
@@ -212,7 +212,7 @@ class Rig:
     def _steady(self) -> bool:
         last = self.observer.outputs[-STEADY_OUTPUTS:]
         if self.state in ("braking", "latched"):
-            raise FaultError(f"{self.state} before the fault: {self.report['reason']}")
+            raise NotReadyError(f"{self.state} before the fault: {self.report['reason']}")
         measured = self.observer.states[-1].velocity_rad_s
         moving = math.isclose(measured[0], VELOCITY_RAD_S[0], rel_tol=0.03)
         return moving and all(o.velocity_rad_s == VELOCITY_RAD_S for o in last)

@@ -1,7 +1,8 @@
 """How fast the safety filter reacts to faults, beside the bounds that it promises.
 
 Every sample starts a graph of its own at 200 Hz, brings the arm into motion, and injects one fault.
-A sample counts only if state, cause and the arm's rest are as they have to be.
+A sample counts only if state, cause and the arm's rest are as they have to be. Where the machine is
+so busy that a watchdog runs out before the fault, the graph is started again; the report says so.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.bounded import Bounded
 from benchmarks.faults.hog import may_hog
-from benchmarks.faults.observer import FaultError
+from benchmarks.faults.observer import FaultError, NotReadyError
 from benchmarks.faults.table import FAULTS, TABLE, Fault, run_fault
 from benchmarks.options import Options
 from benchmarks.report import Progress, Report
@@ -28,6 +29,9 @@ _OVERLOAD_NOTE = (
     "be missed plus what the filter needs after the overload."
 )
 
+# A busy machine may trip the watchdogs, which are as short as the bounds, before the fault.
+_STARTS = 5
+
 
 def run(report: Report, options: Options) -> None:
     """Repeat every row of the table."""
@@ -39,23 +43,29 @@ def run(report: Report, options: Options) -> None:
         failures: Counter[str] = Counter()
         for _ in range(repeats):
             progress.start(FAULTS[name].what)
-            sample, failure = _measure(FAULTS[name])
+            sample, wrong = _measure(FAULTS[name])
             samples.append(sample)
-            failures.update([failure] if failure else [])
+            failures.update(wrong)
             report.put(_line(FAULTS[name], samples, failures))
     progress.close()
 
 
-def _measure(fault: Fault) -> tuple[float | None, str]:
-    """Return the reaction, or None and why there is none that counts."""
-    with tempfile.TemporaryDirectory(prefix="sinew-faults-") as folder:
-        try:
-            outcome = run_fault(fault, TABLE, Path(folder))
-        except FaultError as error:
-            return None, str(error).splitlines()[0]
-    if outcome.as_expected(fault):
-        return outcome.seen.reaction, ""
-    return None, str(outcome)
+def _measure(fault: Fault) -> tuple[float | None, list[str]]:
+    """Return the reaction, None if there is none that counts, and all that went wrong."""
+    wrong: list[str] = []
+    while len(wrong) < _STARTS:
+        with tempfile.TemporaryDirectory(prefix="sinew-faults-") as folder:
+            try:
+                outcome = run_fault(fault, TABLE, Path(folder))
+            except NotReadyError:
+                wrong.append("started again, as a watchdog ran out before the fault")
+                continue
+            except FaultError as error:
+                return None, [*wrong, str(error).splitlines()[0]]
+        if outcome.as_expected(fault):
+            return outcome.seen.reaction, wrong
+        return None, [*wrong, str(outcome)]
+    return None, wrong
 
 
 def _line(fault: Fault, samples: list[float | None], failures: Counter[str]) -> Bounded:
