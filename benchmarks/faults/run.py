@@ -56,7 +56,7 @@ def _measure(fault: Fault) -> tuple[float | None, list[str]]:
     while len(wrong) < _STARTS:
         with tempfile.TemporaryDirectory(prefix="sinew-faults-") as folder:
             try:
-                outcome = run_fault(fault, TABLE, Path(folder))
+                outcome = run_fault(fault, TABLE, Path(folder), timed=True)
             except NotReadyError:
                 wrong.append("started again, as a watchdog ran out before the fault")
                 continue

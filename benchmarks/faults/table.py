@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,15 +59,23 @@ class Outcome:
         return self.seen.state == fault.state and caused and self.at_rest and self.inside_limits
 
 
-def run_fault(fault: Fault, watchdogs: Watchdogs, folder: Path) -> Outcome:
+def run_fault(fault: Fault, watchdogs: Watchdogs, folder: Path, *, timed: bool = False) -> Outcome:
     """Start a graph, inject the fault, bring the arm to rest, and end everything.
+
+    Where the times count, `timed` lets this process run before ordinary ones from now on, and
+    injects at a random time.
 
     Raises:
         FaultError: when what was expected did not come.
     """
     with Rig(fault.setup, watchdogs, folder) as rig:
+        if timed:
+            rig.observer.run_first()
         if fault.moves:
             rig.move()
+        if timed:
+            # What was waited for came with a cycle; a fault comes at any time between two commands.
+            rig.observer.pause(random.uniform(0.0, RATES.control_period_s))
         seen = fault.inject(rig)
         if seen.state == "armed":
             rig.stop()
