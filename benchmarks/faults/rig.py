@@ -7,6 +7,7 @@ import itertools
 import math
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -179,10 +180,16 @@ class Rig:
         reported_s = self.observer.reported_s
         self.observer.until(lambda: reported_s["safety_filter"] > now_s, "a report of the filter")
 
-    def rejections(self) -> dict[Rejection, int]:
+    def rejections(self) -> Counter[Rejection]:
         """Return how many commands the filter reports as rejected, by cause."""
-        counts = {r: int(self.report.get(f"rejected: {r.value}", 0)) for r in Rejection}
-        return {cause: n for cause, n in counts.items() if n}
+        return Counter({r: int(self.report.get(f"rejected: {r.value}", 0)) for r in Rejection})
+
+    def wait_for_rejections(self, expected: Counter[Rejection]) -> None:
+        """Wait until the filter reports exactly these numbers for these causes."""
+        self.observer.until(
+            lambda: all(self.rejections()[cause] == n for cause, n in expected.items()),
+            f"counters {dict(expected)}",
+        )
 
     def arm(self, on: bool = True) -> tuple[bool, str]:
         """Call the service."""
