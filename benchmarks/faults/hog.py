@@ -38,7 +38,10 @@ def main(arguments: Sequence[str]) -> int:
     end_s = time.monotonic() + seconds
     while time.monotonic() < end_s:
         pass
-    sys.stdout.write(f"{time.monotonic()}\n")
+    # Python takes several milliseconds to end: no longer at the others' expense.
+    freed_s = time.monotonic()
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    sys.stdout.write(f"{freed_s}\n")
     return 0
 
 
