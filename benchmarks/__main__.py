@@ -27,6 +27,7 @@ BENCHMARKS = {
         "limits broken by the worst drives and wishes, beside three other limiters",
     ),
     "reach": ("benchmarks.reach", "training time to 95 % success, beside Stable-Baselines3"),
+    "faults": ("benchmarks.faults.run", "reactions of the safety filter, beside their bounds"),
 }
 INTERRUPTED = 130
 

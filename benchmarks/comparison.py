@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
 Sample = float | None
 """A measured value; None where the limit came first."""
@@ -56,6 +56,8 @@ class Comparison:
         limit: what a sample without a value reached at least, in `unit`.
         notes: sentences for the reader; equal ones of several comparisons are shown once.
     """
+
+    HEADER: ClassVar = ("what", "ours", "peer", "unit", "ratio", "goal", "met")
 
     what: str
     unit: str
@@ -111,7 +113,7 @@ class Comparison:
         }
 
     def cells(self) -> list[str]:
-        """Return the texts of a table's line: what, ours, peer, unit, ratio, goal, met."""
+        """Return the texts of a table's line, as in `HEADER`."""
         bounded = bool(self.peer) and median(self.peer) is None and self.speed_up
         ratio = self.ratio()
         met = self.met()
@@ -124,6 +126,12 @@ class Comparison:
             "-" if self.goal is None else str(self.goal),
             "-" if met is None else "yes" if met else "no",
         ]
+
+    def verdict(self) -> str:
+        """Return a sentence for the head of a page."""
+        shown = self.cells()
+        judged = shown[4] if self.peer else f"{shown[1]} {self.unit}"
+        return f"{self.what}: {judged}, goal {shown[5]}"
 
     def _shown(self, samples: Sequence[Sample]) -> str:
         if not samples:

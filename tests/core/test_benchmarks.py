@@ -6,6 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from benchmarks.__main__ import main
+from benchmarks.bounded import Bounded
 from benchmarks.comparison import Comparison, Goal, alternate, median, significant
 from benchmarks.options import Options
 from benchmarks.report import Report, text_table
@@ -174,6 +175,55 @@ def test_the_sides_take_turns_and_swap_who_goes_first():
     ours, peer = alternate(side("ours"), side("peer"), 2)
     assert calls == ["ours", "peer", "peer", "ours"]
     assert (ours, peer) == ([1.0, 4.0], [2.0, 3.0])
+
+
+def bounded(**changes):
+    values = {"what": "reaction", "unit": "ms", "samples": [4.0, 9.0, 5.0], "bound": 10.0}
+    return Bounded(**{**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("samples", "ours", "inside", "met"),
+    [
+        ([4.0, 10.0], 10.0, 2, True),
+        ([4.0, 10.1], 10.1, 1, False),
+        ([4.0, None], None, 1, False),
+        ([None], None, 0, False),
+    ],
+)
+def test_a_bounded_row_holds_the_largest_sample_and_every_one_has_to_be_inside(
+    samples, ours, inside, met
+):
+    line = bounded(samples=samples)
+    assert line.row() == {
+        "what": "reaction",
+        "ours": ours,
+        "peer": None,
+        "unit": "ms",
+        "ratio": None,
+        "goal": 10.0,
+        "met": met,
+    }
+    assert line.cells()[-1] == f"{inside} of {len(samples)}"
+
+
+def test_a_bounded_line_shows_least_median_and_largest():
+    assert bounded().cells() == ["reaction", "4.00", "5.00", "9.00", "ms", "≤ 10", "3 of 3"]
+
+
+def test_lines_with_a_peer_and_with_a_bound_have_tables_of_their_own(tmp_path):
+    report = report_in(tmp_path)
+    report.put(comparison())
+    report.put(bounded(samples=[0.0, None], notes=("why one failed",)))
+    report.finish(complete=True)
+    rows = json.loads((tmp_path / "report.json").read_text())["rows"]
+    assert [(row["what"], row["peer"]) for row in rows] == [("steps", 10.0), ("reaction", None)]
+    peers, bounds = report.table().split("\n\n")
+    assert peers.split()[:3] == ["what", "ours", "peer"]
+    assert bounds.split()[:4] == ["what", "min", "median", "max"]
+    page = (tmp_path / "report.html").read_text()
+    for text in ("1 of 2 within 10 ms", "why one failed", "data:image/png"):
+        assert text in page
 
 
 def test_a_comparison_is_on_disk_as_soon_as_it_is_put_in(tmp_path):

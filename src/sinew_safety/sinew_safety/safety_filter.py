@@ -21,7 +21,13 @@ from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import ControllerMessage, JointStateMapper, commands_topic, point_values
 from sinew_ros.parameters import Declarations
-from sinew_ros.qos import RELIABLE, controller_command, incompatible_publishers, state_subscription
+from sinew_ros.qos import (
+    RELIABLE,
+    controller_command,
+    incompatible_publishers,
+    incompatible_subscribers,
+    state_subscription,
+)
 from sinew_ros.stamps import period_ns, stamp_ns
 from sinew_safety.parameters import SafetyFilterParameters
 
@@ -151,6 +157,7 @@ class SafetyFilter(SinewNode):
                 *incompatible_publishers(
                     self, "joint_states", state_subscription(lockstep=self._lockstep)
                 ),
+                *incompatible_subscribers(self, f"{self._p.controller}/commands"),
             ]
             if not self._mapper.complete:
                 missing = ", ".join(self._mapper.missing)

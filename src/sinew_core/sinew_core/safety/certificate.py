@@ -13,7 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from sinew_core.safety.brake_plan import Box, BrakePlan
-from sinew_core.safety.certified_equations import BRAKE, HOLD, HULL_LOWER, HULL_UPPER, RADIUS, STEP, WISH
+from sinew_core.safety.certified_equations import (
+    BRAKE,
+    HOLD,
+    HULL_LOWER,
+    HULL_UPPER,
+    RADIUS,
+    STEP,
+    WISH,
+)
 from sinew_core.safety.equations import (
     BY_RECOVERY,
     COMMAND,
@@ -261,9 +269,7 @@ class Certificate:
         lower, upper = state[HULL_LOWER], state[HULL_UPPER]
         middle = [0.5 * (low + high) for low, high in zip(lower, upper, strict=True)]
         half = [0.5 * (high - low) for low, high in zip(lower, upper, strict=True)]
-        if all(
-            memory.distances[p] >= memory.enough[p] + self._moved(p, half) for p in open_pairs
-        ):
+        if all(memory.distances[p] >= memory.enough[p] + self._moved(p, half) for p in open_pairs):
             measured = self._ask(middle, open_pairs)
             open_pairs = [
                 p for p in open_pairs if measured[p] - self._moved(p, half) < memory.enough[p]
@@ -319,9 +325,7 @@ class Certificate:
             memory.anchors[:, pair] = anchor[0]
             memory.distances[pair] = distance
 
-    def _too_close(
-        self, memory: PairMemory, box: Box, measured: dict[int, float]
-    ) -> int | None:
+    def _too_close(self, memory: PairMemory, box: Box, measured: dict[int, float]) -> int | None:
         """Return a pair that its distance in the centre of a box does not prove clear, if any."""
         for pair, distance in measured.items():
             if not distance - self._moved(pair, box[1]) >= memory.thresholds[pair]:
@@ -354,8 +358,6 @@ class Certificate:
             _, above, periods = brake_extents(self._joints, model, j, speed, speed)
             spread = 1.0 - model[MOTION_LEAST] / model[MOTION_MOST]
             half_period = 0.5 * model[MOTION_MOST] + model[EDGE] + model[HOLD]
-            lost.append(
-                half_period * speed + 0.5 * spread * above + model[DRIFT] * (periods + 1.0)
-            )
+            lost.append(half_period * speed + 0.5 * spread * above + model[DRIFT] * (periods + 1.0))
         allowance: Array = (self.levers * np.array(lost)[:, None]).sum(axis=0)
         return allowance

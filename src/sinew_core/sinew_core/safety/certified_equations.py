@@ -275,7 +275,9 @@ def propose_velocities(
     command, step, brakes, wish = state[COMMAND], state[STEP], state[BRAKE], state[WISH]
     speed_step, jerk_step = joints[SPEED_STEP], joints[JERK_STEP]
     for j in range(len(command)):
-        brakes[j] = braked_smoothly(command[j], step[j], speed_step[j], jerk_step[j], model[ROUNDING])
+        brakes[j] = braked_smoothly(
+            command[j], step[j], speed_step[j], jerk_step[j], model[ROUNDING]
+        )
         if not brake and desired[j] - desired[j] != 0.0 and fault != OBSERVER_EMPTY:
             fault = NOT_FINITE
     if brake or fault >= NOT_FINITE:

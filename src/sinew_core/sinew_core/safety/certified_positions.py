@@ -177,9 +177,7 @@ def propose_positions(
     return fault
 
 
-def commit_positions(
-    model: Row, state: Rows, recent: MutableSequence[float], out: Row
-) -> None:
+def commit_positions(model: Row, state: Rows, recent: MutableSequence[float], out: Row) -> None:
     """Remember what is published."""
     command, step = state[COMMAND], state[STEP]
     for j in range(len(command)):
