@@ -20,6 +20,7 @@ import rclpy
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.service import Service
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 
@@ -45,6 +46,9 @@ class SinewNode(Node):  # type: ignore[misc]  # rclpy is untyped
 
     quiet: tuple[Subscription, ...] = ()
     """Subscriptions whose messages wait until something else wakes the node."""
+
+    prompt: tuple[Service, ...] = ()
+    """Services that must not wait for a pause between messages, as the others do."""
 
     exit_code: int | None = None
 
