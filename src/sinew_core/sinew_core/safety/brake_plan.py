@@ -121,42 +121,53 @@ class BrakePlan:
             )
         ]
         self.periods = max(plan.periods for plan in self._plans) + 1.0
+        self._turns = any(plan.turn > 0.0 for plan in self._plans)
+        self._moved: dict[float, tuple[list[float], list[float], list[float]]] = {}
 
     def box(self, first: float, last: float) -> Box:
         """Return what holds the arm from the end of period `first` to the end of period `last`."""
+        below, above, velocity = self._after(first)
+        lows, highs = self._after(last)[:2]
         model = self._model
-        most, least, edge, hold = (
-            model[MOTION_MOST],
-            model[MOTION_LEAST],
-            model[EDGE],
-            model[HOLD],
-        )
+        edge, hold = model[EDGE], model[HOLD]
         around = model[RADIUS] + model[DRIFT] * last
         centre, half = [], []
-        for plan, lower, upper in zip(self._plans, self._lower, self._upper, strict=True):
-            forwards, backwards, velocity = plan.after(first)
-            above, below = most * forwards - least * backwards, least * forwards - most * backwards
-            low, high = below, above
-            if velocity > 0.0:
-                low -= edge * velocity
-            else:
-                high -= edge * velocity
-            for k in (plan.turn, last):
-                if first < k <= last:
-                    forwards, backwards, _ = plan.after(k)
-                    high = max(high, most * forwards - least * backwards)
-                    low = min(low, least * forwards - most * backwards)
-            low += lower - around + hold * plan.slowest
-            high += upper + around + hold * plan.fastest
+        for j, plan in enumerate(self._plans):
+            low, high, v = below[j], above[j], velocity[j]
+            low, high = (low - edge * v, high) if v > 0.0 else (low, high - edge * v)
+            if lows[j] < low:
+                low = lows[j]
+            if highs[j] > high:
+                high = highs[j]
+            if self._turns and first < plan.turn < last:
+                low, high = min(low, self._after(plan.turn)[0][j]), max(
+                    high, self._after(plan.turn)[1][j]
+                )
+            low += self._lower[j] - around + hold * plan.slowest
+            high += self._upper[j] + around + hold * plan.fastest
             centre.append(0.5 * (low + high))
             half.append(0.5 * (high - low))
         return centre, half
 
     def middle(self, first: float, last: float) -> float:
         """Return the whole period between two that about halves the way between them."""
-        at = sum(abs(plan.after(first)[2]) for plan in self._plans)
-        then = sum(abs(plan.after(last)[2]) for plan in self._plans)
+        at, then = sum(map(abs, self._after(first)[2])), sum(map(abs, self._after(last)[2]))
         part = 0.5
         if abs(at - then) > 1e-6 * (at + then):
             part = (at - math.sqrt(0.5 * (at * at + then * then))) / (at - then)
         return min(max(float(round(first + part * (last - first))), first + 1.0), last - 1.0)
+
+    def _after(self, k: float) -> tuple[list[float], list[float], list[float]]:
+        """Return how far the joints' rest intervals have moved at both ends, and the velocities."""
+        known = self._moved.get(k)
+        if known is not None:
+            return known
+        most, least = self._model[MOTION_MOST], self._model[MOTION_LEAST]
+        low, high, velocities = [], [], []
+        for plan in self._plans:
+            forwards, backwards, velocity = plan.after(k)
+            low.append(least * forwards - most * backwards)
+            high.append(most * forwards - least * backwards)
+            velocities.append(velocity)
+        moved = self._moved[k] = (low, high, velocities)
+        return moved

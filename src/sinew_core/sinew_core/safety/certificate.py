@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import MutableSequence, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -35,9 +35,12 @@ Array = npt.NDArray[np.float64]
 Anchor = tuple[list[float], dict[int, float]]
 """A posture (n,) rad, and distances in m of some pairs there."""
 
-BISECTIONS = 4
-POSTURES = 12
-"""Postures that distances are asked at in one cycle at most; each costs some 50 us."""
+TRIES = 3
+LEAST_SHARE = 1.0 / 64.0
+NEARLY = 0.95
+"""Of the part that the secant gives, since levers and distances are not straight lines."""
+POSTURES = 8
+"""Postures that distances are asked at in one cycle before the search ends; some 60 us each."""
 FARTHEST_RAD = 1e4
 """Joint positions beyond that are no positions; nothing is proven of them."""
 NOT_INWARD_M = 1e-7
@@ -76,6 +79,13 @@ class PairMemory:
     reference: MutableSequence[float]
     weights: MutableSequence[float]
     cap: MutableSequence[float]
+
+
+class Refusal(NamedTuple):
+    """Which pair a command is not proven clear for, and by how much at its end, 0 elsewhere."""
+
+    pair: int
+    short_m: float = 0.0
 
 
 class Certificate:
@@ -167,27 +177,57 @@ class Certificate:
             state[WISH][:] = brake
             return BY_RECOVERY
         here: Anchor = (centre, {})
-        cause = self._refusal(memory, state, here)
-        if cause == NO_CAUSE:
+        refusal = self._refusal(memory, state, here)
+        if refusal is None:
             self.recentre(memory, state)
             return NO_CAUSE
-        share, step, found = 0.0, 1.0, brake
-        for _ in range(BISECTIONS):
-            if self._asked >= POSTURES:
+        found, cause = self._search(memory, state, here, refusal)
+        state[WISH][:] = found
+        return cause
+
+    def _search(
+        self, memory: PairMemory, state: Rows, here: Anchor, refusal: Refusal
+    ) -> tuple[list[float], int]:
+        """Return the command nearest to the refused WISH that a few tries prove, and the cause.
+
+        Where the end of the manoeuvre is too close, the distance at the end of braking now and the
+        one that was refused tell, by the secant, which part of the way between them may do.
+        """
+        brake, wish = list(state[BRAKE]), list(state[WISH])
+        share = 1.0
+        for _ in range(TRIES):
+            part = 0.5
+            if refusal.short_m > 0.0:
+                spare = self._spare_of_braking(memory, state, refusal.pair)
+                part = NEARLY * spare / (spare + refusal.short_m)
+            share *= part
+            if share < LEAST_SHARE or self._asked >= POSTURES:
                 break
-            step *= 0.5
             tried = [
-                b + (share + step) * (w - b) if abs(w - b) > 1e-11 else w
+                b + share * (w - b) if abs(w - b) > 1e-11 else w
                 for b, w in zip(brake, wish, strict=True)
             ]
             state[WISH][:] = tried
-            refusal = self._refusal(memory, state, here)
-            if refusal == NO_CAUSE:
-                share, found = share + step, tried
-            else:
-                cause = refusal
-        state[WISH][:] = found
-        return cause
+            after = self._refusal(memory, state, here)
+            if after is None:
+                return tried, self._causes[refusal.pair]
+            refusal = after
+        return brake, self._causes[refusal.pair]
+
+    def _spare_of_braking(self, memory: PairMemory, state: Rows, pair: int) -> float:
+        """Return what a pair has to spare, in m and at least 0, at the end of braking now."""
+        state[WISH][:] = state[BRAKE]
+        plan = BrakePlan(self._joints, self._model, state)
+        end, half = plan.box(plan.periods, plan.periods)
+        spare = float(memory.distances[pair]) - self._soft[pair]
+        anchor = memory.anchors[:, pair].tolist()
+        for j, lever in self._levers[pair]:
+            spare -= lever * (abs(end[j] - anchor[j]) + half[j])
+        if spare <= 0.0:
+            measured = self._ask(end, [pair])
+            self._remember(memory, (end, measured))
+            spare = measured[pair] - self._soft[pair] - self._moved(pair, half)
+        return max(spare, 0.0)
 
     def _present(self, state: Rows) -> tuple[list[float], list[float]]:
         """Return centre and half extents (n,) rad of what holds the arm now."""
@@ -248,92 +288,93 @@ class Certificate:
         memory.cap[:] = [self._model[RECOVERY] if s else np.inf for s in slow]
         return all(cap >= old for cap, old in zip(memory.cap, before, strict=True))
 
-    def _refusal(self, memory: PairMemory, state: Rows, here: Anchor) -> int:
-        """Return NO_CAUSE if WISH is proven, else the cause of the pair that it is not proven for.
+    def _refusal(self, memory: PairMemory, state: Rows, here: Anchor) -> Refusal | None:
+        """Return None if WISH is proven, else what it is not proven for.
 
         `here` holds the present posture and what was measured there in this cycle.
         """
         write_hull(self._joints, self._model, state)
-        spare = self._spare(memory, state[HULL_LOWER], state[HULL_UPPER])
+        lower, upper = state[HULL_LOWER], state[HULL_UPPER]
+        spare = self._spare(memory, lower, upper)
         open_pairs: list[int] = np.flatnonzero(~(spare >= memory.enough)).tolist()
         if not open_pairs:
-            return NO_CAUSE
-        lower, upper = state[HULL_LOWER], state[HULL_UPPER]
+            return None
         middle = [0.5 * (low + high) for low, high in zip(lower, upper, strict=True)]
         half = [0.5 * (high - low) for low, high in zip(lower, upper, strict=True)]
-        if all(
-            memory.distances[p] >= memory.enough[p] + self._moved(p, half) for p in open_pairs
-        ):
+        needed = {p: memory.enough[p] + self._moved(p, half) for p in open_pairs}
+        if all(memory.distances[p] >= distance for p, distance in needed.items()):
             measured = self._ask(middle, open_pairs)
-            open_pairs = [
-                p for p in open_pairs if measured[p] - self._moved(p, half) < memory.enough[p]
-            ]
+            open_pairs = [p for p in open_pairs if not measured[p] >= needed[p]]
             if not open_pairs:
                 self._remember(memory, (middle, measured))
-                return NO_CAUSE
+                return None
         return self._walk(memory, state, here, open_pairs)
 
-    def _walk(self, memory: PairMemory, state: Rows, here: Anchor, open_pairs: list[int]) -> int:
+    def _walk(
+        self, memory: PairMemory, state: Rows, here: Anchor, open_pairs: list[int]
+    ) -> Refusal | None:
         """Prove WISH by a look at its end, then at ever shorter parts of the way."""
         plan = BrakePlan(self._joints, self._model, state)
         end, half = plan.box(plan.periods, plan.periods)
-        measured = self._ask(end, open_pairs)
-        for p in open_pairs:
-            proven = measured[p] - self._moved(p, half)
-            if proven >= self._soft[p]:
-                continue
-            if not proven >= memory.thresholds[p]:
-                return self._causes[p]
-            if p not in here[1]:
-                here[1].update(self._ask(here[0], [q for q in open_pairs if q not in here[1]]))
-            if measured[p] < here[1][p] - NOT_INWARD_M:
-                return self._causes[p]
-        parts = [(0.0, plan.periods, open_pairs, [here, (end, measured)])]
+        there: Anchor = (end, self._ask(end, open_pairs))
+        refusal = self._refusal_of_end(memory, here, there, half)
+        if refusal is not None:
+            return refusal
+        parts = [(0.0, plan.periods, open_pairs, here, there)]
         while parts:
-            first, last, pairs, anchors = parts.pop()
+            first, last, pairs, before, after = parts.pop()
             box = plan.box(first, last)
-            pairs = [p for p in pairs if not self._is_proven(memory, p, box, anchors)]
+            pairs = [p for p in pairs if not self._is_proven(memory, p, box, before, after)]
             if not pairs:
                 continue
             if self._asked >= POSTURES:
-                return self._causes[pairs[0]]
-            if last - first <= 1.0:
-                refused = self._too_close(memory, box, self._ask(box[0], pairs))
-                if refused is not None:
-                    return self._causes[refused]
+                return Refusal(pairs[0])
+            at = plan.middle(first, last) if last - first > 1.0 else last
+            if at < last:
+                box = plan.box(at, at)
+            between: Anchor = (box[0], self._ask(box[0], pairs))
+            for pair, distance in between[1].items():
+                if not distance - self._moved(pair, box[1]) >= memory.thresholds[pair]:
+                    return Refusal(pair)
+            if at < last:
+                parts.append((first, at, pairs, before, between))
+                parts.append((at, last, pairs, between, after))
+        self._remember(memory, there)
+        return None
+
+    def _refusal_of_end(
+        self, memory: PairMemory, here: Anchor, end: Anchor, half: list[float]
+    ) -> Refusal | None:
+        """Refuse a manoeuvre that ends too close, unless it ends no closer than it begins."""
+        worst: Refusal | None = None
+        for p, distance in end[1].items():
+            short = self._soft[p] + self._moved(p, half) - distance
+            if short <= 0.0:
                 continue
-            at = plan.middle(first, last)
-            there = plan.box(at, at)
-            known = self._ask(there[0], pairs)
-            refused = self._too_close(memory, there, known)
-            if refused is not None:
-                return self._causes[refused]
-            between: Anchor = (there[0], known)
-            parts.append((first, at, pairs, [anchors[0], between]))
-            parts.append((at, last, pairs, [between, anchors[1]]))
-        self._remember(memory, (end, measured))
-        return NO_CAUSE
+            if distance - self._moved(p, half) >= memory.thresholds[p]:
+                if p not in here[1]:
+                    here[1].update(self._ask(here[0], [q for q in end[1] if q not in here[1]]))
+                if distance >= here[1][p] - NOT_INWARD_M:
+                    continue
+            if worst is None or not short <= worst.short_m:
+                worst = Refusal(p, short)
+        return worst
 
     def _remember(self, memory: PairMemory, anchor: Anchor) -> None:
         for pair, distance in anchor[1].items():
             memory.anchors[:, pair] = anchor[0]
             memory.distances[pair] = distance
 
-    def _too_close(
-        self, memory: PairMemory, box: Box, measured: dict[int, float]
-    ) -> int | None:
-        """Return a pair that its distance in the centre of a box does not prove clear, if any."""
-        for pair, distance in measured.items():
-            if not distance - self._moved(pair, box[1]) >= memory.thresholds[pair]:
-                return pair
-        return None
-
-    def _is_proven(self, memory: PairMemory, pair: int, box: Box, anchors: list[Anchor]) -> bool:
-        for posture, measured in anchors:
+    def _is_proven(
+        self, memory: PairMemory, pair: int, box: Box, before: Anchor, after: Anchor
+    ) -> bool:
+        """Tell whether what was measured of a pair at either end proves it clear on a box."""
+        centre, half = box
+        for posture, measured in (before, after):
             if pair in measured:
-                spare = measured[pair] - memory.thresholds[pair]
+                spare = measured[pair] - float(memory.thresholds[pair])
                 for j, lever in self._levers[pair]:
-                    spare -= lever * (abs(box[0][j] - posture[j]) + box[1][j])
+                    spare -= lever * (abs(centre[j] - posture[j]) + half[j])
                 if spare >= 0.0:
                     return True
         return False
