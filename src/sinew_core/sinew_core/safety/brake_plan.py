@@ -21,7 +21,7 @@ from sinew_core.safety.equations import (
     Row,
     Rows,
 )
-from sinew_core.safety.jerk import brake_lobes, crossing, overshoot, settle
+from sinew_core.safety.jerk import brake_lobes, crossing, overshoot, settle, whole_periods
 
 Box = tuple[list[float], list[float]]
 """Centre and half extents (n,) rad."""
@@ -36,8 +36,9 @@ def brake_phases(before: float, command: float, speed_step: float, jerk_step: fl
     x, y = sign * command, sign * step
     phases = [(1.0, before, step, 0.0)]
     if jerk_step < 2.0 * speed_step:
-        depth, m = overshoot(x, y, jerk_step)
+        depth, ahead = overshoot(x, y, jerk_step)
         if depth > 0.0:
+            m = whole_periods(ahead)
             phases.append((m, sign * x, sign * (y + jerk_step), sign * jerk_step))
             last = x + m * y + 0.5 * jerk_step * m * (m + 1.0)
             x, y = crossing(x, y, m, jerk_step)
@@ -64,15 +65,17 @@ class JointPlan:
         self._before = before
         self._phases: list[tuple[float, float, float, Phase]] = []
         at = forwards = backwards = 0.0
-        _, first, peak, _, second, peak_back = brake_lobes(
+        _, _, peak, _, _, peak_back = brake_lobes(
             command, command - before, speed_step, jerk_step
         )
         positive = command > 0.0 or (command == 0.0 and before < 0.0)
-        self.turn = first if second > 0.0 else 0.0
+        self.turn = 0.0
         self.fastest, self.slowest = (peak, -peak_back) if positive else (peak_back, -peak)
         for phase in brake_phases(before, command, speed_step, jerk_step):
             self._phases.append((at, forwards, backwards, phase))
             area = _area(phase, phase[0])
+            if self.turn == 0.0 and area * (forwards - backwards) < 0.0:
+                self.turn = at
             if area > 0.0:
                 forwards += area
             else:
