@@ -49,9 +49,7 @@ def test_largest_step_is_the_inverse_of_the_ramp(step, jerk_step):
 @given(commands, steps, jerk_steps)
 def test_law_ends_at_zero_within_the_limits_and_lobes_are_its_areas(command, step, jerk_step):
     path = brake_from(command, step, jerk_step)
-    area, _, peak, area_back, _, peak_back = jerk.brake_lobes(
-        command, step, SPEED_STEP, jerk_step
-    )
+    area, _, peak, area_back, _, peak_back = jerk.brake_lobes(command, step, SPEED_STEP, jerk_step)
     sign = 1.0 if command > 0.0 or (command == 0.0 and step > 0.0) else -1.0
     ahead = [sign * v for v in path]
     assert area == pytest.approx(sum(max(v, 0.0) for v in ahead), abs=1e-9)

@@ -30,7 +30,7 @@ Phase = tuple[float, float, float, float]
 
 
 def brake_phases(before: float, command: float, speed_step: float, jerk_step: float) -> list[Phase]:
-    """Return the phases of a period of `command` after `before` and of the braking law; see `jerk`."""
+    """Return the phases of a period of `command` after `before` and of braking; see `jerk`."""
     step = command - before
     sign = 1.0 if command > 0.0 or (command == 0.0 and step > 0.0) else -1.0
     x, y = sign * command, sign * step
@@ -65,9 +65,7 @@ class JointPlan:
         self._before = before
         self._phases: list[tuple[float, float, float, Phase]] = []
         at = forwards = backwards = 0.0
-        _, _, peak, _, _, peak_back = brake_lobes(
-            command, command - before, speed_step, jerk_step
-        )
+        _, _, peak, _, _, peak_back = brake_lobes(command, command - before, speed_step, jerk_step)
         positive = command > 0.0 or (command == 0.0 and before < 0.0)
         self.turn = 0.0
         self.fastest, self.slowest = (peak, -peak_back) if positive else (peak_back, -peak)
@@ -143,8 +141,9 @@ class BrakePlan:
             if highs[j] > high:
                 high = highs[j]
             if self._turns and first < plan.turn < last:
-                low, high = min(low, self._after(plan.turn)[0][j]), max(
-                    high, self._after(plan.turn)[1][j]
+                low, high = (
+                    min(low, self._after(plan.turn)[0][j]),
+                    max(high, self._after(plan.turn)[1][j]),
                 )
             low += self._lower[j] - around + hold * plan.slowest
             high += self._upper[j] + around + hold * plan.fastest

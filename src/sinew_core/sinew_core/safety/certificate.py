@@ -1,19 +1,25 @@
-"""The proof that a whole arm stays clear while it brakes, and the search for a command that has one.
+"""The proof that a whole arm stays clear while it brakes, and the search for a proven command.
 
 What is proven is written in `certified`. Runs as Python for the node and for training alike.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from sinew_core.safety.brake_plan import Box, BrakePlan
-from sinew_core.safety.certified_equations import BRAKE, HOLD, HULL_LOWER, HULL_UPPER, RADIUS, STEP, WISH
+from sinew_core.safety.certified_equations import (
+    BRAKE,
+    HOLD,
+    HULL_LOWER,
+    HULL_UPPER,
+    RADIUS,
+    STEP,
+    WISH,
+)
 from sinew_core.safety.equations import (
     BY_RECOVERY,
     COMMAND,
@@ -30,10 +36,7 @@ from sinew_core.safety.equations import (
     Rows,
 )
 from sinew_core.safety.hull import brake_extents, write_hull
-
-Array = npt.NDArray[np.float64]
-Anchor = tuple[list[float], dict[int, float]]
-"""A posture (n,) rad, and distances in m of some pairs there."""
+from sinew_core.safety.pair_memory import Anchor, Array, PairMemory
 
 TRIES = 3
 LEAST_SHARE = 1.0 / 64.0
@@ -56,29 +59,6 @@ class Distances(Protocol):
         self, position_rad: Sequence[float], pairs: Sequence[int] | None = None
     ) -> list[float]:
         """Return the distances of all pairs, or of those named, at a posture (n,) rad."""
-
-
-@dataclasses.dataclass
-class PairMemory:
-    """What is known of the pairs of one arm.
-
-    Attributes:
-        anchors: (n, pairs) rad, where each pair was measured.
-        distances: (pairs,) m, measured there.
-        enough: (pairs,) m, what proves a pair clear without a look at the way; inf in recovery.
-        thresholds: (pairs,) m, below which no certified distance may fall.
-        reference: (n,) rad, a posture with a distance to spare for every pair.
-        weights: (n,) 1/rad, the greatest lever over that distance.
-        cap: (n,) rad/s, the largest speed near a pair in recovery, else inf.
-    """
-
-    anchors: Array
-    distances: Array
-    enough: Array
-    thresholds: Array
-    reference: MutableSequence[float]
-    weights: MutableSequence[float]
-    cap: MutableSequence[float]
 
 
 class Refusal(NamedTuple):
@@ -145,23 +125,7 @@ class Certificate:
         self._ratchet(memory, state, centre, half)
         state[WISH][:] = state[COMMAND]
         write_hull(self._joints, self._model, state)
-        self.recentre(memory, state)
-
-    def is_covered(self, memory: PairMemory, state: Rows) -> bool:
-        """Tell what `hull.is_covered` does, over arrays."""
-        spare = self._spare(memory, state[HULL_LOWER], state[HULL_UPPER])
-        return bool((spare >= memory.enough).all())
-
-    def recentre(self, memory: PairMemory, state: Rows) -> None:
-        """Do what `hull.recentre` does, over arrays."""
-        lower, upper = np.array(state[HULL_LOWER]), np.array(state[HULL_UPPER])
-        reference = 0.5 * (lower + upper)
-        moved = (self.levers * np.abs(reference[:, None] - memory.anchors)).sum(axis=0)
-        spare = memory.distances - moved - memory.enough
-        with np.errstate(divide="ignore", invalid="ignore"):
-            weights = np.where(spare > 0.0, self.levers / spare, np.inf).max(axis=1, initial=0.0)
-        memory.reference[:] = reference.tolist()
-        memory.weights[:] = weights.tolist()
+        memory.recentre(self.levers, state[HULL_LOWER], state[HULL_UPPER])
 
     def decide(self, memory: PairMemory, state: Rows) -> int:
         """Leave in WISH what is proven of it, towards BRAKE if need be.
@@ -169,17 +133,16 @@ class Certificate:
         Returns:
             The cause of a change, NO_CAUSE for none.
         """
-        brake, wish = list(state[BRAKE]), list(state[WISH])
         self._asked = 0
         centre, half = self._present(state)
         changed = not self._ratchet(memory, state, centre, half)
         if changed or not all(-FARTHEST_RAD < q < FARTHEST_RAD for q in centre):
-            state[WISH][:] = brake
+            state[WISH][:] = state[BRAKE]
             return BY_RECOVERY
         here: Anchor = (centre, {})
         refusal = self._refusal(memory, state, here)
         if refusal is None:
-            self.recentre(memory, state)
+            memory.recentre(self.levers, state[HULL_LOWER], state[HULL_UPPER])
             return NO_CAUSE
         found, cause = self._search(memory, state, here, refusal)
         state[WISH][:] = found
@@ -225,7 +188,7 @@ class Certificate:
             spare -= lever * (abs(end[j] - anchor[j]) + half[j])
         if spare <= 0.0:
             measured = self._ask(end, [pair])
-            self._remember(memory, (end, measured))
+            memory.remember((end, measured))
             spare = measured[pair] - self._soft[pair] - self._moved(pair, half)
         return max(spare, 0.0)
 
@@ -241,13 +204,6 @@ class Certificate:
             centre.append(0.5 * (low + high))
             half.append(0.5 * (high - low))
         return centre, half
-
-    def _spare(self, memory: PairMemory, lower: Row, upper: Row) -> Array:
-        """Return the distances (pairs,) m that the memory proves on a box."""
-        low, high = np.array(lower)[:, None], np.array(upper)[:, None]
-        moved = self.levers * np.maximum(high - memory.anchors, memory.anchors - low)
-        proven: Array = memory.distances - moved.sum(axis=0)
-        return proven
 
     def _ask(self, posture: list[float], pairs: list[int]) -> dict[int, float]:
         """Return the distances of some pairs, and count the posture."""
@@ -266,14 +222,14 @@ class Certificate:
         upper = [c + h for c, h in zip(centre, half, strict=True)]
         recovering = memory.thresholds < self._keep
         suspects = np.flatnonzero(
-            recovering | ~(self._spare(memory, lower, upper) >= self._keep)
+            recovering | ~(memory.spare(self.levers, lower, upper) >= self._keep)
         ).tolist()
         if not suspects or not all(-FARTHEST_RAD < q < FARTHEST_RAD for q in centre):
             return True
         at_rest = not any(state[COMMAND]) and not any(state[STEP])
-        for pair, distance in self._ask(centre, suspects).items():
-            memory.anchors[:, pair] = centre
-            memory.distances[pair] = distance
+        measured = self._ask(centre, suspects)
+        memory.remember((centre, measured))
+        for pair, distance in measured.items():
             proven = distance - self._moved(pair, half)
             held, keep = memory.thresholds[pair], self._keep[pair]
             low = min(proven - self._allowance[pair], keep)
@@ -284,8 +240,8 @@ class Certificate:
         before = list(memory.cap)
         close = memory.thresholds < self._keep
         memory.enough[:] = np.where(close, np.inf, self._soft)
-        slow = (self.levers[:, close] > 0.0).any(axis=1).tolist()
-        memory.cap[:] = [self._model[RECOVERY] if s else np.inf for s in slow]
+        carriers: Array = self.levers[:, close].sum(axis=1)
+        memory.cap[:] = [self._model[RECOVERY] if c > 0.0 else np.inf for c in carriers.tolist()]
         return all(cap >= old for cap, old in zip(memory.cap, before, strict=True))
 
     def _refusal(self, memory: PairMemory, state: Rows, here: Anchor) -> Refusal | None:
@@ -295,7 +251,7 @@ class Certificate:
         """
         write_hull(self._joints, self._model, state)
         lower, upper = state[HULL_LOWER], state[HULL_UPPER]
-        spare = self._spare(memory, lower, upper)
+        spare = memory.spare(self.levers, lower, upper)
         open_pairs: list[int] = np.flatnonzero(~(spare >= memory.enough)).tolist()
         if not open_pairs:
             return None
@@ -306,7 +262,7 @@ class Certificate:
             measured = self._ask(middle, open_pairs)
             open_pairs = [p for p in open_pairs if not measured[p] >= needed[p]]
             if not open_pairs:
-                self._remember(memory, (middle, measured))
+                memory.remember((middle, measured))
                 return None
         return self._walk(memory, state, here, open_pairs)
 
@@ -339,7 +295,7 @@ class Certificate:
             if at < last:
                 parts.append((first, at, pairs, before, between))
                 parts.append((at, last, pairs, between, after))
-        self._remember(memory, there)
+        memory.remember(there)
         return None
 
     def _refusal_of_end(
@@ -359,11 +315,6 @@ class Certificate:
             if worst is None or not short <= worst.short_m:
                 worst = Refusal(p, short)
         return worst
-
-    def _remember(self, memory: PairMemory, anchor: Anchor) -> None:
-        for pair, distance in anchor[1].items():
-            memory.anchors[:, pair] = anchor[0]
-            memory.distances[pair] = distance
 
     def _is_proven(
         self, memory: PairMemory, pair: int, box: Box, before: Anchor, after: Anchor
@@ -395,8 +346,6 @@ class Certificate:
             _, above, periods = brake_extents(self._joints, model, j, speed, speed)
             spread = 1.0 - model[MOTION_LEAST] / model[MOTION_MOST]
             half_period = 0.5 * model[MOTION_MOST] + model[EDGE] + model[HOLD]
-            lost.append(
-                half_period * speed + 0.5 * spread * above + model[DRIFT] * (periods + 1.0)
-            )
+            lost.append(half_period * speed + 0.5 * spread * above + model[DRIFT] * (periods + 1.0))
         allowance: Array = (self.levers * np.array(lost)[:, None]).sum(axis=0)
         return allowance

@@ -28,9 +28,10 @@ implies the same for any c', r' within: |c_j - c'_j| <= r_j - r'_j. So b_1 would
 *What is chosen.* First each joint by itself. With the past given, all positions of a plan are
 non-decreasing in u (`jerk`), so the u that have 1 and 2 are an interval around b_1, and any point
 between b_1 and one of them is one. 1 has a closed form; for 2 the reach of a plan has one and the
-largest u is searched for. `limiting: joint` takes the nearest u of each joint, `scale` the point
-b + s (desired - b) with the largest s in [0, 1] that all joints allow: braking and desired command
-on one line, so the direction is kept where b is along it, and anyhow as far as limits allow. Then 3
+largest u is searched for. `limiting: joint` takes the nearest u of each joint. `scale` takes the
+longest part s desired of the desired command that every joint allows, which there is where the arm
+moves along it or starts from rest: its direction is kept. Where there is none, it takes the point
+b + s (desired - b) with the largest s in [0, 1] that all joints allow; s = 0 always is one. Then 3
 for the whole arm, between b and that (`certificate`): at s = 1, and if it is refused at a few
 smaller s, found by the secant of the distances at the ends of both manoeuvres. Only what passed the
 check is ever published.
@@ -74,13 +75,15 @@ from collections.abc import Callable, MutableSequence, Sequence
 from typing import TYPE_CHECKING
 
 from sinew_core.safety import equations as eq
-from sinew_core.safety.certificate import Certificate, PairMemory
+from sinew_core.safety.certificate import Certificate
 from sinew_core.safety.certified_constants import (
     certified_position_constants,
     certified_velocity_constants,
 )
 from sinew_core.safety.certified_equations import (
     BRAKE,
+    HULL_LOWER,
+    HULL_UPPER,
     STATE_ROWS,
     STEP,
     WISH,
@@ -90,6 +93,7 @@ from sinew_core.safety.certified_equations import (
 from sinew_core.safety.certified_positions import commit_positions, propose_positions
 from sinew_core.safety.filter import ArmFilter, PositionFilter, VelocityFilter
 from sinew_core.safety.hull import is_near, write_hull
+from sinew_core.safety.pair_memory import PairMemory
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.watched import make_certificate
 
@@ -185,8 +189,9 @@ class _Cycle:
         if certificate and memory and state[WISH] != state[BRAKE]:
             write_hull(joints, model, state)
             if not is_near(state, memory.reference, memory.weights):
-                if certificate.is_covered(memory, state):
-                    certificate.recentre(memory, state)
+                box = state[HULL_LOWER], state[HULL_UPPER]
+                if memory.covers(certificate.levers, *box):
+                    memory.recentre(certificate.levers, *box)
                 else:
                     prove(certificate, memory, self._period_s, state, desired, out, causes)
         recent = history[(head + 1) % len(history)]

@@ -19,17 +19,24 @@ from numba.extending import register_jitable
 from sinew_core.safety import certified_cycle, certified_equations, certified_positions, hull, jerk
 from sinew_core.safety import equations as eq
 from sinew_core.safety import position_equations as peq
-from sinew_core.safety.certificate import Certificate, PairMemory
+from sinew_core.safety.certificate import Certificate
 from sinew_core.safety.certified import prove
-from sinew_core.safety.certified_cycle import count
 from sinew_core.safety.certified_constants import (
     certified_position_constants,
     certified_velocity_constants,
 )
+from sinew_core.safety.certified_cycle import count
 from sinew_core.safety.certified_equations import STATE_ROWS, STEP, commit_velocities
 from sinew_core.safety.certified_positions import commit_positions
+from sinew_core.safety.pair_memory import PairMemory
 from sinew_core.safety.parameters import SafetyParameters
-from sinew_core.safety.twin import Array, BatchFilter, BatchPositionFilter, BatchVelocityFilter, Counts
+from sinew_core.safety.twin import (
+    Array,
+    BatchFilter,
+    BatchPositionFilter,
+    BatchVelocityFilter,
+    Counts,
+)
 from sinew_core.safety.watched import make_certificate
 
 if TYPE_CHECKING:
@@ -159,11 +166,12 @@ class _Cycle:
             command,
             changes,
         )
+        published = [0.0] * len(command)
         if self._period_s:
-            commit_positions(self._model, rows, recent, command)
+            commit_positions(self._model, rows, published, command)
         else:
-            commit_velocities(rows, recent, command)
-        state[:], out[:], causes[:] = rows, command, changes
+            commit_velocities(rows, published, command)
+        state[:], recent[:], out[:], causes[:] = rows, published, command, changes
 
     def _memory(self, arm: int) -> PairMemory:
         """Return views on the memory of an arm."""

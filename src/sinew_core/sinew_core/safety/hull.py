@@ -99,9 +99,7 @@ def is_near(state: Rows, reference: Row, weights: Row) -> bool:
     return total <= SURE
 
 
-def is_covered(
-    state: Rows, levers: Rows, anchors: Rows, distances: Row, enough: Row
-) -> bool:
+def is_covered(state: Rows, levers: Rows, anchors: Rows, distances: Row, enough: Row) -> bool:
     """Tell whether each pair's last measured distance proves it clear on the whole hull.
 
     Args:

@@ -69,9 +69,7 @@ def make_batch_filter(
     return twin.BatchPositionFilter(limits, parameters, period_s, n_arms)
 
 
-def _distances(
-    mode: str, robot: RobotModel, parameters: SafetyParameters
-) -> CollisionModel | None:
+def _distances(mode: str, robot: RobotModel, parameters: SafetyParameters) -> CollisionModel | None:
     """Return the distances that the parameters ask for; None where they ask for none."""
     if mode not in FILTERED_MODES:
         raise ConfigError(f"no safety filter for mode '{mode}': {suggest(mode, FILTERED_MODES)}")
