@@ -44,6 +44,8 @@ NEARLY = 0.95
 """Of the part that the secant gives, since levers and distances are not straight lines."""
 POSTURES = 8
 """Postures that distances are asked at in one cycle before the search ends; some 60 us each."""
+TRAIL = 6
+"""Postures of the last manoeuvres that are remembered with their distances."""
 FARTHEST_RAD = 1e4
 """Joint positions beyond that are no positions; nothing is proven of them."""
 NOT_INWARD_M = 1e-7
@@ -111,6 +113,7 @@ class Certificate:
             [0.0] * n,
             [np.inf] * n,
             [np.inf] * n,
+            [],
         )
 
     def begin(self, memory: PairMemory, state: Rows) -> None:
@@ -118,6 +121,7 @@ class Certificate:
         memory.distances[:] = -np.inf
         memory.thresholds[:] = self._keep
         memory.enough[:] = self._soft
+        memory.trail.clear()
         for j in range(self.n_joints):
             memory.cap[j] = memory.weights[j] = np.inf
         self._asked = 0
@@ -269,18 +273,25 @@ class Certificate:
     def _walk(
         self, memory: PairMemory, state: Rows, here: Anchor, open_pairs: list[int]
     ) -> Refusal | None:
-        """Prove WISH by a look at its end, then at ever shorter parts of the way."""
+        """Prove WISH by a look at its end, then at ever shorter parts of the way.
+
+        What was measured along the last manoeuvre helps, since the next is nearly the same.
+        """
         plan = BrakePlan(self._joints, self._model, state)
-        end, half = plan.box(plan.periods, plan.periods)
-        there: Anchor = (end, self._ask(end, open_pairs))
-        refusal = self._refusal_of_end(memory, here, there, half)
+        end = plan.box(plan.periods, plan.periods)
+        trail, thresholds = memory.trail, memory.thresholds.tolist()
+        far = self._unproven(open_pairs, end, trail, self._soft)
+        far += [p for p in open_pairs if thresholds[p] < self._keep[p] and p not in far]
+        there: Anchor = (end[0], self._ask(end[0], far) if far else {})
+        refusal = self._refusal_of_end(memory, here, there, end[1])
         if refusal is not None:
             return refusal
+        steps: list[Anchor] = [there] if far else []
         parts = [(0.0, plan.periods, open_pairs, here, there)]
         while parts:
             first, last, pairs, before, after = parts.pop()
             box = plan.box(first, last)
-            pairs = [p for p in pairs if not self._is_proven(memory, p, box, before, after)]
+            pairs = self._unproven(pairs, box, [after, before, *trail], thresholds)
             if not pairs:
                 continue
             if self._asked >= POSTURES:
@@ -289,13 +300,15 @@ class Certificate:
             if at < last:
                 box = plan.box(at, at)
             between: Anchor = (box[0], self._ask(box[0], pairs))
+            steps.append(between)
             for pair, distance in between[1].items():
-                if not distance - self._moved(pair, box[1]) >= memory.thresholds[pair]:
+                if not distance - self._moved(pair, box[1]) >= thresholds[pair]:
                     return Refusal(pair)
             if at < last:
-                parts.append((first, at, pairs, before, between))
                 parts.append((at, last, pairs, between, after))
+                parts.append((first, at, pairs, before, between))
         memory.remember(there)
+        memory.trail[:] = [*trail, *steps][-TRAIL:]
         return None
 
     def _refusal_of_end(
@@ -316,19 +329,29 @@ class Certificate:
                 worst = Refusal(p, short)
         return worst
 
-    def _is_proven(
-        self, memory: PairMemory, pair: int, box: Box, before: Anchor, after: Anchor
-    ) -> bool:
-        """Tell whether what was measured of a pair at either end proves it clear on a box."""
+    def _unproven(
+        self, pairs: list[int], box: Box, anchors: list[Anchor], enough: list[float]
+    ) -> list[int]:
+        """Return the pairs that nothing measured proves clear by `enough` (pairs,) m on a box."""
         centre, half = box
-        for posture, measured in (before, after):
-            if pair in measured:
-                spare = measured[pair] - float(memory.thresholds[pair])
+        for posture, measured in anchors:
+            if not pairs:
+                return pairs
+            left = []
+            reach: list[float] = []
+            for pair in pairs:
+                if pair not in measured:
+                    left.append(pair)
+                    continue
+                if not reach:
+                    reach = [abs(c - q) + h for c, q, h in zip(centre, posture, half, strict=True)]
+                spare = measured[pair] - enough[pair]
                 for j, lever in self._levers[pair]:
-                    spare -= lever * (abs(centre[j] - posture[j]) + half[j])
-                if spare >= 0.0:
-                    return True
-        return False
+                    spare -= lever * reach[j]
+                if not spare >= 0.0:
+                    left.append(pair)
+            pairs = left
+        return pairs
 
     def _moved(self, pair: int, half: Sequence[float]) -> float:
         """Return by how much a pair's distance may vary around the centre of a box."""

@@ -28,7 +28,7 @@ from sinew_core.safety.certified_constants import (
 from sinew_core.safety.certified_cycle import count
 from sinew_core.safety.certified_equations import STATE_ROWS, STEP, commit_velocities
 from sinew_core.safety.certified_positions import commit_positions
-from sinew_core.safety.pair_memory import PairMemory
+from sinew_core.safety.pair_memory import Anchor, PairMemory
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.twin import (
     Array,
@@ -91,6 +91,7 @@ class _Cycle:
         self._references = np.zeros((n_arms, n))
         self._weights = np.zeros((n_arms, n))
         self._caps = np.full((n_arms, n), np.inf)
+        self._trails: list[list[Anchor]] = [[] for _ in range(n_arms)]
         self._pending = np.zeros(n_arms, dtype=np.int64)
 
     def begin(self, arms: Counts, states: Array) -> None:
@@ -183,6 +184,7 @@ class _Cycle:
             self._references[arm],
             self._weights[arm],
             self._caps[arm],
+            self._trails[arm],
         )
 
 

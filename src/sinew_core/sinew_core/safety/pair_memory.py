@@ -27,6 +27,7 @@ class PairMemory:
         reference: (n,) rad, a posture with a distance to spare for every pair.
         weights: (n,) 1/rad, the greatest lever over that distance.
         cap: (n,) rad/s, the largest speed near a pair in recovery, else inf.
+        trail: what was measured along the manoeuvre that was proven last, the latest last.
     """
 
     anchors: Array
@@ -36,6 +37,7 @@ class PairMemory:
     reference: MutableSequence[float]
     weights: MutableSequence[float]
     cap: MutableSequence[float]
+    trail: list[Anchor]
 
     def spare(self, levers: Array, lower: Row, upper: Row) -> Array:
         """Return the distances (pairs,) m that are proven on a box; `levers` (n, pairs) m."""
