@@ -1,4 +1,4 @@
-"""How far a joint can move a part: rigorous bounds on the distance from an axis to a part's points.
+"""How far a joint can move a link: rigorous bounds on the distance of its points from an axis.
 
 Turning joint j by an angle moves a point by at most that angle times its distance from the joint's
 axis. That distance depends on the joints between axis and point. Seen from the frame of a joint,
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from sinew_core.collision.shapes import Part, Shape, ShapeKind
+from sinew_core.collision.shapes import Link, Shape, ShapeKind
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.kinematics import KinematicChain
 
@@ -29,7 +29,7 @@ _OUT, _UP = np.cos(_SLOPES), np.sin(_SLOPES)
 
 
 class Levers:
-    """The largest distances from each joint's axis to parts, over all postures."""
+    """The largest distances from each joint's axis to links, over all postures."""
 
     def __init__(self, chain: KinematicChain) -> None:
         """Unfold the chain's transforms from each joint's frame to the one before."""
@@ -39,28 +39,30 @@ class Levers:
             transform = np.eye(4)
             transform[:3, :3], transform[:3, 3] = row[:9].reshape(3, 3), row[9:]
             self._inward.append(transform)
-        self._outward = [np.linalg.inv(transform) for transform in self._inward]
+        self._outward: list[Array] = [
+            np.asarray(np.linalg.inv(transform), np.float64) for transform in self._inward
+        ]
         self._tool = np.array([chain.tool_offset_m])
         self._n = chain.n_joints
         self.first_axis: Array = self._inward[0][:3, 2]
         """(3,) the first joint's axis in the base frame, the only one that never moves."""
 
-    def of_outer(self, part: Part) -> Array:
-        """Return the levers (n,) m of the joints that carry a part; 0 for those after it."""
-        maps = self._inward[1 : part.body][::-1]
+    def of_outer(self, link: Link) -> Array:
+        """Return the levers (n,) m of the joints that carry a link; 0 for those after it."""
+        maps = self._inward[1 : link.body][::-1]
         levers = np.zeros(self._n)
-        for shape in part.shapes:
-            reaches = _shape_reaches(shape, np.eye(4), maps) if part.body else []
-            levers[: part.body] = np.maximum(levers[: part.body], reaches[::-1])
+        for shape in link.shapes:
+            reaches = _shape_reaches(shape, np.eye(4), maps) if link.body else []
+            levers[: link.body] = np.maximum(levers[: link.body], reaches[::-1])
         return levers
 
-    def of_inner(self, part: Part) -> Array:
-        """Return the levers (n,) m of the joints after a part, which seems to move from outside."""
-        maps = self._outward[part.body :]
+    def of_inner(self, link: Link) -> Array:
+        """Return the levers (n,) m of the joints after a link, which seems to move from outside."""
+        maps = self._outward[link.body :]
         levers = np.zeros(self._n)
-        for shape in part.shapes:
+        for shape in link.shapes:
             reaches = _shape_reaches(shape, maps[0], maps[1:]) if maps else []
-            levers[part.body :] = np.maximum(levers[part.body :], reaches)
+            levers[link.body :] = np.maximum(levers[link.body :], reaches)
         return levers
 
     def of_tool(self) -> Array:
@@ -74,7 +76,7 @@ class Levers:
         """
         along = levers.copy()
         along[0] *= np.linalg.norm(np.cross(normal, self.first_axis))
-        return along
+        return np.asarray(along)
 
 
 def _shape_reaches(shape: Shape, to_first: Array, maps: Iterable[Array]) -> list[float]:

@@ -9,11 +9,11 @@ from sinew_core.collision.pairs import (
     Pair,
     PairKind,
     Watched,
-    needs_shapes,
-    shape_pairs,
+    link_pairs,
+    merged,
     workspace_pairs,
 )
-from sinew_core.collision.shapes import Part, moving_links, read_parts
+from sinew_core.collision.shapes import moving_links, read_links
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.parameters import SafetyParameters
 
@@ -26,15 +26,16 @@ _TOUCH_M = 1e-6
 class CollisionModel:
     """Distances between the parts of an arm, and from them to floor, boxes and workspace faces.
 
-    A part is a link with collision shapes; floor and boxes concern the parts that joints move, the
-    workspace concerns the tool's point. Left out are pairs whose distance no joint changes,
-    neighbours, which one joint connects, and parts that touch or overlap in the home posture.
+    A part is all links with collision shapes that move as one. Floor and boxes concern the parts
+    that joints move, the workspace concerns the tool's point. Left out are pairs of links whose
+    distance no joint changes, neighbours, which one joint connects, and links that touch or overlap
+    in the home posture.
 
     Attributes:
         pairs: what keeps apart, in the order of all lists.
         levers_m: (n_pairs, n_joints) m; for all postures q and q' at which a pair's parts do not
             overlap, its distance differs by at most sum_j levers_m[pair][j] |q_j - q'_j|.
-        touching: names of the parts that are left out though they overlap, at home or always.
+        touching: names of the links that are left out since they overlap, at home or always.
         without_shapes: the driven joints' links of which nothing that moves with them has a shape:
             nothing watches them.
     """
@@ -47,16 +48,16 @@ class CollisionModel:
         """
         self._chain = robot.chain
         self._queries: DistanceQueries | None = None
-        parts: tuple[Part, ...] = ()
+        self.touching: tuple[tuple[str, str], ...] = ()
         self.without_shapes: tuple[str, ...] = ()
-        if needs_shapes(parameters):
-            parts = read_parts(robot)
-            bodies = {part.body for part in parts}
+        watched: list[Watched] = []
+        if parameters.self_collision or parameters.floor or parameters.forbidden_boxes_m:
+            links = read_links(robot)
+            bodies = {link.body for link in links}
             self.without_shapes = tuple(
                 link for i, link in enumerate(moving_links(robot), 1) if i not in bodies
             )
-        self.touching: tuple[tuple[str, str], ...] = ()
-        watched = self._apart_at_home(robot, parameters, shape_pairs(robot, parameters, parts))
+            watched = self._apart_at_home(robot, parameters, link_pairs(robot, parameters, links))
         self._n_shape_pairs = len(watched)
         watched += workspace_pairs(robot, parameters)
         self._faces_m = (*parameters.workspace_lower_m, *parameters.workspace_upper_m)
@@ -95,29 +96,26 @@ class CollisionModel:
     def _apart_at_home(
         self, robot: RobotModel, parameters: SafetyParameters, candidates: list[Watched]
     ) -> list[Watched]:
-        """Return the pairs that count, and note those that overlap at home or for ever."""
+        """Return the pairs of parts that count, and note links that overlap at home or for ever."""
         if not candidates:
             return []
         # Imported here so that a filter without these pairs works without coal.
         from sinew_core.collision.queries import DistanceQueries
 
         def queries(watched: list[Watched]) -> DistanceQueries:
-            pairs = [(each.first, each.second) for each in watched if each.first is not None]
+            pairs = [each.links for each in watched]
             return DistanceQueries(robot.n_joints, pairs, parameters.floor_height_m)
 
         at_home = queries(candidates)
         at_home.place(self._chain.joint_frames(robot.home_rad.tolist()))
-        touches = [at_home.distance_m(i) <= _TOUCH_M for i in range(len(candidates))]
-        kept = [
-            each
-            for each, touch in zip(candidates, touches, strict=True)
-            if each.changes and not (touch and each.pair.kind is PairKind.SELF)
-        ]
-        self.touching = tuple(
-            (each.pair.first, each.pair.second)
-            for each, touch in zip(candidates, touches, strict=True)
-            if touch and each not in kept
-        )
-        if kept:
-            self._queries = queries(kept)
-        return kept
+        kept, touching = [], []
+        for i, each in enumerate(candidates):
+            touch = at_home.distance_m(i) <= _TOUCH_M
+            if each.changes and not (touch and each.pair.kind is PairKind.SELF):
+                kept.append(each)
+            elif touch:
+                touching.append((each.pair.first, each.pair.second))
+        self.touching = tuple(touching)
+        watched = merged(kept)
+        self._queries = queries(watched) if watched else None
+        return watched

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from sinew_core.collision.levers import Levers
-from sinew_core.collision.shapes import Part, box_part
+from sinew_core.collision.shapes import Link, box_link
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.parameters import SafetyParameters
 
 _LEAST_LEVER_M = 1e-5
-"""A pair whose distance changes by less than this per radian of every joint never changes."""
+"""A distance that changes by less than this per radian of every joint counts as constant."""
 
 
 class PairKind(enum.Enum):
@@ -29,7 +29,10 @@ class PairKind(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """Two things that keep apart, by name: parts of the arm, the floor, boxes, workspace faces."""
+    """Two things that keep apart, by name: parts of the arm, the floor, boxes, workspace faces.
+
+    A part bears the name of the first of the links of which it consists.
+    """
 
     first: str
     second: str
@@ -42,12 +45,14 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Watched:
-    """A pair, its levers (n,) m, and its parts; no part for the floor and for workspace faces."""
+    """A pair, its levers (n,) m, and the links whose least distance is its distance.
+
+    No second link stands for the floor, no links for a face of the workspace.
+    """
 
     pair: Pair
     levers_m: Array
-    first: Part | None = None
-    second: Part | None = None
+    links: tuple[tuple[Link, Link | None], ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -55,47 +60,61 @@ class Watched:
         return bool(self.levers_m.max() > _LEAST_LEVER_M)
 
 
-def needs_shapes(parameters: SafetyParameters) -> bool:
-    """Tell whether any parameter asks for the distances of shapes."""
-    return parameters.self_collision or parameters.floor or bool(parameters.forbidden_boxes_m)
-
-
-def shape_pairs(
-    robot: RobotModel, parameters: SafetyParameters, parts: tuple[Part, ...]
+def link_pairs(
+    robot: RobotModel, parameters: SafetyParameters, links: Sequence[Link]
 ) -> list[Watched]:
-    """Return the pairs of parts of the arm, and of its moving parts with floor and boxes.
+    """Return the pairs of single links, and of moving links with floor and boxes.
 
     Neighbours, which a joint connects, are left out.
     """
     levers = Levers(robot.chain)
-    outer = {part.name: levers.of_outer(part) for part in parts}
+    outer = {link.name: levers.of_outer(link) for link in links}
     watched: list[Watched] = []
     if parameters.self_collision:
-        watched += _self_pairs(levers, parts, outer)
-    moving = [part for part in parts if part.body]
+        watched += _self_pairs(levers, links, outer)
+    moving = [link for link in links if link.body]
     if parameters.floor:
         watched += [
             Watched(
-                pair=Pair(part.name, "floor", PairKind.FLOOR),
-                levers_m=levers.along(outer[part.name], (0.0, 0.0, 1.0)),
-                first=part,
+                pair=Pair(link.name, "floor", PairKind.FLOOR),
+                levers_m=levers.along(outer[link.name], (0.0, 0.0, 1.0)),
+                links=((link, None),),
             )
-            for part in moving
+            for link in moving
         ]
     corners = parameters.forbidden_boxes_m
     for i in range(0, len(corners), 6):
-        box = box_part(f"box {i // 6}", corners[i : i + 3], corners[i + 3 : i + 6])
+        box = box_link(f"box {i // 6}", corners[i : i + 3], corners[i + 3 : i + 6])
         inner = levers.of_inner(box)
         watched += [
             Watched(
-                pair=Pair(part.name, box.name, PairKind.FORBIDDEN),
-                levers_m=_lesser(inner, outer[part.name], 0, part.body),
-                first=part,
-                second=box,
+                pair=Pair(link.name, box.name, PairKind.FORBIDDEN),
+                levers_m=_lesser(inner, outer[link.name], 0, link.body),
+                links=((link, box),),
             )
-            for part in moving
+            for link in moving
         ]
     return watched
+
+
+def merged(watched: Iterable[Watched]) -> list[Watched]:
+    """Merge the pairs of links that move as one into pairs of parts."""
+    groups: dict[tuple[PairKind, int, str], list[Watched]] = {}
+    for each in watched:
+        ((first, second),) = each.links
+        same = each.pair.second
+        if second is not None and each.pair.kind is PairKind.SELF:
+            same = str(second.body)
+        key = (each.pair.kind, first.body, same)
+        groups.setdefault(key, []).append(each)
+    return [
+        Watched(
+            pair=group[0].pair,
+            levers_m=np.max([each.levers_m for each in group], axis=0),
+            links=tuple(links for each in group for links in each.links),
+        )
+        for group in groups.values()
+    ]
 
 
 def workspace_pairs(robot: RobotModel, parameters: SafetyParameters) -> list[Watched]:
@@ -115,25 +134,24 @@ def workspace_pairs(robot: RobotModel, parameters: SafetyParameters) -> list[Wat
 
 
 def _self_pairs(
-    levers: Levers, parts: tuple[Part, ...], outer: dict[str, Array]
+    levers: Levers, links: Sequence[Link], outer: dict[str, Array]
 ) -> Iterator[Watched]:
-    inner = {part.name: levers.of_inner(part) for part in parts}
-    for index, first in enumerate(parts):
-        for second in parts[index + 1 :]:
+    inner = {link.name: levers.of_inner(link) for link in links}
+    for index, first in enumerate(links):
+        for second in links[index + 1 :]:
             if first.body == second.body or second.neighbour == first.name:
                 continue
             yield Watched(
                 pair=Pair(first.name, second.name, PairKind.SELF),
                 levers_m=_lesser(inner[first.name], outer[second.name], first.body, second.body),
-                first=first,
-                second=second,
+                links=((first, second),),
             )
 
 
 def _lesser(inner: Array, outer: Array, first: int, second: int) -> Array:
     """Return the levers (n,) m of the joints after body `first` up to body `second`.
 
-    A joint between two parts moves the outer one in the frame of the inner one as much as it moves
+    A joint between two links moves the outer one in the frame of the inner one as much as it moves
     the inner one, the other way, in the frame of the outer one: the lesser of both bounds holds.
     """
     levers = np.zeros_like(inner)

@@ -9,33 +9,35 @@ from typing import TypeAlias
 import coal
 import numpy as np
 
-from sinew_core.collision.meshes import convex
-from sinew_core.collision.shapes import Part, Shape, ShapeKind
+from sinew_core.collision.shapes import Link, Shape, ShapeKind
 
 _TOLERANCE_M = 1e-9
 """Of coal's search. Much finer ones meet the limits of its arithmetic and are wrong at times."""
 
-Query: TypeAlias = tuple[Callable[..., float], object, object, int, int, float]
-"""What computes a distance, the transforms and indices of its two shapes, their radii's sum, m."""
+LinkPair: TypeAlias = tuple[Link, Link | None]
+"""Two links; no second one stands for the floor."""
+
+Query: TypeAlias = tuple[Callable[..., float], object, object]
+"""What computes a distance, and the transforms of its two shapes."""
 
 
 class DistanceQueries:
-    """Distances of pairs of parts, and of parts to the floor, each the least over their shapes.
+    """Distances of pairs of parts, each the least over the shapes of their links.
 
     Every search starts from the same guess, so that a posture's distances do not depend on what was
-    asked before. The arithmetic is plain floats and elementwise arrays: the same on any machine.
+    asked before. The arithmetic is plain floats and elementwise arrays: the same
+    on any machine.
     """
 
     def __init__(
-        self, n_joints: int, pairs: Sequence[tuple[Part, Part | None]], floor_height_m: float
+        self, n_joints: int, pairs: Sequence[Sequence[LinkPair]], floor_height_m: float
     ) -> None:
-        """Prepare the queries; no second part stands for the floor."""
-        parts = [part for pair in pairs for part in pair if part is not None]
-        self._parts = list({id(part): part for part in parts}.values())
-        placed = [(part.body, shape) for part in self._parts for shape in part.shapes]
-        moving = sorted(range(len(placed)), key=lambda i: placed[i][0] == 0)
-        placed = [placed[i] for i in moving]
+        """Prepare the queries of pairs, each of which is the links whose distances count."""
+        found = {id(link): link for pair in pairs for links in pair for link in links if link}
+        placed = [(link.body, shape) for link in found.values() for shape in link.shapes]
+        placed.sort(key=lambda body_and_shape: body_and_shape[0] == 0)
         self._index_of = {id(shape): i for i, (_, shape) in enumerate(placed)}
+        # Kept here, since coal's functors refer to them and do not keep them alive.
         self._geometries = [_geometry(shape) for _, shape in placed]
         self._transforms = [coal.Transform3s() for _ in placed]
         self._frames = np.zeros((n_joints + 1, 3, 4))
@@ -46,8 +48,22 @@ class DistanceQueries:
         self._request.gjk_initial_guess = coal.GJKInitialGuess.DefaultGuess
         self._request.gjk_tolerance = _TOLERANCE_M
         self._result = coal.DistanceResult()
-        self._floor = (coal.Halfspace(np.array([0.0, 0.0, 1.0]), floor_height_m), coal.Transform3s())
-        self._queries = [self._query(*pair) for pair in pairs]
+        self._floor = (
+            coal.Halfspace(np.array([0.0, 0.0, 1.0]), floor_height_m),
+            coal.Transform3s(),
+        )
+        self._queries: list[list[Query]] = []
+        self._ranges: list[tuple[int, int]] = []
+        self._spheres: list[tuple[int, int, float]] = []
+        for pair in pairs:
+            start = len(self._spheres)
+            self._queries.append([])
+            for links in pair:
+                self._add(*links)
+            self._ranges.append((start, len(self._spheres)))
+        self._pairs_of = np.array([(i, j) for i, j, _ in self._spheres]).reshape(-1, 2).T.copy()
+        self._radii_m = np.array([radii_m for _, _, radii_m in self._spheres])
+        self._bounds: list[float] = []
 
     def place(self, frames: Sequence[float]) -> None:
         """Move all shapes to a posture, given as by `KinematicChain.joint_frames`."""
@@ -59,20 +75,28 @@ class DistanceQueries:
         world[:, :, 3] += bodies[:, :, 3]
         for transform, rotation, position in self._moving:
             transform.setTransform(rotation, position)
-        self._centres[: len(world)] = world[:, :, 3].tolist()
+        centres = self._centres
+        centres[:, : len(world)] = world[:, :, 3].T
+        first, second = self._pairs_of
+        x, y, z = centres[:, first] - centres[:, second]
+        self._bounds = (np.sqrt(x * x + y * y + z * z) - self._radii_m).tolist()
 
     def distance_m(self, pair: int) -> float:
         """Return the distance of a pair in m, negative or zero when its parts overlap."""
-        centres, request, result = self._centres, self._request, self._result
-        least = math.inf
-        for compute, first, second, i, j, radii_m in self._queries[pair]:
-            if least < math.inf and math.dist(centres[i], centres[j]) - radii_m >= least:
-                continue
-            distance = compute(first, second, request, result)
-            if distance < least:
-                least = distance
-            if distance <= 0.0:
-                result.clear()
+        queries, request, result = self._queries[pair], self._request, self._result
+        start, stop = self._ranges[pair]
+        bounds = self._bounds[start:stop]
+        # The shapes whose bounding spheres are nearest come first: they rule out most others.
+        nearest = bounds.index(min(bounds))
+        compute, first, second = queries[nearest]
+        least = compute(first, second, request, result)
+        bounds[nearest] = math.inf
+        for bound, (compute, first, second) in zip(bounds, queries, strict=True):
+            if bound < least:
+                least = min(least, compute(first, second, request, result))
+        if least <= 0.0:
+            # Coal may answer the next query from a result that is not positive.
+            result.clear()
         return least
 
     def _prepare_placing(self, placed: Sequence[tuple[int, Shape]]) -> None:
@@ -89,26 +113,26 @@ class DistanceQueries:
         ]
         for transform, pose in zip(self._transforms[n_moving:], poses[n_moving:], strict=True):
             transform.setTransform(pose[:, :3], pose[:, 3])
-        self._centres: list[list[float]] = poses[:, :, 3].tolist()
+        self._centres = poses[:, :, 3].T.copy()
 
-    def _query(self, first: Part, second: Part | None) -> list[Query]:
-        queries: list[Query] = []
+    def _add(self, first: Link, second: Link | None) -> None:
+        """Add the queries of two links to the last pair."""
         for a in first.shapes:
             i = self._index_of[id(a)]
             if second is None:
                 floor, unmoved = self._floor
                 compute = coal.ComputeDistance(self._geometries[i], floor)
-                queries.append((compute, self._transforms[i], unmoved, i, i, math.inf))
+                self._queries[-1].append((compute, self._transforms[i], unmoved))
+                self._spheres.append((i, i, math.inf))
                 continue
             for b in second.shapes:
                 j = self._index_of[id(b)]
                 compute = coal.ComputeDistance(self._geometries[i], self._geometries[j])
-                radii_m = a.radius_m + b.radius_m
-                queries.append((compute, self._transforms[i], self._transforms[j], i, j, radii_m))
-        return queries
+                self._queries[-1].append((compute, self._transforms[i], self._transforms[j]))
+                self._spheres.append((i, j, a.radius_m + b.radius_m))
 
 
-def _geometry(shape: Shape) -> object:
+def _geometry(shape: Shape) -> coal.ShapeBase:
     if shape.kind is ShapeKind.BOX:
         return coal.Box(*shape.size_m)
     if shape.kind is ShapeKind.CYLINDER:
@@ -116,4 +140,4 @@ def _geometry(shape: Shape) -> object:
     if shape.kind is ShapeKind.SPHERE:
         return coal.Sphere(*shape.size_m)
     assert shape.hull is not None
-    return convex(shape.hull)
+    return shape.hull.geometry()

@@ -7,15 +7,21 @@ import enum
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sinew_core.collision.meshes import Hull, load_hull
 from sinew_core.errors import RobotError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.kinematics import rotation_from_z
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.urdf import Urdf, one_number, origin_transform, parse_urdf, three_numbers
+
+if TYPE_CHECKING:
+    from sinew_core.collision.meshes import Hull
+
+WITHOUT_SHAPES = "set self_collision:=false floor:=false and no forbidden_boxes_m"
+"""The last remedy for a shape that cannot be used."""
 
 _CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
 _SIDES = 128
@@ -36,7 +42,7 @@ class Shape:
     """A convex shape that a body carries.
 
     Attributes:
-        size_m: a box's edges, a cylinder's radius and length, a sphere's radius, nothing for a hull.
+        size_m: a box's edges, a cylinder's radius and length, a sphere's radius; none of a hull.
         pose: (4, 4) of its centre in the frame of the body.
         hull: corners about the centre and triangles, of a hull only.
     """
@@ -53,14 +59,15 @@ class Shape:
             return self.size_m[0]
         if self.kind is ShapeKind.CYLINDER:
             return math.hypot(self.size_m[0], 0.5 * self.size_m[1])
-        return float(np.linalg.norm(self._corners(), axis=1).max())
+        margin_m = 0.0 if self.hull is None else self.hull.margin_m
+        return float(np.linalg.norm(self._corners(), axis=1).max()) + margin_m
 
     def corners_m(self) -> Array:
-        """Return points (k, 3) m, in the body's frame, whose convex hull holds the shape.
+        """Return points (k, 3) m, in the body's frame, whose convex hull moves as the shape does.
 
-        Of a sphere only the centre, since moving a sphere is moving its centre.
+        A sphere moves as its centre does, and a hull with a margin as the hull without.
         """
-        return self._corners() @ self.pose[:3, :3].T + self.pose[:3, 3]
+        return np.asarray(self._corners() @ self.pose[:3, :3].T + self.pose[:3, 3])
 
     def _corners(self) -> Array:
         if self.kind is ShapeKind.SPHERE:
@@ -78,13 +85,12 @@ class Shape:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Part:
+class Link:
     """A link with shapes, or a box in the base frame.
 
     Attributes:
-        name: the link's.
         body: 0 for what is fixed to the base, i for what moves with the i-th joint.
-        neighbour: name of the part that carries this one across one driven joint; "" for none.
+        neighbour: name of the link that carries this one across one driven joint; "" for none.
     """
 
     name: str
@@ -93,7 +99,7 @@ class Part:
     shapes: tuple[Shape, ...]
 
 
-def read_parts(robot: RobotModel) -> tuple[Part, ...]:
+def read_links(robot: RobotModel) -> tuple[Link, ...]:
     """Return the links that have collision shapes, from the base outwards.
 
     Shapes are in the frame of the body that carries them: the base frame, or the joint's frame of
@@ -107,7 +113,7 @@ def read_parts(robot: RobotModel) -> tuple[Part, ...]:
         link.get("name", ""): link.findall("collision")
         for link in ET.fromstring(robot.urdf_text).findall("link")
     }
-    parts = []
+    links = []
     for body in range(robot.n_joints + 1):
         carrier, to_body = _carrier(urdf, robot, body)
         for link, pose in urdf.carried_by(carrier, robot.joint_names):
@@ -115,8 +121,8 @@ def read_parts(robot: RobotModel) -> tuple[Part, ...]:
                 what = f"{urdf.source}: link '{link}'"
                 shapes = [_shape(element, to_body @ pose, what) for element in elements[link]]
                 neighbour = _neighbour(urdf, link, robot.joint_names, elements)
-                parts.append(Part(name=link, body=body, neighbour=neighbour, shapes=tuple(shapes)))
-    return tuple(parts)
+                links.append(Link(name=link, body=body, neighbour=neighbour, shapes=tuple(shapes)))
+    return tuple(links)
 
 
 def moving_links(robot: RobotModel) -> tuple[str, ...]:
@@ -126,20 +132,20 @@ def moving_links(robot: RobotModel) -> tuple[str, ...]:
     return tuple(child_of[name] for name in robot.joint_names)
 
 
-def box_part(name: str, lower_m: Sequence[float], upper_m: Sequence[float]) -> Part:
-    """Return a box in the base frame as a part that does not move."""
+def box_link(name: str, lower_m: Sequence[float], upper_m: Sequence[float]) -> Link:
+    """Return a box in the base frame as a link that does not move."""
     lower, upper = np.array(lower_m), np.array(upper_m)
     pose = np.eye(4)
     pose[:3, 3] = 0.5 * (lower + upper)
     size = tuple((upper - lower).tolist())
     shape = Shape(kind=ShapeKind.BOX, size_m=size, pose=pose)
-    return Part(name=name, body=0, neighbour="", shapes=(shape,))
+    return Link(name=name, body=0, neighbour="", shapes=(shape,))
 
 
 def _carrier(urdf: Urdf, robot: RobotModel, body: int) -> tuple[str, Array]:
     """Return a body's first link and the transform (4, 4) from that link's frame to the body's."""
     if body == 0:
-        return urdf.root(), np.linalg.inv(urdf.pose_of(robot.base_link))
+        return urdf.root(), np.asarray(np.linalg.inv(urdf.pose_of(robot.base_link)), np.float64)
     links = moving_links(robot)
     to_body = np.eye(4)
     to_body[:3, :3] = rotation_from_z(robot.chain.axes[body - 1]).T
@@ -176,6 +182,9 @@ def _shape(element: ET.Element, pose: Array, what: str) -> Shape:
         kind = ShapeKind(tag)
         return Shape(kind=kind, size_m=_positive(size_m, " and ".join(keys), what), pose=pose)
     if tag == "mesh":
+        # Imported here so that a robot without meshes is read without coal.
+        from sinew_core.collision.meshes import load_hull
+
         scale = three_numbers(kinds[0], "scale", what, (1.0, 1.0, 1.0))
         hull, centre = load_hull(kinds[0].get("filename", ""), scale, what)
         pose = pose.copy()
@@ -183,8 +192,8 @@ def _shape(element: ET.Element, pose: Array, what: str) -> Shape:
         return Shape(kind=ShapeKind.HULL, size_m=(), pose=pose, hull=hull)
     found = ", ".join(kind.tag for kind in kinds) or "nothing"
     raise RobotError(
-        f"{what}: geometry is {found}: expected one of box, cylinder, sphere, mesh; replace it, or "
-        "set self_collision:=false floor:=false and no forbidden_boxes_m"
+        f"{what}: geometry is {found}: expected one of box, cylinder, sphere, mesh; replace it, "
+        f"or {WITHOUT_SHAPES}"
     )
 
 

@@ -209,7 +209,9 @@ def _parse_joint(element: ET.Element, source: str) -> UrdfJoint:
     name = _attribute(element, "name", source, "joint")
     what = f"{source}: joint '{name}'"
     axis = element.find("axis")
-    xyz = np.array([1.0, 0.0, 0.0] if axis is None else three_numbers(axis, "xyz", what, (1.0, 0.0, 0.0)))
+    xyz = np.array(
+        [1.0, 0.0, 0.0] if axis is None else three_numbers(axis, "xyz", what, (1.0, 0.0, 0.0))
+    )
     kind = _attribute(element, "type", source, f"joint '{name}'")
     length = math.hypot(*xyz.tolist())
     if kind != "fixed" and not 1e-6 < length < 1e6:
