@@ -104,6 +104,38 @@ def _area(phase: Phase, i: float) -> float:
     return i * v + 0.5 * w * i * (i + 1.0) + dw * (i - 1.0) * i * (i + 1.0) / 6.0
 
 
+class PlainPlan:
+    """`JointPlan` for a joint whose jerk limit cannot bind: it only slows down, evenly."""
+
+    turn = 0.0
+
+    def __init__(self, before: float, command: float, speed_step: float) -> None:
+        """Take the constants."""
+        self._before, self._speed, self._step = before, abs(command), speed_step
+        self._forwards = command > 0.0
+        self.periods = math.floor(self._speed / speed_step) + 1.0
+        self.fastest, self.slowest = max(command, 0.0), min(command, 0.0)
+
+    def after(self, k: float) -> tuple[float, float, float]:
+        """Return what `JointPlan.after` does."""
+        if k <= 0.0:
+            return 0.0, 0.0, self._before
+        speed = self._speed - (k - 1.0) * self._step
+        if speed < 0.0:
+            k, speed = self.periods, 0.0
+        area = k * (self._speed - 0.5 * self._step * (k - 1.0))
+        return (area, 0.0, speed) if self._forwards else (0.0, area, -speed)
+
+
+def joint_plan(
+    before: float, command: float, speed_step: float, jerk_step: float
+) -> JointPlan | PlainPlan:
+    """Return the plan of a period of `command` after `before` and of the braking law."""
+    if jerk_step >= 2.0 * speed_step:
+        return PlainPlan(before, command, speed_step)
+    return JointPlan(before, command, speed_step, jerk_step)
+
+
 class BrakePlan:
     """The sets that hold an arm while it runs a period of WISH and then brakes.
 
@@ -114,39 +146,40 @@ class BrakePlan:
     def __init__(self, joints: Sequence[Row], model: Row, state: Rows) -> None:
         """Plan each joint's manoeuvre."""
         self._model = model
-        self._lower, self._upper = state[REST_LOWER], state[REST_UPPER]
         self._plans = [
-            JointPlan(before, wish, speed_step, jerk_step)
-            for before, wish, speed_step, jerk_step in zip(
+            joint_plan(*each)
+            for each in zip(
                 state[COMMAND], state[WISH], joints[SPEED_STEP], joints[JERK_STEP], strict=True
             )
         ]
+        hold, radius = model[HOLD], model[RADIUS]
+        self._outer = [
+            (lower - radius + hold * plan.slowest, upper + radius + hold * plan.fastest)
+            for plan, lower, upper in zip(
+                self._plans, state[REST_LOWER], state[REST_UPPER], strict=True
+            )
+        ]
         self.periods = max(plan.periods for plan in self._plans) + 1.0
-        self._turns = any(plan.turn > 0.0 for plan in self._plans)
+        self._turns = [plan.turn for plan in self._plans]
         self._moved: dict[float, tuple[list[float], list[float], list[float]]] = {}
 
     def box(self, first: float, last: float) -> Box:
         """Return what holds the arm from the end of period `first` to the end of period `last`."""
         below, above, velocity = self._after(first)
-        lows, highs = self._after(last)[:2]
-        model = self._model
-        edge, hold = model[EDGE], model[HOLD]
-        around = model[RADIUS] + model[DRIFT] * last
+        lows, highs, _ = self._after(last)
+        edge, drift = self._model[EDGE], self._model[DRIFT] * last
         centre, half = [], []
-        for j, plan in enumerate(self._plans):
-            low, high, v = below[j], above[j], velocity[j]
-            low, high = (low - edge * v, high) if v > 0.0 else (low, high - edge * v)
-            if lows[j] < low:
-                low = lows[j]
-            if highs[j] > high:
-                high = highs[j]
-            if self._turns and first < plan.turn < last:
-                low, high = (
-                    min(low, self._after(plan.turn)[0][j]),
-                    max(high, self._after(plan.turn)[1][j]),
-                )
-            low += self._lower[j] - around + hold * plan.slowest
-            high += self._upper[j] + around + hold * plan.fastest
+        rows = zip(below, above, velocity, lows, highs, self._turns, self._outer, strict=True)
+        for j, (low, high, v, low_then, high_then, turn, (lower, upper)) in enumerate(rows):
+            if v > 0.0:
+                low -= edge * v
+            else:
+                high -= edge * v
+            if first < turn < last:
+                lows_there, highs_there, _ = self._after(turn)
+                low, high = min(low, lows_there[j]), max(high, highs_there[j])
+            low = (low_then if low_then < low else low) + (lower - drift)
+            high = (high_then if high_then > high else high) + (upper + drift)
             centre.append(0.5 * (low + high))
             half.append(0.5 * (high - low))
         return centre, half

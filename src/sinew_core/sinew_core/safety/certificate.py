@@ -42,7 +42,7 @@ TRIES = 3
 LEAST_SHARE = 1.0 / 64.0
 NEARLY = 0.95
 """Of the part that the secant gives, since levers and distances are not straight lines."""
-POSTURES = 8
+POSTURES = 6
 """Postures that distances are asked at in one cycle before the search ends; some 60 us each."""
 TRAIL = 6
 """Postures of the last manoeuvres that are remembered with their distances."""
@@ -146,7 +146,6 @@ class Certificate:
         here: Anchor = (centre, {})
         refusal = self._refusal(memory, state, here)
         if refusal is None:
-            memory.recentre(self.levers, state[HULL_LOWER], state[HULL_UPPER])
             return NO_CAUSE
         found, cause = self._search(memory, state, here, refusal)
         state[WISH][:] = found
@@ -222,15 +221,17 @@ class Certificate:
         Returns:
             Whether the speeds that are allowed near them are as they were.
         """
-        lower = [c - h for c, h in zip(centre, half, strict=True)]
-        upper = [c + h for c, h in zip(centre, half, strict=True)]
+        at_rest = not any(state[COMMAND]) and not any(state[STEP])
         recovering = memory.thresholds < self._keep
-        suspects = np.flatnonzero(
-            recovering | ~(memory.spare(self.levers, lower, upper) >= self._keep)
-        ).tolist()
+        suspects: list[int] = np.flatnonzero(recovering).tolist()
+        if at_rest:
+            # In motion the last proof covers the present; at rest drift may have used it up.
+            lower = [c - h for c, h in zip(centre, half, strict=True)]
+            upper = [c + h for c, h in zip(centre, half, strict=True)]
+            spare = memory.spare(self.levers, lower, upper)
+            suspects = np.flatnonzero(recovering | ~(spare >= self._keep)).tolist()
         if not suspects or not all(-FARTHEST_RAD < q < FARTHEST_RAD for q in centre):
             return True
-        at_rest = not any(state[COMMAND]) and not any(state[STEP])
         measured = self._ask(centre, suspects)
         memory.remember((centre, measured))
         for pair, distance in measured.items():
@@ -267,6 +268,7 @@ class Certificate:
             open_pairs = [p for p in open_pairs if not measured[p] >= needed[p]]
             if not open_pairs:
                 memory.remember((middle, measured))
+                memory.recentre(self.levers, lower, upper)
                 return None
         return self._walk(memory, state, here, open_pairs)
 
