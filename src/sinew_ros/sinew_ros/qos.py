@@ -58,3 +58,20 @@ def incompatible_publishers(node: Node, topic: str, subscription: QoSProfile) ->
             sender = f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"
             problems.append(f"QoS of {topic} from {sender} does not fit: {reason}")
     return problems
+
+
+def incompatible_subscribers(node: Node, topic: str) -> list[str]:
+    """Return one sentence for each subscriber of `topic` that cannot hear the node's publisher."""
+    problems = []
+    own = (node.get_name(), node.get_namespace())
+    publishers = node.get_publishers_info_by_topic(topic)
+    # As the middleware has it: what a profile leaves open, such as the deadline, is filled in.
+    for publisher in (p for p in publishers if (p.node_name, p.node_namespace) == own):
+        for subscriber in node.get_subscriptions_info_by_topic(topic):
+            compatibility, reason = qos_check_compatible(
+                publisher.qos_profile, subscriber.qos_profile
+            )
+            if compatibility == QoSCompatibility.ERROR:
+                receiver = f"{subscriber.node_namespace.rstrip('/')}/{subscriber.node_name}"
+                problems.append(f"QoS of {topic} to {receiver} does not fit: {reason}")
+    return problems

@@ -5,47 +5,34 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from sinew_core.parameters import parameter
-from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
-from sinew_core.safety.filter import VelocityFilter
+from sinew_core.safety.command_mode import make_command_mode
 from sinew_core.safety.latch import LatchFile, latch_path
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.realtime import real_time_assumptions
 from sinew_core.safety.supervisor import State, Supervisor, SupervisorParameters, check_watchdogs
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import ControllerMessage, JointStateMapper
+from sinew_ros.messages import ControllerMessage, JointStateMapper, commands_topic, point_values
 from sinew_ros.parameters import Declarations
-from sinew_ros.qos import RELIABLE, controller_command, incompatible_publishers, state_subscription
+from sinew_ros.qos import (
+    RELIABLE,
+    controller_command,
+    incompatible_publishers,
+    incompatible_subscribers,
+    state_subscription,
+)
 from sinew_ros.stamps import period_ns, stamp_ns
+from sinew_safety.parameters import SafetyFilterParameters
 
 # Longer than any arm of the catalogue needs from full speed to rest.
 _LEAVE_WITHIN_S = 2.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class SafetyFilterParameters(Rates):
-    """Parameters of the node; the watchdogs are in `watchdog.`, the filter's own in `safety.`."""
-
-    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
-    urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
-    pace: str = parameter(
-        "realtime",
-        "Cycle by the clock, or answer each joint state once",
-        choices=("realtime", "lockstep"),
-    )
-    speed: float = parameter(
-        1.0, "Speed of the simulated driver in real time; 1 for an arm", minimum=0.01, maximum=100.0
-    )
-    controller: str = parameter("forward_velocity_controller", "Sends <controller>/commands")
 
 
 class SafetyFilter(SinewNode):
@@ -67,7 +54,13 @@ class SafetyFilter(SinewNode):
         self._latch = LatchFile(latch_path(p.robot, self.get_namespace()))
         self._supervisor = Supervisor(
             robot.joint_names,
-            VelocityFilter(robot.limits, safety, p.filter_period_s),
+            make_command_mode(
+                p.mode,
+                robot,
+                safety,
+                p.filter_period_s,
+                gravity_compensation=p.gravity_compensation,
+            ),
             watchdog,
             period_ns=period_ns(p.filter_rate_hz),
             control_period_ns=period_ns(p.control_rate_hz),
@@ -88,7 +81,7 @@ class SafetyFilter(SinewNode):
         lockstep = self._lockstep
         self._commands = self.create_publisher(
             Float64MultiArray,
-            f"{self._p.controller}/commands",
+            commands_topic(self._p.mode, self._p.controller),
             controller_command(lockstep=lockstep),
         )
         self.create_subscription(
@@ -135,7 +128,7 @@ class SafetyFilter(SinewNode):
             stamp_ns(message.header.stamp),
             message.header.frame_id,
             message.joint_names,
-            [point.velocities for point in message.points],
+            point_values(message, self._p.mode),
         )
         if self._lockstep:
             self._answer()
@@ -164,6 +157,7 @@ class SafetyFilter(SinewNode):
                 *incompatible_publishers(
                     self, "joint_states", state_subscription(lockstep=self._lockstep)
                 ),
+                *incompatible_subscribers(self, f"{self._p.controller}/commands"),
             ]
             if not self._mapper.complete:
                 missing = ", ".join(self._mapper.missing)
@@ -204,6 +198,7 @@ class SafetyFilter(SinewNode):
             "state": state.value,
             "reason": supervisor.reason,
             "robot": self._p.robot,
+            "mode": self._p.mode,
             "epochs": gate.epochs,
             **{f"rejected: {cause.value}": n for cause, n in gate.rejected.items()},
             **supervisor.counters,
@@ -229,9 +224,11 @@ class SafetyFilter(SinewNode):
         deadline = time.monotonic() + _LEAVE_WITHIN_S
         while supervisor.state is State.BRAKING and not self._lockstep:
             self._send()
-            if not any(self._output.message.data) or time.monotonic() > deadline:
+            if supervisor.rests or time.monotonic() > deadline:
                 break
-            time.sleep(self.cycle_period_s or 0.0)
+            next_s = time.monotonic() + (self.cycle_period_s or 0.0)
+            while (left_s := next_s - time.monotonic()) > 0.0:
+                self.executor.spin_once(left_s)  # some modes brake by what is measured
         self._latch.flush()
 
 

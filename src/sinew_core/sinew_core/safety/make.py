@@ -12,41 +12,56 @@ from sinew_core.safety.certified_constants import (
     certified_velocity_constants,
     jerk_binds,
 )
-from sinew_core.safety.filter import ArmFilter, PositionFilter, VelocityFilter
+from sinew_core.safety.effort_filter import EffortFilter
+from sinew_core.safety.filter import PositionFilter, VelocityFilter
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.watched import watches_pairs
 
 if TYPE_CHECKING:
     from sinew_core.collision import CollisionModel
-    from sinew_core.safety.twin import BatchFilter
+    from sinew_core.safety.twin import BatchPositionFilter, BatchVelocityFilter
 
-FILTERED_MODES = ("joint_velocity", "joint_position")
+FILTERED_MODES = ("joint_velocity", "joint_position", "joint_effort")
 
 
 def make_filter(
-    mode: str, robot: RobotModel, parameters: SafetyParameters, period_s: float
-) -> ArmFilter:
+    mode: str,
+    robot: RobotModel,
+    parameters: SafetyParameters,
+    period_s: float,
+    *,
+    gravity_compensation: bool = True,
+) -> VelocityFilter | PositionFilter | EffortFilter:
     """Return the filter that a safety node runs: a certified one where its limits can bind.
+
+    `gravity_compensation` tells, for efforts, whether the arm's controller adds gravity's.
 
     Raises:
         ConfigError: for an unknown mode, or limits, parameters and period that do not fit.
         RobotError: if distances are asked for and a collision shape cannot be used.
     """
-    distances = _distances(mode, robot, parameters)
-    certified = distances is not None or _binds(mode, robot, parameters, period_s)
+    limits = robot.limits
     if mode == "joint_velocity":
-        if certified:
-            return CertifiedVelocityFilter(robot.limits, parameters, period_s, distances)
-        return VelocityFilter(robot.limits, parameters, period_s)
-    if certified:
-        return CertifiedPositionFilter(robot.limits, parameters, period_s, distances)
-    return PositionFilter(robot.limits, parameters, period_s)
+        distances = _distances(robot, parameters)
+        if distances is not None or _binds(mode, robot, parameters, period_s):
+            return CertifiedVelocityFilter(limits, parameters, period_s, distances)
+        return VelocityFilter(limits, parameters, period_s)
+    if mode == "joint_position":
+        distances = _distances(robot, parameters)
+        if distances is not None or _binds(mode, robot, parameters, period_s):
+            return CertifiedPositionFilter(limits, parameters, period_s, distances)
+        return PositionFilter(limits, parameters, period_s)
+    if mode == "joint_effort":
+        return EffortFilter(robot, parameters, period_s, gravity_compensation=gravity_compensation)
+    raise ConfigError(f"no safety filter for mode '{mode}': {suggest(mode, FILTERED_MODES)}")
 
 
 def make_batch_filter(
     mode: str, robot: RobotModel, parameters: SafetyParameters, period_s: float, n_arms: int
-) -> BatchFilter:
+) -> BatchVelocityFilter | BatchPositionFilter:
     """Return the same filter for `n_arms` arms, which training runs; it needs numba.
+
+    That of efforts reads velocities, too: `effort_twin.BatchEffortFilter`, made directly.
 
     Raises:
         ConfigError: as `make_filter`.
@@ -54,25 +69,26 @@ def make_batch_filter(
     """
     from sinew_core.safety import certified_twin, twin
 
-    limits, distances = robot.limits, _distances(mode, robot, parameters)
-    certified = distances is not None or _binds(mode, robot, parameters, period_s)
+    limits = robot.limits
     if mode == "joint_velocity":
-        if certified:
+        distances = _distances(robot, parameters)
+        if distances is not None or _binds(mode, robot, parameters, period_s):
             return certified_twin.BatchCertifiedVelocityFilter(
                 limits, parameters, period_s, n_arms, distances
             )
         return twin.BatchVelocityFilter(limits, parameters, period_s, n_arms)
-    if certified:
-        return certified_twin.BatchCertifiedPositionFilter(
-            limits, parameters, period_s, n_arms, distances
-        )
-    return twin.BatchPositionFilter(limits, parameters, period_s, n_arms)
+    if mode == "joint_position":
+        distances = _distances(robot, parameters)
+        if distances is not None or _binds(mode, robot, parameters, period_s):
+            return certified_twin.BatchCertifiedPositionFilter(
+                limits, parameters, period_s, n_arms, distances
+            )
+        return twin.BatchPositionFilter(limits, parameters, period_s, n_arms)
+    raise ConfigError(f"no safety filter for mode '{mode}': {suggest(mode, FILTERED_MODES)}")
 
 
-def _distances(mode: str, robot: RobotModel, parameters: SafetyParameters) -> CollisionModel | None:
+def _distances(robot: RobotModel, parameters: SafetyParameters) -> CollisionModel | None:
     """Return the distances that the parameters ask for; None where they ask for none."""
-    if mode not in FILTERED_MODES:
-        raise ConfigError(f"no safety filter for mode '{mode}': {suggest(mode, FILTERED_MODES)}")
     if not watches_pairs(parameters):
         return None
     from sinew_core.collision import CollisionModel
