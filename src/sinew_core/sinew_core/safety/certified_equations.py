@@ -20,7 +20,6 @@ from sinew_core.safety.equations import (
     BY_VELOCITY,
     COMMAND,
     DRIFT,
-    EDGE,
     EMPTY_TOLERANCE,
     LOWER,
     MOTION_LEAST,
@@ -39,7 +38,6 @@ from sinew_core.safety.equations import (
     Row,
     Rows,
     bounds,
-    braked,
     clamp,
     observe_arm,
     recover,
@@ -80,7 +78,7 @@ def outward_reach(
     area, periods, peak, area_back, periods_back, peak_back = brake_lobes(
         command, step, joints[SPEED_STEP][joint], joints[JERK_STEP][joint]
     )
-    if command > 0.0 or step > 0.0 and command == 0.0:
+    if command > 0.0 or (step > 0.0 and command == 0.0):
         return model[MOTION_MOST] * area + model[DRIFT] * periods + model[HOLD] * peak
     if area_back == 0.0:
         return 0.0
@@ -129,7 +127,7 @@ def largest_within(
 def smooth_bound(
     joints: Sequence[Row], joint: int, command: float, step: float, brake: float
 ) -> tuple[float, int]:
-    """Return hi from the velocity, acceleration and jerk limits, and its cause; never below `brake`.
+    """Return hi of velocity, acceleration and jerk limits, and its cause; never below `brake`.
 
     A growing speed overshoots while its step falls to zero: v + S(w') <= V. lo is the negative of
     the same function with all arguments mirrored.
@@ -252,6 +250,40 @@ def scale_towards_brake(
             causes[j] = decisive
 
 
+def scale_along_desired(
+    joints: Sequence[Row],
+    model: Row,
+    state: Rows,
+    desired: Row,
+    wish: MutableSequence[float],
+    causes: MutableSequence[int],
+) -> bool:
+    """Replace `wish` by the longest part of `desired` that every joint allows, if there is one."""
+    share, decisive = 1.0, NO_CAUSE
+    for j in range(len(desired)):
+        if wish[j] == desired[j] or causes[j] == BY_RECOVERY:
+            continue
+        allowed = wish[j] / desired[j] if desired[j] != 0.0 else 0.0
+        if not allowed > 0.0:
+            return False
+        if allowed < share:
+            share, decisive = allowed, causes[j]
+    if share == 1.0:
+        return True
+    for j in range(len(desired)):
+        scaled = share * desired[j]
+        if causes[j] == BY_RECOVERY or wish[j] == scaled:
+            continue
+        if limit_velocity(joints, model, state, j, scaled)[0] != scaled:
+            return False
+    for j in range(len(desired)):
+        if causes[j] != BY_RECOVERY:
+            if abs(share * desired[j]) < abs(wish[j]):
+                wish[j] = share * desired[j]
+            causes[j] = decisive if wish[j] != desired[j] else NO_CAUSE
+    return True
+
+
 def propose_velocities(
     joints: Sequence[Row],
     model: Row,
@@ -301,7 +333,9 @@ def propose_velocities(
         causes[j] = cause
         if wrong > limited:
             limited = wrong
-    if model[SCALED] != 0.0:
+    if model[SCALED] != 0.0 and not scale_along_desired(
+        joints, model, state, desired, wish, causes
+    ):
         scale_towards_brake(state, desired, wish, causes)
     for j in range(len(command)):
         out[j] = wish[j]

@@ -17,6 +17,7 @@ from sinew_core.safety.certified_equations import (
     WISH,
     largest_within,
     outward_reach,
+    scale_along_desired,
     scale_towards_brake,
     smooth_bounds,
     within_position,
@@ -103,19 +104,21 @@ def asked_velocity(position: float, desired: float, period: float) -> float:
 
 
 def scale_positions(
+    joints: Sequence[Row],
     model: Row,
     state: Rows,
     desired: Row,
     out: MutableSequence[float],
     causes: MutableSequence[int],
 ) -> None:
-    """Scale the whole step towards the targets, as `certified_equations.scale_towards_brake`."""
+    """Scale the whole step towards the targets, as `certified_equations` does."""
     period, position, asked, wish = model[PERIOD], state[REST_LOWER], state[ASKED], state[WISH]
     for j in range(len(desired)):
         asked[j] = wish[j]
         if causes[j] != NO_CAUSE:
             asked[j] = asked_velocity(position[j], desired[j], period)
-    scale_towards_brake(state, asked, wish, causes)
+    if not scale_along_desired(joints, model, state, asked, wish, causes):
+        scale_towards_brake(state, asked, wish, causes)
     for j in range(len(desired)):
         if wish[j] != (out[j] - position[j]) / period:
             out[j] = position[j] + period * wish[j]
@@ -173,7 +176,7 @@ def propose_positions(
             fault = max(fault, wrong)
         wish[j] = (out[j] - position[j]) / period
     if not stop and model[SCALED] != 0.0:
-        scale_positions(model, state, desired, out, causes)
+        scale_positions(joints, model, state, desired, out, causes)
     return fault
 
 
