@@ -306,6 +306,35 @@ def scale_along_desired(
     return True
 
 
+def limit_velocities(
+    joints: Sequence[Row],
+    model: Row,
+    state: Rows,
+    desired: Row,
+    cap: Row,
+    causes: MutableSequence[int],
+) -> int:
+    """Write to WISH what each joint by itself allows of `desired`; return the gravest fault."""
+    wish = state[WISH]
+    limited = NO_FAULT
+    for j in range(len(desired)):
+        u = capped = desired[j]
+        if u > cap[j]:
+            capped = cap[j]
+        elif u < -cap[j]:
+            capped = -cap[j]
+        w, cause, wrong = limit_velocity(joints, model, state, j, capped)
+        wish[j] = w
+        if w == u:
+            cause = NO_CAUSE
+        elif w == capped:
+            cause = BY_RECOVERY
+        causes[j] = cause
+        if wrong > limited:
+            limited = wrong
+    return limited
+
+
 def propose_velocities(
     joints: Sequence[Row],
     model: Row,
@@ -339,22 +368,7 @@ def propose_velocities(
             out[j] = wish[j] = brakes[j]
             causes[j] = BY_BRAKE
         return fault
-    limited = NO_FAULT
-    for j in range(len(command)):
-        u = capped = desired[j]
-        if u > cap[j]:
-            capped = cap[j]
-        elif u < -cap[j]:
-            capped = -cap[j]
-        w, cause, wrong = limit_velocity(joints, model, state, j, capped)
-        wish[j] = w
-        if w == u:
-            cause = NO_CAUSE
-        elif w == capped:
-            cause = BY_RECOVERY
-        causes[j] = cause
-        if wrong > limited:
-            limited = wrong
+    limited = limit_velocities(joints, model, state, desired, cap, causes)
     if model[SCALED] != 0.0 and not scale_along_desired(
         joints, model, state, desired, wish, causes
     ):
