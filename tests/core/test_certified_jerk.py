@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from safety_plant import Plant, Wishes
 from safety_samples import EXACT, HOME, PANDA, one_joint
 from sinew_core.robots.limits import JointLimits
-from sinew_core.safety import jerk
+from sinew_core.safety import equations, jerk
 from sinew_core.safety.brake_plan import JointPlan
 from sinew_core.safety.certified import CertifiedPositionFilter, CertifiedVelocityFilter
+from sinew_core.safety.certified_constants import certified_velocity_constants
+from sinew_core.safety.certified_equations import outward_reach, reach_at_most
 from sinew_core.safety.certified_twin import BatchCertifiedVelocityFilter
 from sinew_core.safety.equations import braked
 from sinew_core.safety.filter import Cause, FilterFault, PositionFilter, VelocityFilter
@@ -83,6 +85,16 @@ def test_a_greater_command_never_falls_behind(before, one, other, jerk_step):
     behind += [0.0] * (length - len(behind))
     ahead += [0.0] * (length - len(ahead))
     assert all(a >= b - 1e-12 for a, b in zip(ahead, behind, strict=True))
+
+
+@settings(max_examples=300)
+@given(commands, steps, st.sampled_from([0.001, 0.002, 0.005]), st.sampled_from([1.0, 0.1, 0.01]))
+def test_cheap_bound_of_the_reach_is_no_less_than_the_reach(before, step, period_s, jerk_scale):
+    parameters = SafetyParameters(jerk_scale=jerk_scale, dead_time_periods=1.5)
+    joints, model = certified_velocity_constants(PANDA, parameters, period_s)
+    step *= joints[equations.SPEED_STEP][0] / SPEED_STEP
+    reach = outward_reach(joints, model, 0, before, before + step)
+    assert reach_at_most(joints, model, 0, before, before + step) >= reach
 
 
 @given(commands, steps)

@@ -185,21 +185,36 @@ class _Cycle:
             out,
             causes,
         )
-        certificate, memory = self._certificate, self._memory
-        if certificate and memory and state[WISH] != state[BRAKE]:
-            write_hull(joints, model, state)
-            if not is_near(state, memory.reference, memory.weights):
-                box = state[HULL_LOWER], state[HULL_UPPER]
-                if memory.covers(certificate.levers, *box):
-                    memory.recentre(certificate.levers, *box)
-                else:
-                    prove(certificate, memory, self._period_s, state, desired, out, causes)
+        if self._certificate is not None and state[WISH] != state[BRAKE]:
+            self._prove(self._certificate, joints, model, state, desired, out, causes)
         recent = history[(head + 1) % len(history)]
         if self._period_s:
             commit_positions(model, state, recent, out)
         else:
             commit_velocities(state, recent, out)
         return fault
+
+    def _prove(
+        self,
+        certificate: Certificate,
+        joints: Sequence[eq.Row],
+        model: eq.Row,
+        state: Rows,
+        desired: eq.Row,
+        out: MutableSequence[float],
+        causes: MutableSequence[int],
+    ) -> None:
+        """Prove what is proposed by what is known, else by measurements, else change it."""
+        memory = self._memory
+        assert memory is not None
+        write_hull(joints, model, state)
+        if is_near(state, memory.reference, memory.weights):
+            return
+        box = state[HULL_LOWER], state[HULL_UPPER]
+        if memory.covers(certificate.levers, *box):
+            memory.recentre(certificate.levers, *box)
+        else:
+            prove(certificate, memory, self._period_s, state, desired, out, causes)
 
 
 class CertifiedVelocityFilter(VelocityFilter):

@@ -6,6 +6,7 @@ The loop that `certified_twin` compiles.
 from __future__ import annotations
 
 from collections.abc import MutableSequence, Sequence
+from typing import NamedTuple
 
 from sinew_core.safety.certified_equations import (
     BRAKE,
@@ -16,32 +17,62 @@ from sinew_core.safety.certified_equations import (
 from sinew_core.safety.certified_positions import commit_positions, propose_positions
 from sinew_core.safety.equations import NO_CAUSE, OBSERVER_EMPTY, Row, Rows
 from sinew_core.safety.hull import is_covered, is_near, recentre, write_hull
+from sinew_core.safety.pair_memory import Array
 
 
-def is_clear(
+class KnownPairs(NamedTuple):
+    """What is known of the pairs of many arms: `pair_memory.PairMemory`, the arm in front."""
+
+    levers: Rows
+    anchors: Array
+    distances: Array
+    enough: Array
+    references: Array
+    weights: Array
+    caps: Array
+
+
+def propose(
+    positions: bool,
     joints: Sequence[Row],
     model: Row,
     state: Rows,
-    levers: Rows,
-    anchors: Rows,
-    distances: Row,
-    enough: Row,
-    reference: MutableSequence[float],
-    weights: MutableSequence[float],
-) -> bool:
+    history: Sequence[Row],
+    head: int,
+    desired: Row,
+    measured: Row,
+    fresh: bool,
+    brake: bool,
+    cap: Row,
+    out: MutableSequence[float],
+    causes: MutableSequence[int],
+) -> int:
+    """Propose positions or velocities for one arm."""
+    if positions:
+        return propose_positions(
+            joints, model, state, history, head, desired, measured, fresh, brake, cap, out, causes
+        )
+    return propose_velocities(
+        joints, model, state, history, head, desired, measured, fresh, brake, cap, out, causes
+    )
+
+
+def is_clear(joints: Sequence[Row], model: Row, state: Rows, known: KnownPairs, arm: int) -> bool:
     """Tell whether what is known of the pairs proves WISH, or it needs no proof."""
     moves = False
-    for j in range(len(reference)):
+    for j in range(len(joints[0])):
         if state[WISH][j] != state[BRAKE][j]:
             moves = True
     if not moves:
         return True
     write_hull(joints, model, state)
+    reference, weights = known.references[arm], known.weights[arm]
     if is_near(state, reference, weights):
         return True
-    if not is_covered(state, levers, anchors, distances, enough):
+    anchors, distances, enough = known.anchors[arm], known.distances[arm], known.enough[arm]
+    if not is_covered(state, known.levers, anchors, distances, enough):
         return False
-    recentre(state, levers, anchors, distances, enough, reference, weights)
+    recentre(state, known.levers, anchors, distances, enough, reference, weights)
     return True
 
 
@@ -62,13 +93,7 @@ def step_certified_arms(
     desired: Sequence[Row],
     measured: Sequence[Row],
     fresh: bool,
-    levers: Rows,
-    anchors: Sequence[Rows],
-    distances: Sequence[Row],
-    enough: Sequence[Row],
-    references: Rows,
-    weights: Rows,
-    caps: Sequence[Row],
+    known: KnownPairs,
     out: Rows,
     causes: Sequence[MutableSequence[int]],
     interventions: Sequence[MutableSequence[int]],
@@ -77,62 +102,24 @@ def step_certified_arms(
 ) -> int:
     """Run one cycle of every arm; finish it for those that need no exact distance.
 
-    Shapes as `certificate.PairMemory` with the arm in front. Returns how many are left: those with
-    a 1 in `pending` (arms,).
+    Returns how many are left: those with a 1 in `pending` (arms,).
     """
     left = 0
     for arm in range(len(states)):
+        state, history, cap = states[arm], histories[arm], known.caps[arm]
         latched = faults[arm] == OBSERVER_EMPTY
-        if positions:
-            fault = propose_positions(
-                joints,
-                model,
-                states[arm],
-                histories[arm],
-                head,
-                desired[arm],
-                measured[arm],
-                fresh,
-                latched,
-                caps[arm],
-                out[arm],
-                causes[arm],
-            )
-        else:
-            fault = propose_velocities(
-                joints,
-                model,
-                states[arm],
-                histories[arm],
-                head,
-                desired[arm],
-                measured[arm],
-                fresh,
-                latched,
-                caps[arm],
-                out[arm],
-                causes[arm],
-            )
+        asked = desired[arm], measured[arm], fresh, latched, cap, out[arm], causes[arm]
+        fault = propose(positions, joints, model, state, history, head, *asked)
         faults[arm] = OBSERVER_EMPTY if latched else fault
-        clear = is_clear(
-            joints,
-            model,
-            states[arm],
-            levers,
-            anchors[arm],
-            distances[arm],
-            enough[arm],
-            references[arm],
-            weights[arm],
-        )
+        clear = is_clear(joints, model, state, known, arm)
         pending[arm] = 0 if clear else 1
         if not clear:
             left += 1
             continue
-        recent = histories[arm][(head + 1) % len(histories[arm])]
+        recent = history[(head + 1) % len(history)]
         if positions:
-            commit_positions(model, states[arm], recent, out[arm])
+            commit_positions(model, state, recent, out[arm])
         else:
-            commit_velocities(states[arm], recent, out[arm])
+            commit_velocities(state, recent, out[arm])
         count(causes[arm], interventions[arm])
     return left

@@ -97,6 +97,15 @@ def limit_position_smoothly(
     return published, cause if published != desired else NO_CAUSE, max(fault, wrong)
 
 
+def limit_position_either(
+    joints: Sequence[Row], model: Row, state: Rows, joint: int, desired: float
+) -> tuple[float, int, int]:
+    """Return the position to publish for one joint, its cause, and the fault."""
+    if joints[JERK_STEP][joint] < 2.0 * joints[SPEED_STEP][joint]:
+        return limit_position_smoothly(joints, model, state, joint, desired)
+    return limit_position(joints, model, state, joint, desired)
+
+
 def asked_velocity(position: float, desired: float, period: float) -> float:
     """Return the velocity that a target asks for, bounded."""
     speed = (desired - position) / period
@@ -149,13 +158,8 @@ def propose_positions(
 ) -> int:
     """Write what each joint's own limits leave of `desired`, as `propose_velocities`, in rad."""
     fault = follows(model, history, measured) if fresh else NO_FAULT
-    position, command, brakes, wish = (
-        state[REST_LOWER],
-        state[COMMAND],
-        state[BRAKE],
-        state[WISH],
-    )
-    period = model[PERIOD]
+    position, command, brakes = state[REST_LOWER], state[COMMAND], state[BRAKE]
+    wish, period = state[WISH], model[PERIOD]
     for j in range(len(command)):
         brakes[j] = braked_smoothly(
             command[j], state[STEP][j], joints[SPEED_STEP][j], joints[JERK_STEP][j], model[ROUNDING]
@@ -168,10 +172,7 @@ def propose_positions(
             out[j], causes[j] = position[j] + period * brakes[j], BY_BRAKE
         else:
             capped = capped_position(position[j], desired[j], cap[j], period)
-            if joints[JERK_STEP][j] < 2.0 * joints[SPEED_STEP][j]:
-                out[j], cause, wrong = limit_position_smoothly(joints, model, state, j, capped)
-            else:
-                out[j], cause, wrong = limit_position(joints, model, state, j, capped)
+            out[j], cause, wrong = limit_position_either(joints, model, state, j, capped)
             causes[j] = BY_RECOVERY if out[j] == capped and capped != desired[j] else cause
             fault = max(fault, wrong)
         wish[j] = (out[j] - position[j]) / period

@@ -25,7 +25,7 @@ from sinew_core.safety.certified_constants import (
     certified_position_constants,
     certified_velocity_constants,
 )
-from sinew_core.safety.certified_cycle import count
+from sinew_core.safety.certified_cycle import KnownPairs, count
 from sinew_core.safety.certified_equations import STATE_ROWS, STEP, commit_velocities
 from sinew_core.safety.certified_positions import commit_positions
 from sinew_core.safety.pair_memory import Anchor, PairMemory
@@ -83,14 +83,17 @@ class _Cycle:
         self._certificate, self._period_s = certificate, period_s
         self._kernel = _kernel()
         n, pairs = len(joints[0]), certificate.n_pairs if certificate else 0
-        self._levers = certificate.levers if certificate else np.zeros((n, 0))
-        self._anchors = np.zeros((n_arms, n, pairs))
-        self._distances = np.zeros((n_arms, pairs))
-        self._enough = np.zeros((n_arms, pairs))
         self._thresholds = np.zeros((n_arms, pairs))
-        self._references = np.zeros((n_arms, n))
-        self._weights = np.zeros((n_arms, n))
-        self._caps = np.full((n_arms, n), np.inf)
+        levers = certificate.levers if certificate else np.zeros((n, 0))
+        self._known = KnownPairs(
+            levers=levers,  # type: ignore[arg-type]  # rows of an array
+            anchors=np.zeros((n_arms, n, pairs)),
+            distances=np.zeros((n_arms, pairs)),
+            enough=np.zeros((n_arms, pairs)),
+            references=np.zeros((n_arms, n)),
+            weights=np.zeros((n_arms, n)),
+            caps=np.full((n_arms, n), np.inf),
+        )
         self._trails: list[list[Anchor]] = [[] for _ in range(n_arms)]
         self._pending = np.zeros(n_arms, dtype=np.int64)
 
@@ -131,23 +134,15 @@ class _Cycle:
             desired,
             measured,
             fresh,
-            self._levers,
-            self._anchors,
-            self._distances,
-            self._enough,
-            self._references,
-            self._weights,
-            self._caps,
+            self._known,
             out,
             causes,
             interventions,
             faults,
             self._pending,
         )
-        if not left:
-            return
         following = (head + 1) % histories.shape[1]
-        for arm in np.flatnonzero(self._pending).tolist():
+        for arm in np.flatnonzero(self._pending).tolist() if left else ():
             recent = histories[arm, following]
             self._finish(arm, states[arm], recent, desired[arm], out[arm], causes[arm])
             count(causes[arm], interventions[arm])
@@ -176,14 +171,15 @@ class _Cycle:
 
     def _memory(self, arm: int) -> PairMemory:
         """Return views on the memory of an arm."""
+        known = self._known
         return PairMemory(
-            self._anchors[arm],
-            self._distances[arm],
-            self._enough[arm],
+            known.anchors[arm],
+            known.distances[arm],
+            known.enough[arm],
             self._thresholds[arm],
-            self._references[arm],
-            self._weights[arm],
-            self._caps[arm],
+            known.references[arm],
+            known.weights[arm],
+            known.caps[arm],
             self._trails[arm],
         )
 

@@ -72,9 +72,12 @@ def braked_smoothly(
             return command + speed_step
         return 0.0
     x, y = (command, step) if command >= 0.0 else (-command, -step)
-    pull = largest_step(x, jerk_step)
-    if pull > speed_step:
-        pull = speed_step
+    pull = speed_step
+    # S(W) <= W (W / D + 1) / 2 + D / 8: beyond that the curve is out of reach.
+    if x < 0.5 * speed_step * (speed_step / jerk_step + 1.0) + jerk_step:
+        pull = largest_step(x, jerk_step)
+        if pull > speed_step:
+            pull = speed_step
     if pull > jerk_step - y + rounding:
         pull = jerk_step - y
     elif pull < -y - jerk_step - rounding:

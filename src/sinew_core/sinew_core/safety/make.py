@@ -19,9 +19,11 @@ from sinew_core.safety.watched import watches_pairs
 
 if TYPE_CHECKING:
     from sinew_core.collision import CollisionModel
+    from sinew_core.robots.limits import JointLimits
     from sinew_core.safety.twin import BatchPositionFilter, BatchVelocityFilter
 
-FILTERED_MODES = ("joint_velocity", "joint_position", "joint_effort")
+MOTION_MODES = ("joint_velocity", "joint_position")
+FILTERED_MODES = (*MOTION_MODES, "joint_effort")
 
 
 def make_filter(
@@ -40,20 +42,34 @@ def make_filter(
         ConfigError: for an unknown mode, or limits, parameters and period that do not fit.
         RobotError: if distances are asked for and a collision shape cannot be used.
     """
-    limits = robot.limits
-    if mode == "joint_velocity":
-        distances = _distances(robot, parameters)
-        if distances is not None or _binds(mode, robot, parameters, period_s):
-            return CertifiedVelocityFilter(limits, parameters, period_s, distances)
-        return VelocityFilter(limits, parameters, period_s)
-    if mode == "joint_position":
-        distances = _distances(robot, parameters)
-        if distances is not None or _binds(mode, robot, parameters, period_s):
-            return CertifiedPositionFilter(limits, parameters, period_s, distances)
-        return PositionFilter(limits, parameters, period_s)
     if mode == "joint_effort":
         return EffortFilter(robot, parameters, period_s, gravity_compensation=gravity_compensation)
-    raise ConfigError(f"no safety filter for mode '{mode}': {suggest(mode, FILTERED_MODES)}")
+    _check_mode(mode, FILTERED_MODES)
+    distances = _distances(robot, parameters)
+    return make_motion_filter(mode, robot.limits, parameters, period_s, distances)
+
+
+def make_motion_filter(
+    mode: str,
+    limits: JointLimits,
+    parameters: SafetyParameters,
+    period_s: float,
+    distances: CollisionModel | None = None,
+) -> VelocityFilter | PositionFilter:
+    """Return the filter of joint velocities or positions for an arm of which limits are known.
+
+    Raises:
+        ConfigError: for another mode, or limits, parameters and period that do not fit.
+    """
+    _check_mode(mode, MOTION_MODES)
+    certified = distances is not None or _binds(mode, limits, parameters, period_s)
+    if mode == "joint_velocity":
+        if certified:
+            return CertifiedVelocityFilter(limits, parameters, period_s, distances)
+        return VelocityFilter(limits, parameters, period_s)
+    if certified:
+        return CertifiedPositionFilter(limits, parameters, period_s, distances)
+    return PositionFilter(limits, parameters, period_s)
 
 
 def make_batch_filter(
@@ -69,22 +85,25 @@ def make_batch_filter(
     """
     from sinew_core.safety import certified_twin, twin
 
-    limits = robot.limits
+    _check_mode(mode, MOTION_MODES)
+    limits, distances = robot.limits, _distances(robot, parameters)
+    certified = distances is not None or _binds(mode, limits, parameters, period_s)
     if mode == "joint_velocity":
-        distances = _distances(robot, parameters)
-        if distances is not None or _binds(mode, robot, parameters, period_s):
+        if certified:
             return certified_twin.BatchCertifiedVelocityFilter(
                 limits, parameters, period_s, n_arms, distances
             )
         return twin.BatchVelocityFilter(limits, parameters, period_s, n_arms)
-    if mode == "joint_position":
-        distances = _distances(robot, parameters)
-        if distances is not None or _binds(mode, robot, parameters, period_s):
-            return certified_twin.BatchCertifiedPositionFilter(
-                limits, parameters, period_s, n_arms, distances
-            )
-        return twin.BatchPositionFilter(limits, parameters, period_s, n_arms)
-    raise ConfigError(f"no safety filter for mode '{mode}': {suggest(mode, FILTERED_MODES)}")
+    if certified:
+        return certified_twin.BatchCertifiedPositionFilter(
+            limits, parameters, period_s, n_arms, distances
+        )
+    return twin.BatchPositionFilter(limits, parameters, period_s, n_arms)
+
+
+def _check_mode(mode: str, modes: tuple[str, ...]) -> None:
+    if mode not in modes:
+        raise ConfigError(f"no safety filter for mode '{mode}': {suggest(mode, modes)}")
 
 
 def _distances(robot: RobotModel, parameters: SafetyParameters) -> CollisionModel | None:
@@ -97,12 +116,12 @@ def _distances(robot: RobotModel, parameters: SafetyParameters) -> CollisionMode
     return model if model.pairs else None
 
 
-def _binds(mode: str, robot: RobotModel, parameters: SafetyParameters, period_s: float) -> bool:
+def _binds(mode: str, limits: JointLimits, parameters: SafetyParameters, period_s: float) -> bool:
     """Tell whether whole commands are scaled, or a jerk limit can bind."""
     if parameters.limiting == "scale":
         return True
     constants = (
         certified_velocity_constants if mode == "joint_velocity" else certified_position_constants
     )
-    joints, _ = constants(robot.limits, parameters, period_s)
+    joints, _ = constants(limits, parameters, period_s)
     return jerk_binds(joints)
