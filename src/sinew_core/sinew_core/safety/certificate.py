@@ -42,7 +42,7 @@ TRIES = 3
 LEAST_SHARE = 1.0 / 64.0
 NEARLY = 0.95
 """Of the part that the secant gives, since levers and distances are not straight lines."""
-POSTURES = 6
+POSTURES = 4
 """Postures that distances are asked at in one cycle before the search ends; some 60 us each."""
 TRAIL = 4
 """Postures of the last manoeuvres that are remembered with their distances."""
@@ -126,7 +126,7 @@ class Certificate:
             memory.cap[j] = memory.weights[j] = np.inf
         self._asked = 0
         centre, half = self._present(state)
-        self._ratchet(memory, state, centre, half)
+        self._ratchet(memory, state, (centre, {}), half)
         state[WISH][:] = state[COMMAND]
         write_hull(self._joints, self._model, state)
         memory.recentre(self.levers, state[HULL_LOWER], state[HULL_UPPER])
@@ -139,22 +139,34 @@ class Certificate:
         """
         self._asked = 0
         centre, half = self._present(state)
-        changed = not self._ratchet(memory, state, centre, half)
+        here: Anchor = (centre, {})
+        changed = not self._ratchet(memory, state, here, half)
         if changed or not all(-FARTHEST_RAD < q < FARTHEST_RAD for q in centre):
             state[WISH][:] = state[BRAKE]
             return BY_RECOVERY
-        here: Anchor = (centre, {})
+        self._asked = 0
         refusal = self._refusal(memory, state, here)
         if refusal is None:
             return NO_CAUSE
-        found, cause = self._search(memory, state, here, refusal)
+        late: list[Anchor] = []
+        found, cause = self._search(memory, state, here, refusal, late)
+        for anchor in late:
+            memory.remember(anchor)
         state[WISH][:] = found
         return cause
 
     def _search(
-        self, memory: PairMemory, state: Rows, here: Anchor, refusal: Refusal
+        self,
+        memory: PairMemory,
+        state: Rows,
+        here: Anchor,
+        refusal: Refusal,
+        late: list[Anchor],
     ) -> tuple[list[float], int]:
         """Return the command nearest to the refused WISH that a few tries prove, and the cause.
+
+        What is measured of the refused ones goes to `late`, to be remembered afterwards: what is
+        proven now must be proven again when it is asked for alone.
 
         Where the end of the manoeuvre is too close, the distance at the end of braking now and the
         one that was refused tell, by the secant, which part of the way between them may do.
@@ -164,7 +176,7 @@ class Certificate:
         for _ in range(TRIES):
             part = 0.5
             if refusal.short_m > 0.0:
-                spare = self._spare_of_braking(memory, state, refusal.pair)
+                spare = self._spare_of_braking(memory, state, refusal.pair, late)
                 part = NEARLY * spare / (spare + refusal.short_m)
             share *= part
             if share < LEAST_SHARE or self._asked >= POSTURES:
@@ -181,7 +193,9 @@ class Certificate:
             refusal = after
         return brake, self._causes[refusal.pair]
 
-    def _spare_of_braking(self, memory: PairMemory, state: Rows, pair: int) -> float:
+    def _spare_of_braking(
+        self, memory: PairMemory, state: Rows, pair: int, late: list[Anchor]
+    ) -> float:
         """Return what a pair has to spare, in m and at least 0, at the end of braking now."""
         state[WISH][:] = state[BRAKE]
         plan = BrakePlan(self._joints, self._model, state)
@@ -192,7 +206,7 @@ class Certificate:
             spare -= lever * (abs(end[j] - anchor[j]) + half[j])
         if spare <= 0.0:
             measured = self._ask(end, [pair])
-            memory.remember((end, measured))
+            late.append((end, measured))
             spare = measured[pair] - self._soft[pair] - self._moved(pair, half)
         return max(spare, 0.0)
 
@@ -214,18 +228,19 @@ class Certificate:
         self._asked += 1
         return dict(zip(pairs, self._distances.distances_m(posture, pairs), strict=True))
 
-    def _ratchet(
-        self, memory: PairMemory, state: Rows, centre: list[float], half: list[float]
-    ) -> bool:
+    def _ratchet(self, memory: PairMemory, state: Rows, here: Anchor, half: list[float]) -> bool:
         """Raise the thresholds of pairs that are too close; at rest, begin with new ones.
+
+        What is measured is added to `here`.
 
         Returns:
             Whether the speeds that are allowed near them are as they were.
         """
+        centre = here[0]
         at_rest = not any(state[COMMAND]) and not any(state[STEP])
         recovering = memory.thresholds < self._keep
         suspects: list[int] = np.flatnonzero(recovering).tolist()
-        if at_rest:
+        if at_rest or np.isneginf(memory.distances).any():
             # In motion the last proof covers the present; at rest drift may have used it up.
             lower = [c - h for c, h in zip(centre, half, strict=True)]
             upper = [c + h for c, h in zip(centre, half, strict=True)]
@@ -233,9 +248,9 @@ class Certificate:
             suspects = np.flatnonzero(recovering | ~(spare >= self._keep)).tolist()
         if not suspects or not all(-FARTHEST_RAD < q < FARTHEST_RAD for q in centre):
             return True
-        measured = self._ask(centre, suspects)
-        memory.remember((centre, measured))
-        for pair, distance in measured.items():
+        here[1].update(self._ask(centre, suspects))
+        memory.remember(here)
+        for pair, distance in here[1].items():
             proven = distance - self._moved(pair, half)
             held, keep = memory.thresholds[pair], self._keep[pair]
             low = min(proven - self._allowance[pair], keep)
@@ -370,7 +385,11 @@ class Certificate:
             speed = min(model[RECOVERY], self._joints[SPEED][j])
             _, above, periods = brake_extents(self._joints, model, j, speed, speed)
             spread = 1.0 - model[MOTION_LEAST] / model[MOTION_MOST]
-            half_period = 0.5 * model[MOTION_MOST] + model[EDGE] + model[HOLD]
-            lost.append(half_period * speed + 0.5 * spread * above + model[DRIFT] * (periods + 1.0))
+            # From its middle a manoeuvre is proven at once; three quarters, as that is not exact.
+            lost.append(
+                (0.75 + 0.5 * spread) * above
+                + (model[EDGE] + model[HOLD]) * speed
+                + model[DRIFT] * (periods + 1.0)
+            )
         allowance: Array = (self.levers * np.array(lost)[:, None]).sum(axis=0)
         return allowance
