@@ -61,9 +61,6 @@ class DistanceQueries:
             for links in pair:
                 self._add(*links)
             self._ranges.append((start, len(self._spheres)))
-        self._pairs_of = np.array([(i, j) for i, j, _ in self._spheres]).reshape(-1, 2).T.copy()
-        self._radii_m = np.array([radii_m for _, _, radii_m in self._spheres])
-        self._bounds: list[float] = []
 
     def place(self, frames: Sequence[float]) -> None:
         """Move all shapes to a posture, given as by `KinematicChain.joint_frames`."""
@@ -75,17 +72,17 @@ class DistanceQueries:
         world[:, :, 3] += bodies[:, :, 3]
         for transform, rotation, position in self._moving:
             transform.setTransform(rotation, position)
-        centres = self._centres
-        centres[:, : len(world)] = world[:, :, 3].T
-        first, second = self._pairs_of
-        x, y, z = centres[:, first] - centres[:, second]
-        self._bounds = (np.sqrt(x * x + y * y + z * z) - self._radii_m).tolist()
+        self._centres[: len(world)] = world[:, :, 3].tolist()
 
     def distance_m(self, pair: int) -> float:
         """Return the distance of a pair in m, negative or zero when its parts overlap."""
         queries, request, result = self._queries[pair], self._request, self._result
         start, stop = self._ranges[pair]
-        bounds = self._bounds[start:stop]
+        centres = self._centres
+        bounds = [
+            math.dist(centres[i], centres[j]) - radii_m
+            for i, j, radii_m in self._spheres[start:stop]
+        ]
         # The shapes whose bounding spheres are nearest come first: they rule out most others.
         nearest = bounds.index(min(bounds))
         compute, first, second = queries[nearest]
@@ -113,7 +110,7 @@ class DistanceQueries:
         ]
         for transform, pose in zip(self._transforms[n_moving:], poses[n_moving:], strict=True):
             transform.setTransform(pose[:, :3], pose[:, 3])
-        self._centres = poses[:, :, 3].T.copy()
+        self._centres: list[list[float]] = poses[:, :, 3].tolist()
 
     def _add(self, first: Link, second: Link | None) -> None:
         """Add the queries of two links to the last pair."""

@@ -6,6 +6,11 @@
 | `equations` | the equations and their derivation; scalar, the only source |
 | `constants` | limits + assumptions + period -> the constants of the equations |
 | `filter` | `VelocityFilter`: one arm, plain Python; what the safety node runs |
+| `certified` | all limits by certified braking, with the proof: `CertifiedVelocityFilter` |
+| `jerk`, `brake_plan` | the braking law, and where a manoeuvre leads |
+| `certified_equations`, `certified_positions`, `certified_constants` | what each joint may do |
+| `hull`, `pair_memory`, `certificate`, `watched` | the proofs that a whole arm stays clear |
+| `certified_twin`, `certified_cycle` | the certified filters for many arms |
 | `effort_filter` | `EffortFilter`: the same for efforts, best effort |
 | `effort_equations`, `closest_effort`, `effort_cycle` | its equations, choice of an effort, cycle |
 | `make` | the filter of an action mode |
@@ -17,8 +22,9 @@ filter is not a safety-rated layer in the sense of ISO 10218.
 
 The guarantee for velocities and positions, under the assumptions of `SafetyParameters`: for any
 desired command, any loss of measurements, and any loss of commands that the driver answers by
-braking after the declared dead time, every joint stays within position (less the margin), velocity
-and acceleration limits. Velocities and accelerations are those of the commands and of period
-averages; what a drive does within a period is its own. Efforts are filtered as well as the model
-and the measurements allow.
+braking after the declared dead time, every joint stays within position (less the margin), velocity,
+acceleration and jerk limits, and the arm off itself, the floor and forbidden boxes and inside its
+workspace, as far as these are turned on. Velocities and accelerations are those of the commands and
+of period averages; what a drive does within a period is its own. Efforts are filtered as well as
+the model and the measurements allow.
 """

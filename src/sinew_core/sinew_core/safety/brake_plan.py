@@ -21,7 +21,7 @@ from sinew_core.safety.equations import (
     Row,
     Rows,
 )
-from sinew_core.safety.jerk import brake_lobes, crossing, overshoot, settle, whole_periods
+from sinew_core.safety.jerk import crossing, overshoot, ramp_change, settle, whole_periods
 
 Box = tuple[list[float], list[float]]
 """Centre and half extents (n,) rad."""
@@ -65,10 +65,12 @@ class JointPlan:
         self._before = before
         self._phases: list[tuple[float, float, float, Phase]] = []
         at = forwards = backwards = 0.0
-        _, _, peak, _, _, peak_back = brake_lobes(command, command - before, speed_step, jerk_step)
-        positive = command > 0.0 or (command == 0.0 and before < 0.0)
         self.turn = 0.0
-        self.fastest, self.slowest = (peak, -peak_back) if positive else (peak_back, -peak)
+        positive = command > 0.0 or (command == 0.0 and before < 0.0)
+        x, y = (command, command - before) if positive else (-command, before - command)
+        back, _ = overshoot(x, y, jerk_step)
+        peak = x + ramp_change(y - jerk_step, jerk_step) if y > jerk_step else x
+        self.fastest, self.slowest = (peak, -back) if positive else (back, -peak)
         for phase in brake_phases(before, command, speed_step, jerk_step):
             self._phases.append((at, forwards, backwards, phase))
             area = _area(phase, phase[0])

@@ -44,7 +44,7 @@ NEARLY = 0.95
 """Of the part that the secant gives, since levers and distances are not straight lines."""
 POSTURES = 6
 """Postures that distances are asked at in one cycle before the search ends; some 60 us each."""
-TRAIL = 6
+TRAIL = 4
 """Postures of the last manoeuvres that are remembered with their distances."""
 FARTHEST_RAD = 1e4
 """Joint positions beyond that are no positions; nothing is proven of them."""
@@ -132,7 +132,7 @@ class Certificate:
         memory.recentre(self.levers, state[HULL_LOWER], state[HULL_UPPER])
 
     def decide(self, memory: PairMemory, state: Rows) -> int:
-        """Leave in WISH what is proven of it, towards BRAKE if need be.
+        """Leave in WISH, whose hull is written, what is proven of it, towards BRAKE if need be.
 
         Returns:
             The cause of a change, NO_CAUSE for none.
@@ -174,6 +174,7 @@ class Certificate:
                 for b, w in zip(brake, wish, strict=True)
             ]
             state[WISH][:] = tried
+            write_hull(self._joints, self._model, state)
             after = self._refusal(memory, state, here)
             if after is None:
                 return tried, self._causes[refusal.pair]
@@ -250,11 +251,10 @@ class Certificate:
         return all(cap >= old for cap, old in zip(memory.cap, before, strict=True))
 
     def _refusal(self, memory: PairMemory, state: Rows, here: Anchor) -> Refusal | None:
-        """Return None if WISH is proven, else what it is not proven for.
+        """Return None if WISH, whose hull is written, is proven, else what it is not proven for.
 
         `here` holds the present posture and what was measured there in this cycle.
         """
-        write_hull(self._joints, self._model, state)
         lower, upper = state[HULL_LOWER], state[HULL_UPPER]
         spare = memory.spare(self.levers, lower, upper)
         open_pairs: list[int] = np.flatnonzero(~(spare >= memory.enough)).tolist()
