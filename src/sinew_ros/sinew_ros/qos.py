@@ -7,10 +7,12 @@ tenth faster, but now and then a state is lost and costs a second.
 
 from __future__ import annotations
 
+from rclpy.duration import Infinite
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
     HistoryPolicy,
+    LivelinessPolicy,
     QoSCompatibility,
     QoSProfile,
     ReliabilityPolicy,
@@ -57,4 +59,34 @@ def incompatible_publishers(node: Node, topic: str, subscription: QoSProfile) ->
         if compatibility == QoSCompatibility.ERROR:
             sender = f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"
             problems.append(f"QoS of {topic} from {sender} does not fit: {reason}")
+    return problems
+
+
+def incompatible_subscribers(node: Node, topic: str, publisher: QoSProfile) -> list[str]:
+    """Return one sentence for each subscriber of `topic` that cannot hear this publisher.
+
+    Where nobody subscribes at all, that is the sentence.
+    """
+    subscribers = node.get_subscriptions_info_by_topic(topic)
+    if not subscribers:
+        return [
+            f"nobody subscribes to {topic}: start the driver, or check controller and namespace"
+        ]
+    # A subscriber that was discovered asks for an infinite deadline and lease, where a profile that
+    # leaves them open seems to offer none.
+    offered = QoSProfile(
+        history=publisher.history,
+        depth=publisher.depth,
+        reliability=publisher.reliability,
+        durability=publisher.durability,
+        deadline=Infinite,
+        liveliness=LivelinessPolicy.AUTOMATIC,
+        liveliness_lease_duration=Infinite,
+    )
+    problems = []
+    for subscriber in subscribers:
+        compatibility, reason = qos_check_compatible(offered, subscriber.qos_profile)
+        if compatibility == QoSCompatibility.ERROR:
+            receiver = f"{subscriber.node_namespace.rstrip('/')}/{subscriber.node_name}"
+            problems.append(f"QoS of {topic} to {receiver} does not fit: {reason}")
     return problems
