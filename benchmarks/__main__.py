@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 BENCHMARKS = {
     "policy": ("benchmarks.policy_latency", "one observation to one action, beside torch eager"),
     "sim": ("benchmarks.sim", "environment steps per second, beside panda-gym"),
+    "safety": (
+        "benchmarks.safety.benchmark",
+        "limits broken by the worst drives and wishes, beside three other limiters",
+    ),
     "reach": ("benchmarks.reach", "training time to 95 % success, beside Stable-Baselines3"),
+    "faults": ("benchmarks.faults.run", "reactions of the safety filter, beside their bounds"),
 }
 INTERRUPTED = 130
 

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
 Sample = float | None
 """A measured value; None where the limit came first."""
@@ -26,14 +26,14 @@ class Row(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """A bound for the ratio."""
+    """A bound for the ratio, or for ours where there is no peer."""
 
     bound: float
     at_most: bool = False
 
-    def holds(self, ratio: float) -> bool:
-        """Say whether a ratio is within the bound."""
-        return ratio <= self.bound if self.at_most else ratio >= self.bound
+    def holds(self, value: float) -> bool:
+        """Say whether a value is within the bound."""
+        return value <= self.bound if self.at_most else value >= self.bound
 
     def __str__(self) -> str:
         """Return the bound as a report shows it."""
@@ -42,44 +42,51 @@ class Goal:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Samples of ours and of the peer, taken alternately.
+    """Samples of ours and of the peer, taken alternately; or of ours alone.
 
     Attributes:
         what: names the measurement and the peer; unique in a report.
         unit: of the samples.
         ours: at least one sample.
-        peer: at least one sample.
-        goal: None for a line that only informs.
+        peer: at least one sample; empty where there is no peer.
+        goal: for the ratio, or for the median of ours where there is no peer; None for a line that
+            only informs.
         speed_up: whether the ratio is peer / ours, for times that should be many times shorter;
             otherwise it is ours / peer.
         limit: what a sample without a value reached at least, in `unit`.
         notes: sentences for the reader; equal ones of several comparisons are shown once.
     """
 
+    HEADER: ClassVar = ("what", "ours", "peer", "unit", "ratio", "goal", "met")
+
     what: str
     unit: str
     ours: Sequence[Sample]
-    peer: Sequence[Sample]
+    peer: Sequence[Sample] = ()
     goal: Goal | None = None
     speed_up: bool = False
     limit: float | None = None
     notes: tuple[str, ...] = ()
 
     def ratio(self) -> float | None:
-        """Return the ratio of the medians; against an unfinished peer, its lower bound."""
+        """Return the ratio of the medians; against an unfinished peer, its lower bound.
+
+        There is none without a peer, and none to zero.
+        """
         ours, peer = median(self.ours), median(self.peer)
-        if peer is None and self.speed_up:
+        if peer is None and self.peer and self.speed_up:
             peer = self.limit
         if ours is None or peer is None:
             return None
-        return peer / ours if self.speed_up else ours / peer
+        above, below = (peer, ours) if self.speed_up else (ours, peer)
+        return above / below if below != 0.0 else None
 
     def met(self) -> bool | None:
         """Say whether the goal is met; ours must have finished every time."""
         if self.goal is None:
             return None
-        ratio = self.ratio()
-        return ratio is not None and None not in self.ours and self.goal.holds(ratio)
+        judged = self.ratio() if self.peer else median(self.ours)
+        return judged is not None and None not in self.ours and self.goal.holds(judged)
 
     def row(self) -> Row:
         """Return the line of `report.json`."""
@@ -97,7 +104,7 @@ class Comparison:
         """Return what stands behind the line."""
         return {
             "what": self.what,
-            "ratio_is": "peer / ours" if self.speed_up else "ours / peer",
+            "ratio_is": ("peer / ours" if self.speed_up else "ours / peer") if self.peer else None,
             "goal_is": None if self.goal is None else str(self.goal),
             "ours_samples": list(self.ours),
             "peer_samples": list(self.peer),
@@ -106,8 +113,8 @@ class Comparison:
         }
 
     def cells(self) -> list[str]:
-        """Return the texts of a table's line: what, ours, peer, unit, ratio, goal, met."""
-        bounded = median(self.peer) is None and self.speed_up
+        """Return the texts of a table's line, as in `HEADER`."""
+        bounded = bool(self.peer) and median(self.peer) is None and self.speed_up
         ratio = self.ratio()
         met = self.met()
         return [
@@ -120,7 +127,15 @@ class Comparison:
             "-" if met is None else "yes" if met else "no",
         ]
 
+    def verdict(self) -> str:
+        """Return a sentence for the head of a page."""
+        shown = self.cells()
+        judged = shown[4] if self.peer else f"{shown[1]} {self.unit}"
+        return f"{self.what}: {judged}, goal {shown[5]}"
+
     def _shown(self, samples: Sequence[Sample]) -> str:
+        if not samples:
+            return "-"
         value = median(samples)
         missed = sum(sample is None for sample in samples)
         text = f"not reached in {self.limit:g}" if value is None else significant(value)
@@ -128,7 +143,12 @@ class Comparison:
 
 
 def median(samples: Sequence[Sample]) -> Sample:
-    """Return the median, a missed sample counting as infinite; None if that is what it is."""
+    """Return the median, a missed sample counting as infinite; None if that is what it is.
+
+    Of no samples it is None, too.
+    """
+    if not samples:
+        return None
     value = statistics.median(math.inf if s is None else s for s in samples)
     return value if math.isfinite(value) else None
 

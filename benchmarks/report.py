@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from benchmarks.bounded import Bounded, bounds_figure
 from benchmarks.comparison import Comparison
 from sinew_core.errors import RunError
 from sinew_core.files import write_atomically, write_json
@@ -15,12 +16,12 @@ from sinew_core.files import write_atomically, write_json
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HEADER = ("what", "ours", "peer", "unit", "ratio", "goal", "met")
+Line = Comparison | Bounded
 _OURS, _PEER = "#1f6feb", "#8c959f"
 
 
 class Report:
-    """Collects comparisons; each one is on disk as soon as it is put in."""
+    """Collects lines; each one is on disk as soon as it is put in."""
 
     def __init__(
         self,
@@ -46,7 +47,8 @@ class Report:
             ),
             "options": dict(options),
         }
-        self._comparisons: dict[str, Comparison] = {}
+        self._lines: dict[str, Line] = {}
+        self._figures: list[tuple[Figure, str]] = []
         self._complete = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -58,14 +60,29 @@ class Report:
             ) from None
 
     @property
-    def comparisons(self) -> list[Comparison]:
-        """The comparisons so far, in the order in which they first came."""
-        return list(self._comparisons.values())
+    def lines(self) -> list[Line]:
+        """The lines so far, in the order in which they first came."""
+        return list(self._lines.values())
 
-    def put(self, comparison: Comparison) -> None:
-        """Add a comparison, or replace the one of the same measurement by one with more samples."""
-        self._comparisons[comparison.what] = comparison
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """The lines that have a peer."""
+        return [line for line in self.lines if isinstance(line, Comparison)]
+
+    @property
+    def bounded(self) -> list[Bounded]:
+        """The lines that have a bound instead."""
+        return [line for line in self.lines if isinstance(line, Bounded)]
+
+    def put(self, line: Line) -> None:
+        """Add a line, or replace the one of the same measurement by one with more samples."""
+        self._lines[line.what] = line
         self._write()
+
+    def draw(self, name: str, figure: Figure, caption: str) -> None:
+        """Show a figure on the page, and keep it as NAME.png."""
+        self._figures.append((figure, caption))
+        figure.savefig(self.folder / f"{name}.png", dpi=150)
 
     def finish(self, *, complete: bool) -> None:
         """Write the page; `complete` says whether every measurement was taken."""
@@ -74,16 +91,21 @@ class Report:
         write_atomically(self.folder / "report.html", self._page())
 
     def table(self) -> str:
-        """Return the comparisons as text."""
-        return text_table(HEADER, [c.cells() for c in self.comparisons])
+        """Return the lines as text."""
+        return "\n\n".join(text_table(*table) for table in self._tables())
+
+    def _tables(self) -> list[tuple[Sequence[str], list[list[str]]]]:
+        """Return header and cells, one table for each kind of line that there is."""
+        kinds: tuple[Sequence[Line], ...] = (self.comparisons, self.bounded)
+        return [(lines[0].HEADER, [c.cells() for c in lines]) for lines in kinds if lines]
 
     def _write(self) -> None:
         content = {
             **self._head,
             "complete": self._complete,
             "machine": self._facts,
-            "rows": [c.row() for c in self.comparisons],
-            "details": [c.detail() for c in self.comparisons],
+            "rows": [line.row() for line in self.lines],
+            "details": [line.detail() for line in self.lines],
         }
         write_json(self.folder / "report.json", content)
 
@@ -93,16 +115,21 @@ class Report:
         page = Page(f"Benchmark: {self._head['benchmark']}", self._title)
         if not self._complete:
             page.verdict("interrupted: not every measurement was taken", good=False)
-        for c in self.comparisons:
-            if c.goal is not None:
-                shown = c.cells()
-                page.verdict(f"{c.what}: {shown[4]}, goal {shown[5]}", good=bool(c.met()))
-        page.section("Medians")
-        page.table(HEADER, [c.cells() for c in self.comparisons])
-        for note in dict.fromkeys(note for c in self.comparisons for note in c.notes):
+        for line in self.lines:
+            if line.met() is not None:
+                page.verdict(line.verdict(), good=bool(line.met()))
+        page.section("Measured")
+        for table in self._tables():
+            page.table(*table)
+        for note in dict.fromkeys(note for line in self.lines for note in line.notes):
             page.text(note)
-        if self._comparisons:
-            page.figure(samples_figure(self.comparisons), "every sample; the bar is the median")
+        for figure, caption in self._figures:
+            page.figure(figure, caption)
+        sampled = [c for c in self.comparisons if len(c.ours) > 1 or len(c.peer) > 1]
+        if sampled:
+            page.figure(samples_figure(sampled), "every sample; the dot is the median")
+        if self.bounded:
+            page.figure(bounds_figure(self.bounded), "every sample beside its bound")
         page.section("Machine")
         page.table(("", ""), list(self._facts.items()))
         return page.html()

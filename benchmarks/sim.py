@@ -38,9 +38,8 @@ STEPS_PER_CYCLE = 5
 _ACTIONS = 1000
 _ENVIRONMENT_NOTE = (
     "Environments: one step is a decision at 25 Hz over physics at 500 Hz, with random actions, "
-    "resets counted; ours with its safety filter at 100 Hz (in joint_effort, which has no such "
-    "filter yet, with its effort limits). The peer simulates a Panda beside either robot of ours, "
-    "and commands its tool. All times are processor times of one core."
+    "resets counted; ours with its safety filter at 100 Hz. The peer simulates a Panda beside "
+    "either robot of ours, and commands its tool. All times are processor times of one core."
 )
 _PHYSICS_NOTE = (
     "Physics alone: one step of 2 ms while the arm holds still; ours in calls of 5 steps, its "

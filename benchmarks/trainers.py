@@ -39,14 +39,14 @@ _OURS = {
         action_penalty=0.0,
     ),
     "ppo": PPOParameters(
-        learning_rate=5e-3,
+        learning_rate=7e-3,
         critic_learning_rate=6e-3,
         final_learning_rate=1e-3,
-        gamma=0.95,
+        gamma=0.9,
         minibatch_size=100,
-        epochs=15,
+        epochs=12,
         gae_lambda=0.95,
-        initial_log_std=0.0,
+        initial_log_std=-0.5,
         action_friction=0.0,
     ),
 }

@@ -3,13 +3,10 @@ import types
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from sinew_core.action import ActionDecoder, ActionParameters, approach_velocity, make_action_spec
+from sinew_core.action import ActionDecoder, ActionParameters, make_action_spec
 from sinew_core.errors import ConfigError
 from sinew_core.rates import Rates
-from sinew_core.safety.equations import stopping_distance
 from sinew_core.specs import ActionSpec
 
 LIMITS = types.SimpleNamespace(
@@ -59,18 +56,3 @@ def test_a_position_action_counts_from_the_measured_position():
 def test_not_a_number_is_passed_on_for_the_filter_to_refuse():
     command, _ = decode("joint_velocity", [math.nan, 0.0])
     assert math.isnan(command[0])
-
-
-@given(st.floats(-3.0, 3.0), st.floats(0.5, 20.0), st.sampled_from([0.001, 0.01, 0.02]))
-def test_the_approach_velocity_stops_exactly_at_the_target(error, deceleration, period):
-    out = [0.0]
-    approach_velocity([1.0 + error], [1.0], [deceleration], period, out)
-    assert out[0] * error >= 0.0
-    stopped = stopping_distance(abs(out[0]), deceleration, period, 0.0)
-    assert stopped == pytest.approx(abs(error), abs=1e-9)
-
-
-def test_the_approach_to_not_a_number_is_not_a_number():
-    out = [0.0]
-    approach_velocity([math.nan], [1.0], [5.0], 0.01, out)
-    assert math.isnan(out[0])

@@ -3,8 +3,10 @@ import json
 import gymnasium
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from benchmarks.__main__ import main
+from benchmarks.bounded import Bounded
 from benchmarks.comparison import Comparison, Goal, alternate, median, significant
 from benchmarks.options import Options
 from benchmarks.report import Report, text_table
@@ -131,6 +133,28 @@ def test_one_unfinished_run_of_ours_fails_the_goal():
 
 
 @pytest.mark.parametrize(
+    ("ours", "goal", "met"),
+    [
+        ([0.0], Goal(bound=0.0, at_most=True), True),
+        ([1.0], Goal(bound=0.0, at_most=True), False),
+        ([3.0, 5.0, 9.0], Goal(bound=5.0), True),
+        ([3.0, None, 9.0], Goal(bound=5.0), False),
+        ([3.0], None, None),
+    ],
+)
+def test_without_a_peer_the_goal_bounds_ours(ours, goal, met):
+    line = comparison(ours=ours, peer=(), goal=goal)
+    assert line.met() is met
+    assert (line.row()["peer"], line.row()["ratio"]) == (None, None)
+    assert (line.cells()[2], line.cells()[4]) == ("-", "-")
+
+
+def test_there_is_no_ratio_to_zero():
+    assert comparison(ours=[2.0], peer=[0.0]).row()["ratio"] is None
+    assert comparison(ours=[0.0], peer=[2.0]).ratio() == 0.0
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [(0.0, "0.00"), (0.01234, "0.0123"), (9.876, "9.88"), (123.4, "123"), (12345.6, "12,346")],
 )
@@ -151,6 +175,55 @@ def test_the_sides_take_turns_and_swap_who_goes_first():
     ours, peer = alternate(side("ours"), side("peer"), 2)
     assert calls == ["ours", "peer", "peer", "ours"]
     assert (ours, peer) == ([1.0, 4.0], [2.0, 3.0])
+
+
+def bounded(**changes):
+    values = {"what": "reaction", "unit": "ms", "samples": [4.0, 9.0, 5.0], "bound": 10.0}
+    return Bounded(**{**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("samples", "ours", "inside", "met"),
+    [
+        ([4.0, 10.0], 10.0, 2, True),
+        ([4.0, 10.1], 10.1, 1, False),
+        ([4.0, None], None, 1, False),
+        ([None], None, 0, False),
+    ],
+)
+def test_a_bounded_row_holds_the_largest_sample_and_every_one_has_to_be_inside(
+    samples, ours, inside, met
+):
+    line = bounded(samples=samples)
+    assert line.row() == {
+        "what": "reaction",
+        "ours": ours,
+        "peer": None,
+        "unit": "ms",
+        "ratio": None,
+        "goal": 10.0,
+        "met": met,
+    }
+    assert line.cells()[-1] == f"{inside} of {len(samples)}"
+
+
+def test_a_bounded_line_shows_least_median_and_largest():
+    assert bounded().cells() == ["reaction", "4.00", "5.00", "9.00", "ms", "≤ 10", "3 of 3"]
+
+
+def test_lines_with_a_peer_and_with_a_bound_have_tables_of_their_own(tmp_path):
+    report = report_in(tmp_path)
+    report.put(comparison())
+    report.put(bounded(samples=[0.0, None], notes=("why one failed",)))
+    report.finish(complete=True)
+    rows = json.loads((tmp_path / "report.json").read_text())["rows"]
+    assert [(row["what"], row["peer"]) for row in rows] == [("steps", 10.0), ("reaction", None)]
+    peers, bounds = report.table().split("\n\n")
+    assert peers.split()[:3] == ["what", "ours", "peer"]
+    assert bounds.split()[:4] == ["what", "min", "median", "max"]
+    page = (tmp_path / "report.html").read_text()
+    for text in ("1 of 2 within 10 ms", "why one failed", "data:image/png"):
+        assert text in page
 
 
 def test_a_comparison_is_on_disk_as_soon_as_it_is_put_in(tmp_path):
@@ -174,9 +247,19 @@ def test_the_page_shows_goals_samples_and_machine(tmp_path):
     report = report_in(tmp_path)
     report.put(comparison(goal=Goal(bound=5.0), notes=("how it was measured",)))
     report.put(comparison(what="time", unit="s", peer=[None], limit=9.0, speed_up=True))
+    report.put(comparison(what="faults", unit="violations", ours=[0.0], peer=()))
+    report.draw("way", Figure(figsize=(1, 1)), "the way it went")
     report.finish(complete=True)
+    assert (tmp_path / "way.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "report.html").read_text()
-    for text in ("≥ 5", "how it was measured", "cores", "data:image/png", "not reached in 9"):
+    for text in (
+        "≥ 5",
+        "how it was measured",
+        "cores",
+        "data:image/png",
+        "not reached in 9",
+        "went",
+    ):
         assert text in page
     assert "interrupted" not in page
 
@@ -203,7 +286,7 @@ def test_help_lists_every_benchmark(capsys):
         main(["--help"])
     assert status.value.code == 0
     shown = capsys.readouterr().out
-    assert all(f"\n  {name} " in shown for name in ("policy", "sim", "reach"))
+    assert all(f"\n  {name} " in shown for name in ("policy", "sim", "safety", "reach"))
 
 
 def test_ten_failures_of_200_are_allowed_and_eleven_are_not():

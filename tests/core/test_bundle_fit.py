@@ -10,7 +10,7 @@ from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.limits import JointLimits
 
 PANDA = load_robot("panda")
-TRAINED = {"control_rate_hz": 25, "filter_rate_hz": 100}
+TRAINED = {"control_rate_hz": 25, "filter_rate_hz": 100, "mode": "joint_velocity"}
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +32,8 @@ def test_the_trained_robot_at_the_trained_rates_fits(bundle):
 
 
 def test_a_faster_filter_is_a_remark_and_a_slower_one_a_problem(bundle):
-    faster = check_fits(bundle, PANDA, control_rate_hz=25, filter_rate_hz=500)
-    slower = check_fits(bundle, PANDA, control_rate_hz=25, filter_rate_hz=50)
+    faster = check_fits(bundle, PANDA, **{**TRAINED, "filter_rate_hz": 500})
+    slower = check_fits(bundle, PANDA, **{**TRAINED, "filter_rate_hz": 50})
     assert faster.problems == ()
     assert "500" in faster.remarks[0]
     assert "expected at least 100, found 50" in slower.problems[0]
@@ -41,7 +41,7 @@ def test_a_faster_filter_is_a_remark_and_a_slower_one_a_problem(bundle):
 
 @pytest.mark.parametrize("rate_hz", [20, 50])
 def test_another_control_rate_is_a_problem(bundle, rate_hz):
-    fit = check_fits(bundle, PANDA, control_rate_hz=rate_hz, filter_rate_hz=100)
+    fit = check_fits(bundle, PANDA, **{**TRAINED, "control_rate_hz": rate_hz})
     assert f"control_rate_hz: expected 25, found {rate_hz}" in fit.problems[0]
 
 
@@ -58,6 +58,12 @@ def test_limits_that_differ_by_rounding_are_equal(bundle):
     assert check_fits(bundle, with_limit("velocity_rad_s", 0, 1 + 1e-12), **TRAINED).remarks == ()
 
 
+def test_another_mode_is_a_problem_with_its_remedy(bundle):
+    fit = check_fits(bundle, PANDA, **{**TRAINED, "mode": "joint_position"})
+    assert "mode: expected joint_velocity, found joint_position" in fit.problems[0]
+    assert "mode:=joint_velocity" in fit.problems[0]
+
+
 def test_another_joint_order_is_a_problem(bundle):
     swapped = dataclasses.replace(
         PANDA, joint_names=(*PANDA.joint_names[1::-1], *PANDA.joint_names[2:])
@@ -67,8 +73,14 @@ def test_another_joint_order_is_a_problem(bundle):
 
 def test_all_problems_are_in_one_line(bundle):
     with pytest.raises(BundleError) as caught:
-        require_fit(bundle, load_robot("iiwa14"), control_rate_hz=10, filter_rate_hz=50)
+        require_fit(
+            bundle,
+            load_robot("iiwa14"),
+            control_rate_hz=10,
+            filter_rate_hz=50,
+            mode="joint_position",
+        )
     message = str(caught.value)
     assert "\n" not in message
-    for named in ("joint_names", "panda_joint1", "control_rate_hz", "filter_rate_hz"):
+    for named in ("joint_names", "panda_joint1", "control_rate_hz", "filter_rate_hz", "mode"):
         assert named in message

@@ -28,3 +28,9 @@ def test_a_word_that_differs_only_by_its_last_letter_is_suggested(allowed):
 def test_one_except_clause_catches_every_mistake_of_a_user():
     for kind in (ConfigError, RobotError, BundleError, RunError):
         assert issubclass(kind, SinewError)
+
+
+def test_a_message_stays_on_one_line_whatever_it_quotes():
+    assert (
+        str(RobotError("unknown link '\r\n': give another")) == r"unknown link '\r\n': give another"
+    )

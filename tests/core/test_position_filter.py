@@ -11,7 +11,7 @@ from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.twin import BatchPositionFilter
 
 PERIOD_S = 0.01
-ARMS, PERIODS = 500, 300  # times 7 joints: 1,050,000 steps of a joint a case
+ARMS, PERIODS = 1000, 300  # times 7 joints: 2,100,000 steps of a joint a case, 1e7 in all
 
 
 def filter_at(position, limits=PANDA, parameters=EXACT, period_s=PERIOD_S):

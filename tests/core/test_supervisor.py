@@ -10,73 +10,10 @@ from hypothesis import strategies as st
 
 from sinew_core.errors import ConfigError
 from sinew_core.rates import Rates
-from sinew_core.robots.catalogue import load_robot
-from sinew_core.safety.filter import VelocityFilter
 from sinew_core.safety.gate import Rejection
 from sinew_core.safety.parameters import SafetyParameters
-from sinew_core.safety.supervisor import State, Supervisor, SupervisorParameters, check_watchdogs
-
-ROBOT = load_robot("panda")
-NAMES = ROBOT.joint_names
-MS = 1_000_000
-PERIOD = 10 * MS
-SPEED = [0.2, 0.1, -0.1, 0.1, 0.2, -0.1, 0.3]
-
-
-class World:
-    """An ideal arm that follows the supervisor's output, one period at a time."""
-
-    def __init__(self, *, lockstep=False, latched=None, **parameters):
-        self.latches = []
-        self.supervisor = Supervisor(
-            NAMES,
-            VelocityFilter(ROBOT.limits, SafetyParameters(), PERIOD / 1e9),
-            SupervisorParameters(**parameters),
-            period_ns=PERIOD,
-            control_period_ns=4 * PERIOD,
-            lockstep=lockstep,
-            latched=latched,
-            set_latch=self.latches.append,
-        )
-        self.now = self.stamp = 1_000 * MS
-        self.position = ROBOT.home_rad.tolist()
-        self.velocity = [0.0] * len(NAMES)
-        self.outputs = []
-
-    def state(self):
-        return self.supervisor.observe(self.now, self.stamp, self.position, self.velocity)
-
-    def command(self, values=SPEED, *, stamp=None, source="policy", names=NAMES):
-        stamp = self.stamp if stamp is None else stamp
-        return self.supervisor.command(self.now, stamp, source, names, [values])
-
-    def cycle(self):
-        output = self.supervisor.cycle(self.now)
-        self.outputs.append(output)
-        if output is not None:
-            self.velocity = list(output)
-        return output
-
-    def pass_time(self):
-        self.now += PERIOD
-        self.stamp += PERIOD
-        self.position = [
-            q + v * PERIOD / 1e9 for q, v in zip(self.position, self.velocity, strict=True)
-        ]
-
-    def run(self, cycles, *, states=True, commands=True):
-        for _ in range(cycles):
-            if states:
-                self.state()
-            if commands:
-                self.command()
-            self.cycle()
-            self.pass_time()
-
-    def armed(self):
-        self.state()
-        assert self.supervisor.arm(self.now) == ""
-        return self
+from sinew_core.safety.supervisor import State, SupervisorParameters, check_watchdogs
+from supervised_world import MS, PERIOD, ROBOT, SPEED, World
 
 
 def test_disarmed_holds_whatever_is_commanded():

@@ -13,6 +13,7 @@ GIVEN = {
         "robot": "iiwa14",
         "urdf": "an arm.urdf",
         "engine": "mujoco",
+        "mode": "joint_position",
         "pace": "realtime",
         "episodes": "3",
         "seed": "5",

@@ -20,11 +20,20 @@ PART = {
 
 
 @pytest.mark.parametrize(
-    ("total", "parts", "sizes"),
-    [(200, 2, [100, 100]), (5, 2, [3, 2]), (1, 2, [1]), (0, 2, []), (7, 3, [3, 2, 2])],
+    ("total", "parts", "ahead", "sizes"),
+    [
+        (200, 2, 0, [100, 100]),
+        (5, 2, 0, [3, 2]),
+        (7, 3, 0, [3, 2, 2]),
+        (7, 1, 0, [7]),
+        (0, 2, 0, [0, 0]),
+        (200, 2, 45, [78, 122]),  # 78 + 45 against 122
+        (20, 2, 45, [0, 20]),
+        (7, 1, 45, [7]),
+    ],
 )
-def test_episodes_are_shared_and_no_share_is_empty(total, parts, sizes):
-    assert shares(total, parts) == sizes
+def test_episodes_are_shared_evenly_with_what_the_first_part_did_before(total, parts, ahead, sizes):
+    assert shares(total, parts, ahead) == sizes
 
 
 @pytest.mark.parametrize(
@@ -84,8 +93,9 @@ def test_help_lists_every_argument(capsys):
     assert all(name in shown for name in ("seed", "robot", "graph_episodes", "config"))
 
 
-def test_a_policy_is_deployed_with_the_rates_and_limits_it_was_trained_under():
+def test_a_policy_is_deployed_with_the_mode_rates_and_limits_it_was_trained_under():
     trained = {
+        "action_mode": "joint_position",
         "rates.control_rate_hz": 20,
         "safety.margin_rad": 0.01,
         "reach.start_noise_rad": 0.05,
@@ -94,6 +104,7 @@ def test_a_policy_is_deployed_with_the_rates_and_limits_it_was_trained_under():
     driver = files["/**/sim_driver"]["ros__parameters"]
     safety_filter = files["/**/safety_filter"]["ros__parameters"]
     assert driver["control_rate_hz"] == 20
+    assert [node["ros__parameters"]["mode"] for node in files.values()] == ["joint_position"] * 3
     assert driver["task"]["start_noise_rad"] == 0.05
     assert safety_filter["safety"]["margin_rad"] == 0.01
     # 2.5 control periods of 0.05 s
@@ -116,7 +127,7 @@ def test_without_a_graph_the_report_says_why(tmp_path):
     figures = join_figures(tmp_path)
     assert figures["eval_graph"] is None
     (tmp_path / "report.json").write_text(json.dumps(figures))
-    assert "joint_effort" in summary_table(tmp_path)
+    assert "graph_episodes" in summary_table(tmp_path)
 
 
 def test_a_configuration_file_of_another_form_is_refused(tmp_path):

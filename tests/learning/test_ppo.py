@@ -7,13 +7,17 @@ import torch
 from learning import toy
 from sinew_core.algorithms.parameters import PPOParameters
 from sinew_core.algorithms.ppo import (
+    FRICTION_KNEE,
     PPO,
     Steps,
     clip_norm,
     clipped_surrogate,
+    friction_gradient,
     log_probability,
     normalised,
+    surrogate_gradient,
 )
+from sinew_core.algorithms.returns import generalised_advantages
 
 
 def test_log_probabilities_are_summed_over_the_action():
@@ -43,6 +47,100 @@ def test_log_probability_is_torchs():
 def test_the_surrogate_is_the_pessimistic_bound(ratio, advantage, expected):
     loss = clipped_surrogate(torch.tensor([ratio]).log(), torch.tensor([advantage]), 0.2)
     assert float(loss) == pytest.approx(expected)
+
+
+def test_the_gradient_of_the_surrogate_is_autograds():
+    generator = torch.Generator().manual_seed(0)
+    draw = lambda *shape: torch.randn(shape, generator=generator, dtype=torch.float64)  # noqa: E731
+    seen = set()
+    for clip_range in (0.1, 0.2, 0.2, 0.5):
+        action, mean, advantage = draw(64, 3), draw(64, 3).requires_grad_(), draw(64)
+        log_std = (0.5 * draw(3)).requires_grad_()
+        new_log_prob = log_probability(action, mean, log_std)
+        old_log_prob = new_log_prob.detach() + 0.4 * draw(64)  # ratios from about 0.4 to 2.5
+        log_ratio = new_log_prob - old_log_prob
+        loss = clipped_surrogate(log_ratio, advantage, clip_range)
+        expected = torch.autograd.grad(loss, (mean, log_std))
+        with torch.no_grad():
+            by_mean, by_log_std = surrogate_gradient(
+                action, mean, log_std, old_log_prob, advantage, clip_range
+            )
+        torch.testing.assert_close(by_mean, expected[0], rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(by_log_std, expected[1], rtol=1e-9, atol=1e-12)
+        ratio = log_ratio.detach().exp()
+        side = (ratio > 1.0 + clip_range).long() - (ratio < 1.0 - clip_range).long()
+        seen |= set(zip(side.tolist(), (advantage > 0.0).tolist(), strict=True))
+    # Below, between and above the bounds, each with a loss and with a gain.
+    assert seen == {(side, gain) for side in (-1, 0, 1) for gain in (False, True)}
+
+
+def test_a_step_beyond_the_bound_has_no_gradient():
+    # One action, mean 0, deviation 1, ratio e^0.5 = 1.65 > 1.2: only a loss is felt.
+    action, mean, log_std = torch.tensor([[1.0]]), torch.zeros(1, 1), torch.zeros(1)
+    old_log_prob = log_probability(action, mean, log_std) - 0.5
+    gradient = lambda a: surrogate_gradient(  # noqa: E731
+        action, mean, log_std, old_log_prob, torch.tensor([a]), 0.2
+    )
+    assert gradient(1.0) == (torch.zeros(1, 1), torch.zeros(1))
+    # -d(r A)/d mean = -r A s / std = e^0.5 with s = 1; by log_std it holds s^2 - 1 = 0.
+    by_mean, by_log_std = gradient(-1.0)
+    assert float(by_mean) == pytest.approx(math.exp(0.5))
+    assert float(by_log_std) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_gradient_of_the_friction_is_autograds():
+    mean = torch.linspace(-1.0, 1.0, 21).reshape(7, 3).requires_grad_()
+    friction = (mean.square() + FRICTION_KNEE**2).sqrt().mean()
+    (expected,) = torch.autograd.grad(friction, mean)
+    torch.testing.assert_close(friction_gradient(mean.detach()), expected)
+
+
+def test_a_step_of_the_actor_descends_the_whole_loss():
+    # The first step of Adam moves each parameter by the learning rate against its gradient's sign.
+    parameters = PPOParameters(
+        epochs=1, minibatch_size=1000, action_friction=0.7, entropy_weight=0.3, learning_rate=1e-4
+    )
+    ppo = PPO(4, 2, parameters, 0)
+    steps = collect(ppo, np.random.default_rng(0))
+    advantage = advantages_of(ppo, steps, parameters)
+    layers = [torch.from_numpy(a).requires_grad_() for layer in ppo.actor.layers() for a in layer]
+    log_std = ppo.log_std.clone().requires_grad_()
+    loss = whole_loss(layers, log_std, steps, advantage, parameters)
+    gradients = torch.autograd.grad(loss, [*layers, log_std])
+    ppo.update(steps)
+    after = [torch.from_numpy(a) for layer in ppo.actor.layers() for a in layer] + [ppo.log_std]
+    for before, now, gradient in zip([*layers, log_std], after, gradients, strict=True):
+        felt = gradient.abs() > 1e-4 * gradient.abs().max()
+        moved = (now - before.detach())[felt]
+        assert torch.equal(moved.sign(), -gradient[felt].sign())
+
+
+def whole_loss(layers, log_std, steps, advantage, parameters):
+    """The actor's loss in autograd's hands: surrogate, friction and entropy."""
+    hidden = torch.from_numpy(steps.observation)
+    for weight, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
+        hidden = (hidden @ weight.T + bias).tanh()
+    mean = (hidden @ layers[-2].T + layers[-1]).tanh()
+    log_prob = log_probability(torch.from_numpy(steps.action), mean, log_std)
+    surrogate = clipped_surrogate(log_prob - log_prob.detach(), normalised(advantage), 0.2)
+    friction = (mean.square() + FRICTION_KNEE**2).sqrt().mean()
+    entropy = log_std.sum()
+    return surrogate + parameters.action_friction * friction - parameters.entropy_weight * entropy
+
+
+def advantages_of(ppo, steps, parameters):
+    value = lambda o: ppo.critic.forward(torch.from_numpy(o))[:, 0].numpy().copy()  # noqa: E731
+    return torch.from_numpy(
+        generalised_advantages(
+            steps.reward,
+            value(steps.observation),
+            value(steps.next_observation),
+            steps.terminated,
+            steps.episode_ends,
+            gamma=parameters.gamma,
+            lam=parameters.gae_lambda,
+        )
+    )
 
 
 def test_advantages_are_normalised():
@@ -115,8 +213,16 @@ def test_one_seed_gives_one_result_bit_for_bit():
     assert np.array_equal(first.normaliser.mean, second.normaliser.mean)
 
 
-def test_the_first_epoch_starts_from_a_ratio_of_one():
-    ppo = PPO(4, 2, PPOParameters(epochs=1, minibatch_size=1000), 0)
-    losses = ppo.update(collect(ppo, np.random.default_rng(0)))
+def test_a_policy_that_does_not_move_keeps_a_ratio_of_one():
+    still = PPO(4, 2, PPOParameters(learning_rate=0.0, final_learning_rate=0.0), 0)
+    losses = still.update(collect(still, np.random.default_rng(0)))
     assert losses.approximate_kl == pytest.approx(0.0, abs=1e-6)
     assert losses.clipped_share == 0.0
+
+
+def test_the_losses_say_how_far_a_policy_moved():
+    ppo = PPO(4, 2, PPOParameters(learning_rate=3e-3, action_friction=0.0), 0)
+    losses = ppo.update(collect(ppo, np.random.default_rng(0)))
+    assert losses.approximate_kl > 0.0
+    assert 0.0 < losses.clipped_share <= 1.0
+    assert losses.policy_loss < 0.0  # the advantages' mean is 0 at a ratio of 1

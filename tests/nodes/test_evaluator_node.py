@@ -16,6 +16,7 @@ from sinew_core.bundle.reader import load_bundle
 from sinew_core.environments.arm import ArmEnv
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
+from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.tasks.reach import ReachParameters
 from sinew_ros.qos import RELIABLE
 
@@ -44,11 +45,11 @@ KEYS = {
 }
 
 
-def write_bundle(folder, task):
+def write_bundle(folder, task, mode="joint_velocity"):
     network = make_network((24, 8, 7))
     layers = tuple((0.2 * weight, 0.2 * bias) for weight, bias in network.layers)
     manifest = make_manifest(PANDA.joint_names, PANDA.limits, "panda")
-    action = make_action_spec("joint_velocity", PANDA.joint_names, PANDA.limits, Rates())
+    action = make_action_spec(mode, PANDA.joint_names, PANDA.limits, Rates())
     manifest = dataclasses.replace(
         manifest, action=action.to_mapping(), task={"name": "reach", **task}
     )
@@ -70,10 +71,11 @@ class Graph:
 
     def __init__(self, start_node, bundle, tmp_path, *, pace="lockstep", engine="mujoco"):
         self.start_node, self.bundle, self.tmp_path = start_node, bundle, tmp_path
+        common = {"mode": load_bundle(bundle).specification.action.mode, "pace": pace}
         self.partners = [
-            start_node("sinew_sim.sim_driver", {"engine": engine, "pace": pace, "seed": 3}),
-            start_node("sinew_safety.safety_filter", {"pace": pace}),
-            start_node("sinew_policy.policy", {"bundle": bundle, "pace": pace}),
+            start_node("sinew_sim.sim_driver", {**common, "engine": engine, "seed": 3}),
+            start_node("sinew_safety.safety_filter", common),
+            start_node("sinew_policy.policy", {**common, "bundle": bundle}),
         ]
         self.pace = pace
 
@@ -118,13 +120,15 @@ def test_two_runs_with_the_same_seed_are_equal_to_the_last_bit(start_node, bundl
 
 
 @pytest.mark.parametrize("engine", ["pybullet", "mujoco"])
-def test_the_graph_moves_as_the_environment_does(start_node, bundle, tmp_path, engine):
+@pytest.mark.parametrize("mode", FILTERED_MODES)
+def test_the_graph_moves_as_the_environment_does(start_node, tmp_path, mode, engine):
+    bundle = write_bundle(tmp_path / "bundle", TASK, mode)
     graph = Graph(start_node, bundle, tmp_path, engine=engine)
     evaluator = graph.evaluate(episodes=2)
     assert evaluator.wait() == 0, evaluator.output
     traces = graph.traces()
     parameters = ReachParameters(**TASK)
-    environment = ArmEnv(PANDA, engine=engine, task_parameters=parameters)
+    environment = ArmEnv(PANDA, engine=engine, action_mode=mode, task_parameters=parameters)
     policy = load_bundle(bundle).policy
     for episode in range(2):
         position = traces[f"{episode}/position_rad"]
@@ -136,6 +140,7 @@ def test_the_graph_moves_as_the_environment_does(start_node, bundle, tmp_path, e
             tool = PANDA.chain.tool_position(position[4 * tick])
             assert np.array_equal(tool, info["tool_position"]), (episode, tick)
             observation, *_, info = environment.step(policy.act(observation))
+        assert np.ptp(position, axis=0).max() > 0.01
     environment.close()
 
 
@@ -218,7 +223,9 @@ def test_ctrl_c_ends_an_evaluation_with_status_0(graph, probe):
     assert evaluator.interrupt() == 0
 
 
-def test_real_time_reports_latency(start_node, bundle, tmp_path):
+@pytest.mark.parametrize("mode", FILTERED_MODES)
+def test_real_time_reports_latency(start_node, tmp_path, mode):
+    bundle = write_bundle(tmp_path / "bundle", TASK, mode)
     evaluator = Graph(start_node, bundle, tmp_path, pace="realtime").evaluate(
         episodes=2, clear_latch=True
     )

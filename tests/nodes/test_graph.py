@@ -12,7 +12,7 @@ from std_msgs.msg import Float64MultiArray, Header
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from sinew_ros.messages import CommandMessage
+from sinew_ros.messages import CommandMessage, commands_topic
 from sinew_ros.qos import RELIABLE
 from sinew_ros.stamps import stamp_ns
 
@@ -35,13 +35,13 @@ SPEED = [0.2, 0.1, -0.1, 0.1, 0.2, -0.1, 0.3]
 class Graph:
     """What the tests see of a running driver and filter."""
 
-    def __init__(self, probe):
+    def __init__(self, probe, mode="joint_velocity"):
         self.probe = probe
         probe.context = self.filter_report
         self.states = probe.listen(JointState, "joint_states", RELIABLE)
-        self.outputs = probe.listen(Float64MultiArray, COMMANDS, RELIABLE)
+        self.outputs = probe.listen(Float64MultiArray, commands_topic(mode), RELIABLE)
         self.reports = probe.listen(DiagnosticArray, "diagnostics", RELIABLE)
-        self.command = CommandMessage(JOINTS, "joint_velocity", "test", 0.04)
+        self.command = CommandMessage(JOINTS, mode, "test", 0.04)
         self.publisher = probe.publisher(JointTrajectory, "policy/command", RELIABLE)
         probe.until(lambda: self.states and self.filter_state(), "states and diagnostics")
 
@@ -198,8 +198,8 @@ def test_malformed_commands_are_rejected_whole_and_counted_by_cause(graph):
         return [
             int(found.get(f"rejected: {what}", 0))
             for what in (
-                "a velocity is not finite",
-                "velocities missing or of wrong length",
+                "a value is not finite",
+                "values of the action mode missing or of wrong number",
                 "joint names unknown, missing or twice",
                 "not exactly one point",
             )

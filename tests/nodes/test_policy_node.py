@@ -241,6 +241,7 @@ def test_a_damaged_bundle_is_refused_in_one_line(start_node, folder):
         ({"robot": "iiwa14"}, "joint_names: expected panda_joint1"),
         ({"control_rate_hz": 50}, "control_rate_hz: expected 25, found 50"),
         ({"filter_rate_hz": 50}, "filter_rate_hz: expected at least 100, found 50"),
+        ({"mode": "joint_position"}, "mode: expected joint_velocity, found joint_position"),
         ({"bundel": "x"}, "unknown parameter 'bundel'"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.rates import Rates
-from sinew_core.safety.equations import largest_speed
 from sinew_core.specs import ACTION_MODES, ActionSpec
 
 FloatArray = NDArray[np.float64]
@@ -30,7 +29,7 @@ class ActionParameters(Parameters):
         maximum=1,
     )
     position_fraction: float = parameter(
-        1.0,
+        0.4,
         "joint_position: move at action 1, as a fraction of velocity limit times control period",
         minimum=1e-3,
         maximum=1,
@@ -111,33 +110,3 @@ class ActionDecoder:
         if self._is_position:
             np.add(out, joint_position, out)
         return out
-
-
-def approach_velocity(
-    target: Sequence[float],
-    position: Sequence[float],
-    deceleration: Sequence[float],
-    period_s: float,
-    out: MutableSequence[float],
-) -> None:
-    """Write the velocity that brings each joint to its position target and to rest there.
-
-    It is the largest that can still stop at the target, `largest_speed` of the safety filter, so a
-    following filter step has only to limit acceleration. Plain source for lists of floats in a
-    node; the environment compiles it for arrays.
-
-    Args:
-        target: (n,) rad.
-        position: (n,) rad, measured.
-        deceleration: (n,) rad/s² that the safety filter counts on.
-        period_s: of the safety filter.
-        out: (n,) rad/s, written.
-    """
-    for j in range(len(target)):
-        error = target[j] - position[j]
-        if error >= 0.0:
-            out[j] = largest_speed(error, deceleration[j], period_s, 0.0)
-        elif error < 0.0:
-            out[j] = -largest_speed(-error, deceleration[j], period_s, 0.0)
-        else:
-            out[j] = error  # not a number: for the filter to refuse

@@ -9,6 +9,10 @@ from collections.abc import Iterable
 class SinewError(Exception):
     """Base of every error that a user can cause; programs print its message without a traceback."""
 
+    def __init__(self, message: str) -> None:
+        """Keep the message on one line, whatever names it quotes."""
+        super().__init__(message.replace("\r", "\\r").replace("\n", "\\n"))
+
 
 class ConfigError(SinewError):
     """A parameter, a parameter file or a combination of parameters is not allowed."""

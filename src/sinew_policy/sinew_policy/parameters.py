@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from sinew_core.parameters import Parameters, parameter
+from sinew_core.specs import ACTION_MODES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,11 @@ class PolicyParameters(Parameters):
         "cycles of the safety filter, to compare with training; 0: as trained",
         unit="Hz",
         minimum=0,
+    )
+    mode: str = parameter(
+        "",
+        "what filter and driver take for commands, to compare with the bundle; empty: as trained",
+        choices=("", *ACTION_MODES),
     )
     pace: str = parameter(
         "realtime",

@@ -88,12 +88,14 @@ class PolicyNode(SinewNode):
             self.quiet = (states,)
 
     def _require_fit(self, robot: RobotModel) -> None:
-        rates = self._bundle.specification.rates
+        trained = self._bundle.specification
+        rates = trained.rates
         remarks = require_fit(
             self._bundle,
             robot,
             control_rate_hz=self._parameters.control_rate_hz or rates.control_rate_hz,
             filter_rate_hz=self._parameters.filter_rate_hz or rates.filter_rate_hz,
+            mode=self._parameters.mode or trained.action.mode,
         )
         for remark in remarks:
             self.get_logger().warning(f"bundle and robot differ: {remark}")

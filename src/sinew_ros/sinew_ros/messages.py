@@ -21,6 +21,21 @@ COMMAND_FIELDS = {
     "joint_effort": "effort",
 }
 """Action mode to the field of JointTrajectoryPoint that carries it."""
+_CONTROLLERS = {
+    "joint_velocity": "forward_velocity_controller",
+    "joint_position": "forward_position_controller",
+    "joint_effort": "forward_effort_controller",
+}
+
+
+def commands_topic(mode: str, controller: str = "") -> str:
+    """Return the topic of a controller's commands; empty: the forward controller of the mode."""
+    return f"{controller or _CONTROLLERS[mode]}/commands"
+
+
+def point_values(message: JointTrajectory, mode: str) -> list[Sequence[float]]:
+    """Return what each point of a command holds for the mode, empty where it holds nothing."""
+    return [getattr(point, COMMAND_FIELDS[mode]) for point in message.points]
 
 
 class JointStateMapper:

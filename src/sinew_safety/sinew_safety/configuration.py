@@ -16,15 +16,15 @@ from sinew_core.errors import ConfigError, RobotError
 from sinew_core.parameters import Parameters
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.model import RobotModel
-from sinew_core.safety.filter import VelocityFilter
+from sinew_core.safety.command_mode import CommandMode, make_command_mode
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.realtime import real_time_assumptions
 from sinew_core.safety.record import text_check
 from sinew_core.safety.scaling import SpeedScaling
 from sinew_core.safety.supervisor import SupervisorParameters
+from sinew_ros.messages import commands_topic
 from sinew_safety.parameters import SafetyFilterParameters
 
-MODE = "joint_velocity"
 _SECTION = "safety_filter"
 _ROS = "ros__parameters"
 P = TypeVar("P", bound=Parameters)
@@ -44,17 +44,25 @@ class FilterConfiguration:
         """Whether the node answers each joint state once."""
         return self.node.pace == "lockstep"
 
-    def make_filter(self, robot: RobotModel) -> tuple[VelocityFilter, SpeedScaling]:
-        """Return the filter and the scaling that the node runs.
+    @property
+    def commands_topic(self) -> str:
+        """The topic of the outputs."""
+        return commands_topic(self.node.mode, self.node.controller)
+
+    def make_mode(self, robot: RobotModel) -> tuple[CommandMode, SpeedScaling]:
+        """Return the command mode with its filter, and the scaling, that the node runs.
 
         Raises:
             ConfigError: if limits, parameters and period do not fit each other.
         """
-        safety, period_s = self.safety, self.node.filter_period_s
+        node, safety, period_s = self.node, self.safety, self.node.filter_period_s
         if not self.lockstep:
-            safety = real_time_assumptions(safety, self.node)
-        scaling = SpeedScaling(MODE, robot.limits, safety, period_s)
-        return VelocityFilter(robot.limits, safety, period_s), scaling
+            safety = real_time_assumptions(safety, node)
+        scaling = SpeedScaling(node.mode, robot.limits, safety, period_s)
+        mode = make_command_mode(
+            node.mode, robot, safety, period_s, gravity_compensation=node.gravity_compensation
+        )
+        return mode, scaling
 
     def load_robot(self, *, robot: str = "", urdf: str = "") -> RobotModel:
         """Return the robot, which must be as it was when the configuration was recorded.

@@ -7,20 +7,20 @@ from trajectory_msgs.msg import JointTrajectory
 
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.filter import Cause, FilterResult
-from sinew_core.safety.record import RecordedFilter, text_check
+from sinew_core.safety.record import RecordedMode, text_check
 from sinew_ros.main import SinewNode
 from sinew_ros.messages import ControllerMessage, InterventionMessage
 from sinew_ros.qos import LATCHED, RELIABLE, controller_command, incompatible_subscribers
-from sinew_safety.configuration import MODE, FilterConfiguration
+from sinew_safety.configuration import FilterConfiguration
 
 _NAMES = {cause: cause.name.lower() for cause in Cause}
 
 
 class Outputs:
-    """The publishers of the node, and the filter whose outputs they carry.
+    """The publishers of the node, and the command mode whose outputs they carry.
 
     Attributes:
-        filter: for the supervisor.
+        mode: for the supervisor.
         topic: of the commands.
     """
 
@@ -29,22 +29,17 @@ class Outputs:
     ) -> None:
         """Open the topics and publish the configuration."""
         text = configuration.to_yaml(robot)
-        arm_filter, scaling = configuration.make_filter(robot)
-        self.filter = RecordedFilter(arm_filter, scaling, robot.n_joints, text_check(text))
-        self.topic = f"{configuration.node.controller}/commands"
+        mode, scaling = configuration.make_mode(robot)
+        self.mode = RecordedMode(mode, scaling, robot.n_joints, text_check(text))
+        self.topic = configuration.commands_topic
         self._node = node
         self._qos = controller_command(lockstep=configuration.lockstep)
         self._message = ControllerMessage(robot.n_joints)
-        self._intervention = InterventionMessage(robot.joint_names, MODE)
+        self._intervention = InterventionMessage(robot.joint_names, configuration.node.mode)
         self._commands = node.create_publisher(Float64MultiArray, self.topic, self._qos)
         self._interventions = node.create_publisher(JointTrajectory, "~/interventions", RELIABLE)
         self._configuration = node.create_publisher(String, "~/configuration", LATCHED)
         self._configuration.publish(String(data=text))
-
-    @property
-    def moving(self) -> bool:
-        """Whether the last output asks for motion."""
-        return any(self._message.message.data)
 
     def obstacles(self) -> list[str]:
         """Return why the outputs do not reach the driver, one sentence each."""
@@ -56,7 +51,7 @@ class Outputs:
 
     def send(self, output: tuple[float, ...], state_stamp: int, command_stamp: int) -> None:
         """Publish an output (n,), and what was changed."""
-        record, result = self.filter.take()
+        record, result = self.mode.take()
         self._commands.publish(self._message.fill(output, state_stamp, command_stamp, record))
         if result is not None and result.intervened:
             self._report(state_stamp, result)
@@ -64,5 +59,5 @@ class Outputs:
     def _report(self, state_stamp: int, result: FilterResult) -> None:
         causes = [_NAMES[cause] for cause in result.causes]
         self._interventions.publish(
-            self._intervention.fill(state_stamp, self.filter.asked, result.command, causes)
+            self._intervention.fill(state_stamp, self.mode.asked, result.command, causes)
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.rates import Rates
+from sinew_core.safety.make import FILTERED_MODES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,11 @@ class SafetyFilterParameters(Rates):
     speed: float = parameter(
         1.0, "Speed of the simulated driver in real time; 1 for an arm", minimum=0.01, maximum=100.0
     )
-    controller: str = parameter("forward_velocity_controller", "Sends <controller>/commands")
+    mode: str = parameter("joint_velocity", "What the commands are", choices=FILTERED_MODES)
+    gravity_compensation: bool = parameter(
+        True, "Efforts: whether the driver adds the effort that gravity asks for"
+    )
+    controller: str = parameter("", "Sends <controller>/commands; empty: that of the mode")
     speed_scale: float = parameter(
         1.0,
         "Part of the speed asked for that the arm moves at, on the same path; 0: rest",

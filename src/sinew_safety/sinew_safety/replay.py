@@ -12,22 +12,24 @@ from trajectory_msgs.msg import JointTrajectory
 
 from sinew_core.errors import BagError, ConfigError, ReplayError, SinewError
 from sinew_core.robots.model import RobotModel
+from sinew_core.safety.command_mode import CommandMode
 from sinew_core.safety.filter import Cause
-from sinew_core.safety.record import CycleRecord, Filter, text_check
-from sinew_core.safety.replay import Intervention, Output, Replayer
+from sinew_core.safety.record import CycleRecord, text_check
+from sinew_core.safety.recording import Intervention, Output
+from sinew_core.safety.replay import Replayer
 from sinew_core.safety.scaling import SpeedScaling
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import (
-    COMMAND_FIELDS,
     JointStateMapper,
     answered_stamp,
     command_stamp,
     cycle_record,
+    point_values,
 )
 from sinew_ros.parameters import declare_from
 from sinew_ros.stamps import NS_PER_S, stamp_ns
 from sinew_safety.bag import COMMAND, CONFIGURATION, OUTPUT, STATE, Bag, Recorded
-from sinew_safety.configuration import MODE, FilterConfiguration
+from sinew_safety.configuration import FilterConfiguration
 from sinew_safety.parameters import ReplayParameters
 
 _SLICE_S = 0.02
@@ -44,8 +46,8 @@ class Replay(SinewNode):
         self._bag = Bag(p.bag)
         self._configurations = self._read_configurations()
         first = next(iter(self._configurations.values()))
-        robot = self._load_robot(first)
-        output = p.output_topic or f"{first.node.controller}/commands"
+        robot, self._mode = self._load_robot(first), first.node.mode
+        output = p.output_topic or first.commands_topic
         self._topics = {
             self._topic(p.state_topic): STATE,
             self._topic(p.command_topic): COMMAND,
@@ -55,7 +57,7 @@ class Replay(SinewNode):
             if kind != COMMAND:  # a run without any command is one, too
                 self._bag.require(kind, topic, f"give namespace:= or {kind}_topic:=")
         self._mapper = JointStateMapper(robot.joint_names)
-        self._replayer = Replayer(robot.joint_names, self._make_filter)
+        self._replayer = Replayer(robot.joint_names, self._make_mode)
         self._rows = 0
         self._work = self._run()
         self.cycle_period_s = 1e-3
@@ -96,14 +98,19 @@ class Replay(SinewNode):
     def _load_robot(self, configuration: FilterConfiguration) -> RobotModel:
         return configuration.load_robot(robot=self._p.robot, urdf=self._p.urdf)
 
-    def _make_filter(self, check: str) -> tuple[Filter, SpeedScaling]:
+    def _make_mode(self, check: str) -> tuple[CommandMode, SpeedScaling]:
         configuration = self._configurations.get("") or self._configurations.get(check)
         if configuration is None:
             raise ConfigError(
                 f"the bag has outputs of a configuration ({check}) that it does not hold: "
                 "give the parameter file of that node as config:="
             )
-        return configuration.make_filter(self._load_robot(configuration))
+        if configuration.node.mode != self._mode:
+            raise ConfigError(
+                f"the bag has outputs in {self._mode} and in {configuration.node.mode}: "
+                "record each mode in a bag of its own"
+            )
+        return configuration.make_mode(self._load_robot(configuration))
 
     def _run(self) -> Iterator[None]:
         """Take the messages in turn; a step is one message."""
@@ -136,7 +143,7 @@ class Replay(SinewNode):
             except Exception as error:
                 raise self._bag.damaged(message, error) from None
             if used and mapper.complete:
-                self._replayer.state(min(mapper.updated_ns), mapper.position)
+                self._replayer.state(min(mapper.updated_ns), mapper.position, mapper.velocity)
         elif message.kind == COMMAND:
             self._take_command(self._bag.decode(message, JointTrajectory))
         else:
@@ -145,7 +152,7 @@ class Replay(SinewNode):
     def _take_command(self, message: JointTrajectory) -> None:
         """Take a command; what the filter rejected as malformed is left out."""
         names = self._mapper.joint_names
-        points = [getattr(point, COMMAND_FIELDS[MODE]) for point in message.points]
+        points = point_values(message, self._mode)
         if len(points) != 1 or len(points[0]) != len(names):
             return
         if sorted(message.joint_names) != sorted(names):

@@ -16,7 +16,7 @@ from sinew_core.safety.senders import Senders
 from sinew_core.safety.supervisor import State, Supervisor, SupervisorParameters, check_watchdogs
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import JointStateMapper
+from sinew_ros.messages import JointStateMapper, point_values
 from sinew_ros.parameters import Declarations
 from sinew_ros.qos import RELIABLE, incompatible_publishers, state_subscription
 from sinew_ros.stamps import period_ns, stamp_ns
@@ -48,7 +48,7 @@ class SafetyFilter(SinewNode):
         self._outputs = Outputs(self, configuration, robot)
         self._supervisor = Supervisor(
             robot.joint_names,
-            self._outputs.filter,
+            self._outputs.mode,
             watchdog,
             period_ns=period_ns(p.filter_rate_hz),
             control_period_ns=period_ns(p.control_rate_hz),
@@ -56,7 +56,7 @@ class SafetyFilter(SinewNode):
             latched=self._latch.reason,
             set_latch=self._latch.set,
         )
-        self._scaling = self._outputs.filter.scaling
+        self._scaling = self._outputs.mode.scaling
         self.settable = settings(declarations.declared, self._supervisor, self._scaling)
         self._mapper = JointStateMapper(robot.joint_names)
         self._senders = Senders()
@@ -113,7 +113,7 @@ class SafetyFilter(SinewNode):
             stamp_ns(message.header.stamp),
             self._senders.identify(message.header.frame_id, number),
             message.joint_names,
-            [point.velocities for point in message.points],
+            point_values(message, self._p.mode),
         )
         if self._lockstep:
             self._answer()
@@ -181,6 +181,7 @@ class SafetyFilter(SinewNode):
             "state": state.value,
             "reason": supervisor.reason,
             "robot": self._p.robot,
+            "mode": self._p.mode,
             "speed_scale": self._scaling.value,
             "epochs": gate.epochs,
             **{f"rejected: {cause.value}": n for cause, n in gate.rejected.items()},
@@ -207,9 +208,11 @@ class SafetyFilter(SinewNode):
         deadline = time.monotonic() + _LEAVE_WITHIN_S
         while supervisor.state is State.BRAKING and not self._lockstep:
             self._send()
-            if not self._outputs.moving or time.monotonic() > deadline:
+            if supervisor.rests or time.monotonic() > deadline:
                 break
-            time.sleep(self.cycle_period_s or 0.0)
+            next_s = time.monotonic() + (self.cycle_period_s or 0.0)
+            while (left_s := next_s - time.monotonic()) > 0.0:
+                self.executor.spin_once(left_s)  # some modes brake by what is measured
         self._latch.flush()
 
 

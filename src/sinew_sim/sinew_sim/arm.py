@@ -10,21 +10,23 @@ from numpy.typing import NDArray
 
 from sinew_core.simulation.engine import Engine
 from sinew_ros.stamps import NS_PER_S
+from sinew_sim.drives import Drive
 
 START_NS = NS_PER_S
 
 
 class SimulatedArm:
-    """Step an engine under velocity commands and keep its clock in integer nanoseconds.
+    """Step an engine under commands and keep its clock in integer nanoseconds.
 
     Attributes:
         stamp_ns: simulated time, from 1 s on.
         position, velocity, effort: (n,) rad, rad/s, N m of the present state.
-        command: (n,) rad/s in force.
+        command: (n,) in force, in the unit of the drive.
+        watchdog_trips: how often silence stopped a motion.
     """
 
-    def __init__(self, engine: Engine, *, period_ns: int, watchdog_s: float) -> None:
-        """Begin at home; advance by `period_ns` a step; rest `watchdog_s` after the last command.
+    def __init__(self, engine: Engine, drive: Drive, *, period_ns: int, watchdog_s: float) -> None:
+        """Begin at home; advance by `period_ns` a step; brake `watchdog_s` after the last command.
 
         A watchdog of 0 is off, as in the real forward controllers.
         """
@@ -33,7 +35,7 @@ class SimulatedArm:
         self._period_ns = period_ns
         self._steps = round(period_ns * engine.physics_rate_hz / NS_PER_S)
         self._watchdog_ns = round(watchdog_s * NS_PER_S) if watchdog_s else None
-        self._brake = engine.robot.limits.acceleration_rad_s2 * (period_ns / NS_PER_S)
+        self._drive = drive
         self._commanded_ns = 0
         self.stamp_ns = START_NS
         self.position: NDArray[np.float64] = np.zeros(n)
@@ -52,11 +54,11 @@ class SimulatedArm:
         self.stamp_ns = NS_PER_S * ((self.stamp_ns + self._period_ns) // NS_PER_S + 1)
         self._place(position_rad)
 
-    def accept(self, velocity_rad_s: Sequence[float]) -> bool:
+    def accept(self, command: Sequence[float]) -> bool:
         """Put a command (n,) in force; return False for a wrong length or a value not finite."""
-        if len(velocity_rad_s) != self.command.size or not all(map(math.isfinite, velocity_rad_s)):
+        if len(command) != self.command.size or not all(map(math.isfinite, command)):
             return False
-        self.command[:] = velocity_rad_s
+        self.command[:] = command
         self._commanded_ns = self.stamp_ns
         self._tripped = False
         return True
@@ -66,20 +68,20 @@ class SimulatedArm:
         late = self._watchdog_ns is not None and (
             self.stamp_ns - self._commanded_ns >= self._watchdog_ns
         )
-        if late and self.command.any():
+        if not late:
+            self._drive.send(self.command, self.position)
+        elif self._drive.brake(self.command, self.position, self.velocity):
             self.watchdog_trips += not self._tripped
             self._tripped = True
-            self.command -= np.clip(self.command, -self._brake, self._brake)
-        self._engine.command_velocity(self.command)
         self._engine.step(self._steps)
         self.stamp_ns += self._period_ns
         self._read()
 
     def _place(self, position_rad: NDArray[np.float64]) -> None:
         self._engine.reset(position_rad)
-        self.command[:] = 0.0
         self._tripped = False
         self._read()
+        self._drive.rest(self.command, self.position)
 
     def _read(self) -> None:
         self._engine.read_state(self.position, self.velocity, self.effort)

@@ -18,15 +18,17 @@ from std_srvs.srv import Trigger
 from sinew_core.parameters import parameter
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
+from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.simulation import ENGINE_NAMES, make_engine
 from sinew_core.tasks.reach import ReachParameters, ReachTask
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import JointStateMessage, answered_stamp
+from sinew_ros.messages import JointStateMessage, answered_stamp, commands_topic
 from sinew_ros.parameters import Declarations
 from sinew_ros.qos import LATCHED, RELIABLE
 from sinew_ros.stamps import period_ns, set_stamp
 from sinew_sim.arm import SimulatedArm
+from sinew_sim.drives import make_drive
 
 _REPUBLISH_S = 1.0
 
@@ -46,10 +48,14 @@ class SimDriverParameters(Rates):
     speed: float = parameter(
         1.0, "Simulated seconds per second in real time", minimum=0.01, maximum=100.0
     )
-    controller: str = parameter("forward_velocity_controller", "Takes <controller>/commands")
+    mode: str = parameter("joint_velocity", "What the commands are", choices=FILTERED_MODES)
+    controller: str = parameter("", "Takes <controller>/commands; empty: that of the mode")
+    gravity_compensation: bool = parameter(
+        True, "Efforts: whether the effort that gravity asks for is added"
+    )
     driver_watchdog_s: float = parameter(
         0.1,
-        "Simulated time without a command after which the arm is ramped to rest; 0: never",
+        "Simulated time without a command after which the arm is brought to rest; 0: never",
         unit="s",
         minimum=0.0,
         maximum=10.0,
@@ -68,7 +74,7 @@ class SimDriverParameters(Rates):
 
 
 class SimDriver(SinewNode):
-    """Publish joint states, take velocity commands, in real time or in lockstep."""
+    """Publish joint states, take commands, in real time or in lockstep."""
 
     def __init__(self) -> None:
         """Load the robot, start the engine at home, open the topics."""
@@ -84,12 +90,19 @@ class SimDriver(SinewNode):
         self._engine = make_engine(p.engine, robot, p.physics_rate_hz)
         self._arm = SimulatedArm(
             self._engine,
+            make_drive(
+                p.mode,
+                self._engine,
+                1.0 / p.state_rate_hz,
+                gravity_compensation=p.gravity_compensation,
+            ),
             period_ns=period_ns(p.state_rate_hz),
             watchdog_s=0.0 if self._lockstep else p.driver_watchdog_s,
         )
         self._task = ReachTask(robot, task, p)
         self._starts = np.random.default_rng(p.seed)
         self._counters: Counter[str] = Counter()
+        self._placed_ns = 0  # stamp of the first state after a reset, until it is answered
         self._state = JointStateMessage(robot.joint_names)
         self._clock_message = ClockMessage()
         self._open_topics(robot.urdf_text)
@@ -106,7 +119,7 @@ class SimDriver(SinewNode):
         self._clock_publisher = self.create_publisher(ClockMessage, "/clock", RELIABLE)
         description = self.create_publisher(String, "robot_description", LATCHED)
         description.publish(String(data=urdf_text))
-        topic = f"{self._p.controller}/commands"
+        topic = commands_topic(self._p.mode, self._p.controller)
         self.create_subscription(Float64MultiArray, topic, self._command, RELIABLE)
         self.create_service(Trigger, "~/reset", self._reset)
         self._diagnostics = Diagnostics(self, self._report)
@@ -120,7 +133,8 @@ class SimDriver(SinewNode):
         if self._arm.watchdog_trips != trips:
             self._diagnostics.changed()
 
-    def _publish(self) -> None:
+    def _publish(self) -> int:
+        """Publish the present state; return its stamp."""
         arm = self._arm
         stamp = self.get_clock().now().nanoseconds if self._wall_stamps else arm.stamp_ns
         if self._sim_time:
@@ -132,6 +146,7 @@ class SimDriver(SinewNode):
         self._states.publish(message)
         self._published_s = time.monotonic()
         self._counters["states"] += 1
+        return stamp
 
     def _republish(self) -> None:
         if time.monotonic() - self._published_s >= _REPUBLISH_S:
@@ -139,21 +154,27 @@ class SimDriver(SinewNode):
             self._publish()
 
     def _command(self, message: Float64MultiArray) -> None:
-        if self._lockstep and answered_stamp(message) != self._arm.stamp_ns:
+        stamp = answered_stamp(message)
+        if self._lockstep and stamp != self._arm.stamp_ns:
             self._counters["commands_for_another_state"] += 1
+        elif stamp is not None and stamp < self._placed_ns:
+            # It may hold the arm where it was before the reset, whose state comes to the filter.
+            self._counters["commands_before_reset"] += 1
         elif not self._arm.accept(message.data):
             self._counters["commands_rejected"] += 1
             if self._counters["commands_rejected"] == 1:
                 self._diagnostics.changed()
-        elif self._lockstep:
-            self._arm.step()
-            self._publish()
+        else:
+            self._placed_ns = 0
+            if self._lockstep:
+                self._arm.step()
+                self._publish()
 
     def _reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         start = self._task.sample_start(self._starts)
         self._arm.reset(start)
         self._counters["resets"] += 1
-        self._publish()
+        self._placed_ns = self._publish()
         response.success = True
         response.message = "at rest at " + ", ".join(f"{q:.4f}" for q in start)
         return response
@@ -168,6 +189,7 @@ class SimDriver(SinewNode):
         values: dict[str, object] = {
             "robot": self._p.robot,
             "engine": self._p.engine,
+            "mode": self._p.mode,
             "pace": self._p.pace,
             "watchdog_trips": trips,
             **dict(sorted(self._counters.items())),

@@ -15,7 +15,7 @@ _STATE_TIMEOUT_S, _STATE_PERIODS = 0.03, 3.0
 
 
 def deployment(configuration: RunConfiguration) -> dict[str, object]:
-    """Return the parameters of the four nodes: rates, limits and task as trained."""
+    """Return the parameters of the four nodes: mode, rates, limits and task as trained."""
     rates = configuration.rates
     all_rates = rates.to_mapping()
     mapping = configuration.to_mapping()
@@ -23,10 +23,17 @@ def deployment(configuration: RunConfiguration) -> dict[str, object]:
         "command_timeout_s": max(_COMMAND_TIMEOUT_S, _COMMAND_PERIODS / rates.control_rate_hz),
         "state_timeout_s": max(_STATE_TIMEOUT_S, _STATE_PERIODS / rates.state_rate_hz),
     }
+    mode = configuration.train.action_mode
     nodes = {
-        "sim_driver": {**all_rates, "task": mapping["reach"]},
-        "safety_filter": {**all_rates, "watchdog": watchdog, "safety": mapping["safety"]},
+        "sim_driver": {"mode": mode, **all_rates, "task": mapping["reach"]},
+        "safety_filter": {
+            "mode": mode,
+            **all_rates,
+            "watchdog": watchdog,
+            "safety": mapping["safety"],
+        },
         "policy": {
+            "mode": mode,
             "filter_rate_hz": rates.filter_rate_hz,
             "control_rate_hz": rates.control_rate_hz,
         },

@@ -29,7 +29,7 @@ from sinew_core.robots.catalogue import load_robot
 from sinew_core.tasks.reach import ReachParameters, ReachTask
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import JointStateMapper, command_stamp
+from sinew_ros.messages import JointStateMapper, command_stamp, commands_topic
 from sinew_ros.parameters import declare_from
 from sinew_ros.qos import RELIABLE, controller_command, state_subscription
 from sinew_ros.stamps import is_control_tick, period_ns, set_stamp
@@ -53,7 +53,8 @@ class Evaluator(SinewNode):
         """Read the bundle for robot, task and rates, and connect."""
         super().__init__("evaluator")
         self._p = p = declare_from(self, EvaluatorParameters)
-        manifest = load_bundle(p.bundle).manifest
+        bundle = load_bundle(p.bundle)
+        manifest, self._mode = bundle.manifest, bundle.specification.action.mode
         robot = load_robot(p.robot or manifest.robot, urdf=p.urdf)
         rates = Rates.from_mapping(manifest.rates, source=f"{p.bundle}: rates")
         given = {k: v for k, v in manifest.task.items() if k != "name"}
@@ -95,7 +96,7 @@ class Evaluator(SinewNode):
         if not lockstep:  # there latency says nothing, and one more listener would slow it down
             self.create_subscription(
                 Float64MultiArray,
-                f"{p.controller}/commands",
+                commands_topic(self._mode, p.controller),
                 self._on_output,
                 controller_command(lockstep=lockstep),
             )

@@ -30,7 +30,9 @@ class EvaluatorParameters(Parameters):
     traced_episodes: int = parameter(
         20, "first episodes whose motion is kept beside the figures", minimum=0, maximum=1000
     )
-    controller: str = parameter("forward_velocity_controller", "controller that the filter drives")
+    controller: str = parameter(
+        "", "controller that the filter drives; empty: that of the bundle's mode"
+    )
     driver: str = parameter("sim_driver", "node that resets the arm")
     safety_filter: str = parameter("safety_filter", "node that arms")
     clear_latch: bool = parameter(

@@ -45,7 +45,8 @@ _HELP = """usage: ./sinew train [name:=value ...]
 Trains a policy, evaluates it in the environment and over the ROS 2 graph, and writes
 runs/NAME/ with report.html, report.json, config.yaml and bundle/.
 """
-_GRAPH_MODES = ("joint_velocity",)
+_REALTIME_WEIGHT = 9
+"""Lockstep episodes that take about as long as one in real time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +77,13 @@ class MainJob:
         )
         self.folder = Path(train.output) / name
         self._graph = graph
-        self._launches: Sequence[Launch] = ()
+        self._launches: list[Launch] = []
         check_run_folder(Path(train.output), name, overwrite=train.overwrite)
 
     def run(self) -> None:
         """Do all steps."""
         self.train()
-        if self.configuration.train.action_mode in _GRAPH_MODES:
-            self.evaluate_graph()
+        self.evaluate_graph()
         _say("report")
         _report().write_report(self.folder)
 
@@ -101,35 +101,48 @@ class MainJob:
                 arguments = {**_launched(train), "config": config}
                 self._launches = [Launch("train_sim", arguments, log, _domain_id(0))]
                 _report()  # imported while the training process starts, it costs nothing
-                self._wait(lambda: display.update(read_progress(self.folder)))
+                self._wait(self._launches, lambda: display.update(read_progress(self.folder)))
             finally:
                 display.close()
                 if self.folder.is_dir() and log.exists():
                     (self.folder / log.name).write_bytes(log.read_bytes())
 
     def evaluate_graph(self) -> None:
-        """Run `deploy_sim` in lockstep, several side by side, then in real time."""
-        folder = self.folder / GRAPH_FOLDER
-        folder.mkdir()
-        write_deployment(self.folder / DEPLOYMENT_FILE, self.configuration)
-        counts = shares(self._graph.graph_episodes, self._graph.graph_copies)
-        if counts:
-            _say(f"evaluating over the ROS 2 graph: {sum(counts)} episodes in lockstep")
-            # The nodes of a lockstep graph take turns: moving between cores only costs time.
-            cores = core_groups(sorted(os.sched_getaffinity(0)), len(counts))
-            self._launches = [
-                self._deployment("lockstep", i, n, group)
-                for i, (n, group) in enumerate(zip(counts, cores, strict=True))
-            ]
-            self._wait()
-        if self._graph.realtime_episodes:
-            _say(f"evaluating over the ROS 2 graph: {self._graph.realtime_episodes} in real time")
-            self._launches = [self._deployment("realtime", 0, self._graph.realtime_episodes)]
-            self._wait()
+        """Run `deploy_sim` in lockstep, several side by side, and in real time.
 
-    def _deployment(
-        self, pace: str, index: int, episodes: int, cores: Sequence[int] = ()
+        The nodes of a lockstep graph take turns, and moving between cores only costs time, so each
+        graph has cores of its own. Where there are enough, real time comes first on those of the
+        first lockstep graph, while the others run beside it; else it runs alone, at the end.
+        """
+        (self.folder / GRAPH_FOLDER).mkdir()
+        write_deployment(self.folder / DEPLOYMENT_FILE, self.configuration)
+        graph = self._graph
+        cores = core_groups(sorted(os.sched_getaffinity(0)), graph.graph_copies)
+        apart = len(cores) > 1 and bool(cores[0])
+        ahead = graph.realtime_episodes * _REALTIME_WEIGHT if apart else 0
+        counts = shares(graph.graph_episodes, graph.graph_copies, ahead)
+        _say(
+            f"evaluating over the ROS 2 graph: {graph.graph_episodes} episodes in lockstep, "
+            f"{graph.realtime_episodes} in real time"
+        )
+        beside = range(1, graph.graph_copies) if apart else range(graph.graph_copies)
+        self._launches = [self._lockstep(i, counts, cores) for i in beside if counts[i]]
+        if not apart:
+            self._wait(self._launches)
+        if graph.realtime_episodes:
+            launch = self._deployment("realtime", 0, graph.realtime_episodes, cores[0])
+            self._launches.append(launch)
+            self._wait([launch])
+        if apart and counts[0]:
+            self._launches.append(self._lockstep(0, counts, cores))
+        self._wait(self._launches)
+
+    def _lockstep(
+        self, index: int, counts: Sequence[int], cores: Sequence[Sequence[int]]
     ) -> Launch:
+        return self._deployment("lockstep", index, counts[index], cores[index])
+
+    def _deployment(self, pace: str, index: int, episodes: int, cores: Sequence[int]) -> Launch:
         train = self.configuration.train
         output = self.folder / GRAPH_FOLDER / f"{pace}_{index}.json"
         arguments = {
@@ -137,6 +150,7 @@ class MainJob:
             "robot": train.robot,
             "urdf": train.urdf,
             "engine": train.engine,
+            "mode": train.action_mode,
             "pace": pace,
             "episodes": episodes,
             "seed": int(np.random.SeedSequence([train.seed, index]).generate_state(1)[0] >> 1),
@@ -151,20 +165,21 @@ class MainJob:
         for launch in self._launches:
             launch.stop()
 
-    def _wait(self, watch: Callable[[], None] = lambda: None) -> None:
-        """Wait for all launches; when one fails, end the others."""
+    def _wait(self, launches: Sequence[Launch], watch: Callable[[], None] = lambda: None) -> None:
+        """Wait for some launches; when one fails, end all."""
         try:
-            for launch in self._launches:
+            for launch in launches:
                 launch.wait(watch)
         except RunError:
             self.stop()
             raise
 
 
-def shares(total: int, parts: int) -> list[int]:
-    """Split a number of episodes into nearly equal parts, none of them empty."""
-    sizes = [total // parts + (i < total % parts) for i in range(parts)]
-    return [size for size in sizes if size]
+def shares(total: int, parts: int, ahead: int = 0) -> list[int]:
+    """Split a number of episodes evenly, the first part having done `ahead` already."""
+    first = min(total, max(0, -(-(total + ahead) // parts) - ahead))
+    rest, others = total - first, parts - 1
+    return [first, *(rest // others + (i < rest % others) for i in range(others))]
 
 
 def core_groups(cores: Sequence[int], parts: int) -> list[Sequence[int]]:

@@ -27,7 +27,7 @@ from sinew_core.training.progress import CurvePoint
 
 Figures = Mapping[str, object]
 
-NO_GRAPH = "graph evaluation is not available yet for this action mode: it commands {mode}"
+NO_GRAPH = "the ROS 2 graph was not evaluated: graph_episodes and realtime_episodes are 0"
 _LATENCY = ("latency_ms_p50", "latency_ms_p99")
 _COUNTS = ("limit_violations", "interventions", "messages_lost", "faults")
 
@@ -42,7 +42,7 @@ def join_figures(folder: Path) -> dict[str, object]:
         figures["eval_graph"] = join_graph(parts["lockstep"], parts["realtime"])
     else:
         figures["eval_graph"] = None
-        figures["graph_note"] = NO_GRAPH.format(mode=training.get("action_mode"))
+        figures["graph_note"] = NO_GRAPH
     return figures
 
 

@@ -22,7 +22,7 @@ from sinew_core.algorithms.parameters import DDPGParameters
 from sinew_core.algorithms.replay import Transitions
 from sinew_core.bundle.runtime import PolicyNetwork
 
-FRICTION_KNEE = 0.05
+FRICTION_KNEE = 0.02
 """Actions well below it cost their square, actions well above it their size."""
 
 

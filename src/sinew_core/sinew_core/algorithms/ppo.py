@@ -46,7 +46,7 @@ class Steps:
 
 @dataclass(frozen=True, kw_only=True)
 class PPOLosses:
-    """Means over the minibatches of an iteration."""
+    """Of an iteration's steps, under the policy and the critic that learned from them."""
 
     policy_loss: float
     value_loss: float
@@ -105,6 +105,7 @@ class PPO:
             observation_clip=OBSERVATION_CLIP,
         )
 
+    @torch.no_grad()
     def update(self, steps: Steps) -> PPOLosses:
         """Learn from one iteration's steps, collected by the current policy."""
         observation = self._inputs(steps.observation)
@@ -114,26 +115,20 @@ class PPO:
         self._steps += len(action)
         for optimiser in (self._actor_optimiser, self._deviation_optimiser):
             optimiser.learning_rate = self._schedule(self._steps)
-        losses = []
+        columns = (observation, action, old_log_prob, advantage, value_target)
+        size = self.parameters.minibatch_size
         for _ in range(self.parameters.epochs):
             order = torch.randperm(len(action), generator=self._generator)
-            for index in torch.split(order, self.parameters.minibatch_size):
-                if len(index) > 1:
-                    policy = self._update_actor(
-                        observation[index], action[index], old_log_prob[index], advantage[index]
-                    )
-                    value = self._update_critic(observation[index], value_target[index])
+            shuffled = [torch.split(column[order], size) for column in columns]
+            for o, a, old, adv, target in zip(*shuffled, strict=True):
+                if len(a) > 1:
+                    self._update_actor(o, a, old, adv)
+                    self._update_critic(o, target)
                     self.updates += 1
-                    losses.append((policy[0], value, *policy[1:]))
+        losses = self._losses(*columns)
         if self.parameters.normalise_observations:
             self.normaliser.update(steps.observation)
-        means = torch.tensor(losses).mean(0).tolist()
-        return PPOLosses(
-            policy_loss=means[0],
-            value_loss=means[1],
-            approximate_kl=means[2],
-            clipped_share=means[3],
-        )
+        return losses
 
     def _advantages(self, steps: Steps, observation: Tensor) -> tuple[Tensor, Tensor]:
         """Return advantages and value targets (time,)."""
@@ -152,34 +147,43 @@ class PPO:
 
     def _update_actor(
         self, observation: Tensor, action: Tensor, old_log_prob: Tensor, advantage: Tensor
-    ) -> tuple[float, float, float]:
-        """Step once: autograd leads from the loss to the mean, the network from there on."""
-        mean = self.actor.forward(observation).requires_grad_()
-        log_std = self.log_std.clone().requires_grad_()
-        log_ratio = log_probability(action, mean, log_std) - old_log_prob
-        loss = clipped_surrogate(log_ratio, normalised(advantage), self.parameters.clip_range)
-        friction = (mean.square() + FRICTION_KNEE**2).sqrt().mean()
-        regular = self.parameters.action_friction * friction
-        (loss + regular - self.parameters.entropy_weight * log_std.sum()).backward()  # type: ignore[no-untyped-call]  # torch
-        assert mean.grad is not None
-        assert log_std.grad is not None
-        self.actor.backward(mean.grad)
-        joint = torch.cat([self.actor.gradient, log_std.grad])
-        clip_norm(joint, self.parameters.maximum_gradient_norm)
-        self._actor_optimiser.step(joint[: -len(log_std)])
-        self._deviation_optimiser.step(joint[-len(log_std) :])
-        with torch.no_grad():
-            ratio = log_ratio.exp()
-            kl = (ratio - 1.0 - log_ratio).mean()
-            clipped = ((ratio - 1.0).abs() > self.parameters.clip_range).float().mean()
-        return float(loss.detach()), float(kl), float(clipped)
+    ) -> None:
+        parameters = self.parameters
+        mean = self.actor.forward(observation)
+        by_mean, by_log_std = surrogate_gradient(
+            action, mean, self.log_std, old_log_prob, normalised(advantage), parameters.clip_range
+        )
+        if parameters.action_friction > 0.0:
+            by_mean += parameters.action_friction * friction_gradient(mean)
+        self.actor.backward(by_mean)
+        joint = torch.cat([self.actor.gradient, by_log_std - parameters.entropy_weight])
+        clip_norm(joint, parameters.maximum_gradient_norm)
+        self._actor_optimiser.step(joint[: -len(by_log_std)])
+        self._deviation_optimiser.step(joint[-len(by_log_std) :])
 
-    def _update_critic(self, observation: Tensor, target: Tensor) -> float:
+    def _update_critic(self, observation: Tensor, target: Tensor) -> None:
         error = self.critic.forward(observation)[:, 0] - target
         self.critic.backward(error[:, None] * (2.0 / len(error)))
         clip_norm(self.critic.gradient, self.parameters.maximum_gradient_norm)
         self._critic_optimiser.step(self.critic.gradient)
-        return float(error.square().mean())
+
+    def _losses(
+        self,
+        observation: Tensor,
+        action: Tensor,
+        old_log_prob: Tensor,
+        advantage: Tensor,
+        target: Tensor,
+    ) -> PPOLosses:
+        mean, value = self.actor.forward(observation), self.critic.forward(observation)[:, 0]
+        log_ratio = log_probability(action, mean, self.log_std) - old_log_prob
+        ratio, clip_range = log_ratio.exp(), self.parameters.clip_range
+        return PPOLosses(
+            policy_loss=float(clipped_surrogate(log_ratio, normalised(advantage), clip_range)),
+            value_loss=float((value - target).square().mean()),
+            approximate_kl=float((ratio - 1.0 - log_ratio).mean()),
+            clipped_share=float(((ratio - 1.0).abs() > clip_range).float().mean()),
+        )
 
     def _inputs(self, observation: Float) -> Tensor:
         inputs = self.normaliser(torch.from_numpy(observation))
@@ -198,6 +202,35 @@ def clipped_surrogate(log_ratio: Tensor, advantage: Tensor, clip_range: float) -
     ratio = log_ratio.exp()
     bounded = ratio.clamp(1.0 - clip_range, 1.0 + clip_range)
     return -torch.minimum(ratio * advantage, bounded * advantage).mean()
+
+
+def surrogate_gradient(
+    action: Tensor,
+    mean: Tensor,
+    log_std: Tensor,
+    old_log_prob: Tensor,
+    advantage: Tensor,
+    clip_range: float,
+) -> tuple[Tensor, Tensor]:
+    """Return the gradient of `clipped_surrogate` by the mean (batch, n) and log_std (n,).
+
+    With s = (a - mean) / std, dr/dmean = r s / std and dr/dlog_std = r (s^2 - 1). Where the bound
+    is the lesser term of equation 7, which is r > 1 + clip_range for A > 0 and r < 1 - clip_range
+    for A < 0, the loss does not depend on the policy.
+    """
+    inverse_std = torch.exp(-log_std)
+    score = (action - mean).mul_(inverse_std)
+    ratio = (log_probability(action, mean, log_std) - old_log_prob).exp_()
+    gain = ratio * advantage
+    bounded = ratio.clamp(1.0 - clip_range, 1.0 + clip_range).mul_(advantage)
+    weight = torch.where(gain <= bounded, gain, 0.0).div_(-len(gain))
+    by_log_std = weight @ score.square() - weight.sum()
+    return score.mul_(weight[:, None]).mul_(inverse_std), by_log_std
+
+
+def friction_gradient(mean: Tensor) -> Tensor:
+    """Return the gradient (batch, n) of the mean of sqrt(mean^2 + FRICTION_KNEE^2)."""
+    return mean / (mean.square() + FRICTION_KNEE**2).sqrt_().mul_(mean.numel())
 
 
 def normalised(advantage: Tensor) -> Tensor:

@@ -28,13 +28,14 @@ class Fit:
 
 
 def check_fits(
-    bundle: Bundle, robot: RobotModel, *, control_rate_hz: int, filter_rate_hz: int
+    bundle: Bundle, robot: RobotModel, *, control_rate_hz: int, filter_rate_hz: int, mode: str
 ) -> Fit:
-    """Compare a bundle with the robot and the rates that it would run at.
+    """Compare a bundle with the robot, the rates and the action mode that it would run at.
 
     Joints must be the same in the same order. A limit wider than trained under is a problem, since
     the arm could reach states that the policy never met; a narrower one is a remark. The control
-    rate must be the trained one; a faster filter is only smoother, a slower one a problem.
+    rate and the mode must be the trained ones; a faster filter is only smoother, a slower one a
+    problem.
     """
     problems = _joint_problems(bundle, robot)
     remarks: list[str] = []
@@ -55,20 +56,31 @@ def check_fits(
         )
     elif filter_rate_hz > trained.filter_rate_hz:
         remarks.append(f"filter_rate_hz {filter_rate_hz} is above {trained.filter_rate_hz}")
+    if mode != bundle.specification.action.mode:
+        problems.append(
+            f"mode: expected {bundle.specification.action.mode}, found {mode}: give driver, filter "
+            f"and policy mode:={bundle.specification.action.mode}"
+        )
     if robot.name != bundle.manifest.robot:
         remarks.append(f"robot is '{robot.name}', trained on '{bundle.manifest.robot}'")
     return Fit(problems=tuple(problems), remarks=tuple(remarks))
 
 
 def require_fit(
-    bundle: Bundle, robot: RobotModel, *, control_rate_hz: int, filter_rate_hz: int
+    bundle: Bundle, robot: RobotModel, *, control_rate_hz: int, filter_rate_hz: int, mode: str
 ) -> tuple[str, ...]:
     """Return the remarks of a bundle that fits.
 
     Raises:
         BundleError: with all problems, in one line.
     """
-    fit = check_fits(bundle, robot, control_rate_hz=control_rate_hz, filter_rate_hz=filter_rate_hz)
+    fit = check_fits(
+        bundle,
+        robot,
+        control_rate_hz=control_rate_hz,
+        filter_rate_hz=filter_rate_hz,
+        mode=mode,
+    )
     if fit.problems:
         reasons = "; ".join(fit.problems)
         raise BundleError(f"bundle {bundle.folder} does not fit robot '{robot.name}': {reasons}")

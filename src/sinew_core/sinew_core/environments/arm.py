@@ -51,7 +51,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
     |---|---|---|
     | joint_velocity | a joint velocity, through the safety filter | rad/s |
     | joint_position | a move from the measured position, through the safety filter | rad |
-    | joint_effort | an effort, saturated, without a safety filter yet | N m |
+    | joint_effort | an effort, through the safety filter | N m |
 
     `terminated` comes only from success, and only with `terminate_on_success`; `truncated` only
     from the end of the episode. `info` of reset and step: is_success (stays true once reached),
@@ -118,7 +118,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         self._drive = make_drive(
             action_mode,
             self._engine,
-            self.robot.limits,
+            self.robot,
             self.safety_parameters,
             self.rates.filter_period_s,
             gravity_compensation=gravity_compensation,
@@ -170,15 +170,13 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         signals = self._signals
         desired, before = self._desired, self._desired_before
         self._decoder.decode(action, signals.joint_position, desired)
-        engine, drive, position = self._engine, self._drive, signals.joint_position
+        engine, drive = self._engine, self._drive
+        position, velocity = signals.joint_position, signals.joint_velocity
         steps = self.rates.physics_steps_per_cycle
         for cycle in range(self.rates.cycles_per_control):
-            drive.cycle(desired if cycle >= self._delay else before, position)
+            drive.cycle(desired if cycle >= self._delay else before, position, velocity)
             engine.step(steps)
-            if drive.measures:
-                engine.read_state(position, signals.joint_velocity, self._effort)
-        if not drive.measures:
-            engine.read_state(position, signals.joint_velocity, self._effort)
+            engine.read_state(position, velocity, self._effort)
         self._desired, self._desired_before = before, desired
         self._action_before, signals.previous_action = signals.previous_action, self._action_before
         signals.previous_action[:] = self._decoder.action

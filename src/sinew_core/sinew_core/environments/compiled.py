@@ -2,65 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
-
-from sinew_core import action
-from sinew_core.safety import equations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 FloatArray = NDArray[np.float64]
 
-register_jitable(equations.largest_speed)
 _vector = numba.float64[::1]
 _five = numba.types.UniTuple(numba.float64, 5)  # type: ignore[no-untyped-call]  # numba's types
-
-
-@functools.cache
-def compiled_approach_velocity() -> Callable[
-    [FloatArray, FloatArray, FloatArray, float, FloatArray], None
-]:
-    """Compile `action.approach_velocity`, which only position commands need.
-
-    Not cached on disk: numba's cache would not notice a change of `largest_speed` in its own file.
-    """
-    approach: Callable[..., None] = action.approach_velocity
-    compiled: Callable[..., None] = numba.njit(
-        numba.void(_vector, _vector, _vector, numba.float64, _vector)
-    )(approach)
-    return compiled
-
-
-def _limit_effort(
-    desired: FloatArray,
-    last: FloatArray,
-    largest_change: FloatArray,
-    limit: FloatArray,
-    out: FloatArray,
-) -> int:
-    """Write `desired` (n,) N m within `limit` and `largest_change` of `last`; count the changes."""
-    changed = 0
-    for j in range(desired.size):
-        effort = desired[j]
-        effort = min(max(effort, last[j] - largest_change[j]), last[j] + largest_change[j])
-        effort = min(max(effort, -limit[j]), limit[j])
-        if effort != desired[j]:
-            changed += 1
-        out[j] = effort
-    return changed
-
-
-limit_effort: Callable[[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray], int] = (
-    numba.njit(numba.int64(_vector, _vector, _vector, _vector, _vector), cache=True)(_limit_effort)
-)
 
 
 def _tick_figures(

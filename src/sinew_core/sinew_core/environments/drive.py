@@ -7,23 +7,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sinew_core.environments.compiled import compiled_approach_velocity, limit_effort
-from sinew_core.robots.limits import JointLimits
+from sinew_core.robots.model import RobotModel
+from sinew_core.safety.effort_twin import BatchEffortFilter
+from sinew_core.safety.make import make_batch_filter
 from sinew_core.safety.parameters import SafetyParameters
-from sinew_core.safety.twin import BatchVelocityFilter
 from sinew_core.simulation.engine import Engine
+from sinew_core.simulation.position_drive import PositionDrive
 
 FloatArray = NDArray[np.float64]
 
 
 class Drive(Protocol):
-    """Commands the engine once per cycle of the safety filter.
-
-    Attributes:
-        measures: whether `cycle` reads the position that it is given.
-    """
-
-    measures: bool
+    """Commands the engine once per cycle of the safety filter."""
 
     @property
     def interventions(self) -> int:
@@ -36,28 +31,28 @@ class Drive(Protocol):
     def reset(self, position: FloatArray) -> None:
         """Start from rest at a position (n,) rad."""
 
-    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
-        """Command what is allowed of `desired` (n,) at the measured position (n,) rad."""
+    def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
+        """Command what is allowed of `desired` (n,) at the measured (n,) rad, rad/s."""
 
 
 class VelocityDrive:
-    """The safety filter of the deployed graph, compiled.
+    """The safety filter of the deployed graph, compiled, before a drive that holds velocities.
 
     Attributes:
         interventions: joints whose command was changed, added up since the reset.
         fault: the filter's fault of the last cycle, 0 for none.
     """
 
-    measures = True
+    mode = "joint_velocity"
 
     def __init__(
-        self, engine: Engine, limits: JointLimits, safety: SafetyParameters, period_s: float
+        self, engine: Engine, robot: RobotModel, safety: SafetyParameters, period_s: float
     ) -> None:
         """Start a filter for one arm."""
         self._engine = engine
-        self._filter = BatchVelocityFilter(limits, safety, period_s, 1)
-        self._command = np.zeros((1, limits.velocity_rad_s.size))
-        self._arm_command = self._command[0]
+        self._filter = make_batch_filter(self.mode, robot, safety, period_s, 1)
+        self._command = np.zeros((1, robot.n_joints))
+        self._arm_command: FloatArray = self._command[0]
 
     @property
     def interventions(self) -> int:
@@ -70,79 +65,89 @@ class VelocityDrive:
         return int(self._filter.faults[0])
 
     def reset(self, position: FloatArray) -> None:
-        """Start the filter's observer from rest at a position (n,) rad."""
+        """Start the filter from rest at a position (n,) rad."""
         self._filter.reset(0, position)
 
-    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
-        """Filter a desired velocity (n,) rad/s and command it."""
+    def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
+        """Filter what is desired (n,) and command it."""
         self._filter.step(desired[None], position[None], self._command)
-        self._engine.command_velocity(self._arm_command)
+        self._engine.command_velocity(self._velocity(position))
+
+    def _velocity(self, position: FloatArray) -> FloatArray:
+        """Return the velocity (n,) rad/s that the drive makes of the command."""
+        return self._arm_command
 
 
-class PositionDrive(VelocityDrive):
-    """Turns a position target into the velocity that stops there, then filters it as above."""
+class FilteredPositionDrive(VelocityDrive):
+    """The same for positions, before the position drive of the simulated driver."""
+
+    mode = "joint_position"
 
     def __init__(
-        self, engine: Engine, limits: JointLimits, safety: SafetyParameters, period_s: float
+        self, engine: Engine, robot: RobotModel, safety: SafetyParameters, period_s: float
     ) -> None:
         """Start a filter for one arm."""
-        super().__init__(engine, limits, safety, period_s)
-        self._approach = compiled_approach_velocity()
-        self._deceleration = limits.acceleration_rad_s2 * safety.acceleration_scale
-        self._period_s = period_s
-        self._velocity = np.zeros(limits.velocity_rad_s.size)
+        super().__init__(engine, robot, safety, period_s)
+        self._drive = PositionDrive(robot.limits, period_s)
 
-    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
-        """Approach a desired position (n,) rad."""
-        self._approach(desired, position, self._deceleration, self._period_s, self._velocity)
-        super().cycle(self._velocity, position)
+    def _velocity(self, position: FloatArray) -> FloatArray:
+        return self._drive.velocity(self._arm_command, position)
 
 
 class EffortDrive:
-    """Limits effort and its rate of change by saturation.
+    """The safety filter for efforts, compiled, before torque-controlled motors.
 
-    No safety filter for efforts stands here yet: position and velocity limits are not enforced
-    beyond the engine's stops, so train in this mode in simulation only.
+    The engine adds gravity's effort as it does for the simulated driver: the filter's own would
+    differ in the last bit.
 
     Attributes:
         interventions: joints whose command was changed, added up since the reset.
-        fault: always 0.
+        fault: the filter's fault of the last cycle, 0 for none.
     """
 
-    measures = False
-
     def __init__(
-        self, engine: Engine, limits: JointLimits, period_s: float, *, gravity_compensation: bool
+        self,
+        engine: Engine,
+        robot: RobotModel,
+        safety: SafetyParameters,
+        period_s: float,
+        *,
+        gravity_compensation: bool,
     ) -> None:
-        """Prepare for one arm; the limits hold for the command, without gravity compensation."""
+        """Start a filter for one arm."""
         self._engine = engine
         self._gravity_compensation = gravity_compensation
-        self._limit = np.array(limits.effort_nm)
-        self._largest_change = limits.effort_rate_nm_s * period_s
-        self._command = np.zeros(self._limit.size)
-        self.interventions = 0
-        self.fault = 0
+        self._filter = BatchEffortFilter(
+            robot, safety, period_s, 1, gravity_compensation=gravity_compensation
+        )
+        self._command = np.zeros((1, robot.n_joints))
+
+    @property
+    def interventions(self) -> int:
+        """Joints whose command was changed, added up since the reset."""
+        return int(self._filter.interventions.sum())
+
+    @property
+    def fault(self) -> int:
+        """The filter's fault of the last cycle, 0 for none."""
+        return int(self._filter.faults[0])
 
     def reset(self, position: FloatArray) -> None:
         """Start from the effort that holds the arm at rest at a position (n,) rad."""
-        self._command[:] = (
-            0.0 if self._gravity_compensation else self._engine.gravity_effort(position)
-        )
-        self.interventions = 0
+        self._filter.reset(0, position)
 
-    def cycle(self, desired: FloatArray, position: FloatArray) -> None:
-        """Command a desired effort (n,) N m."""
-        command = self._command
-        self.interventions += limit_effort(
-            desired, command, self._largest_change, self._limit, command
+    def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
+        """Filter a desired effort (n,) N m and command it."""
+        self._filter.step(desired[None], position[None], velocity[None], self._command)
+        self._engine.command_effort(
+            self._command[0], gravity_compensation=self._gravity_compensation
         )
-        self._engine.command_effort(command, gravity_compensation=self._gravity_compensation)
 
 
 def make_drive(
     mode: str,
     engine: Engine,
-    limits: JointLimits,
+    robot: RobotModel,
     safety: SafetyParameters,
     period_s: float,
     *,
@@ -150,7 +155,9 @@ def make_drive(
 ) -> Drive:
     """Return the drive of an action mode."""
     if mode == "joint_effort":
-        return EffortDrive(engine, limits, period_s, gravity_compensation=gravity_compensation)
+        return EffortDrive(
+            engine, robot, safety, period_s, gravity_compensation=gravity_compensation
+        )
     if mode == "joint_position":
-        return PositionDrive(engine, limits, safety, period_s)
-    return VelocityDrive(engine, limits, safety, period_s)
+        return FilteredPositionDrive(engine, robot, safety, period_s)
+    return VelocityDrive(engine, robot, safety, period_s)

@@ -101,7 +101,7 @@ class KinematicChain:
         coefficients: list[float] = []
         before = np.eye(3)
         for origin, axis in zip(self.origins, self.axes, strict=True):
-            turn = _rotation_from_z(axis)
+            turn = rotation_from_z(axis)
             rotation = before.T @ origin[:3, :3] @ turn
             coefficients += rotation.ravel().tolist() + (before.T @ origin[:3, 3]).tolist()
             before = turn
@@ -149,6 +149,23 @@ class KinematicChain:
         ]
         jacobian: Array = np.array(columns).T
         return jacobian
+
+    def joint_frames(self, q: Sequence[float]) -> list[float]:
+        """Return the joints' frames in the base frame from Python floats q (n,) rad, in one list.
+
+        Each frame has turned by its joint's angle and has z along its joint's axis (its x is that
+        of `rotation_from_z`); it takes 12 numbers, three rows of rotation and position.
+        """
+        frames: list[float] = []
+        rotation = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+        x = y = z = 0.0
+        for i, angle in enumerate(q):
+            coefficients = self.coefficients[12 * i : 12 * i + 12]
+            x, y, z = _moved((x, y, z), rotation, coefficients[9:])
+            rotation = _turned(rotation, coefficients, angle)
+            xx, xy, xz, yx, yy, yz, zx, zy, zz = rotation
+            frames += (xx, xy, xz, x, yx, yy, yz, y, zx, zy, zz, z)
+        return frames
 
     def _frames(self, q: Sequence[float]) -> list[tuple[float, float, float, float, float, float]]:
         """Return each joint's position and axis in the base frame, and the tool's at the end."""
@@ -221,7 +238,7 @@ def rotation_about(axis: Sequence[float], angle_rad: float) -> Array:
     )
 
 
-def _rotation_from_z(axis: Array) -> Array:
+def rotation_from_z(axis: Array) -> Array:
     """Return a rotation that takes z to the unit axis; exact for ±x, ±y and ±z."""
     if axis[0] == axis[1] == 0.0 and axis[2] > 0.0:
         return np.eye(3)

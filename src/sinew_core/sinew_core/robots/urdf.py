@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -88,6 +88,31 @@ class Urdf:
             joints.append(joint)
             link = joint.parent
         return joints[::-1]
+
+    def pose_of(self, link: str) -> Array:
+        """Return the pose (4, 4) of a link in the frame of the root, all joints at zero."""
+        pose = np.eye(4)
+        while link in self.joint_by_child:
+            joint = self.joint_by_child[link]
+            pose = joint.origin @ pose
+            link = joint.parent
+        return pose
+
+    def carried_by(self, carrier: str, driven: Sequence[str]) -> Iterator[tuple[str, Array]]:
+        """Yield (link, pose (4, 4) in the carrier's frame) of a link and of all that moves with it.
+
+        What hangs from joints that are not `driven` moves with it: fixed joints, and joints that no
+        policy drives (fingers), held at zero.
+        """
+        pending = [(carrier, np.eye(4))]
+        while pending:
+            link, pose = pending.pop()
+            yield link, pose
+            pending += [
+                (child, pose @ joint.origin)
+                for child, joint in self.joint_by_child.items()
+                if joint.parent == link and joint.name not in driven
+            ]
 
 
 def parse_urdf(text: str, source: str) -> Urdf:
@@ -184,7 +209,9 @@ def _parse_joint(element: ET.Element, source: str) -> UrdfJoint:
     name = _attribute(element, "name", source, "joint")
     what = f"{source}: joint '{name}'"
     axis = element.find("axis")
-    xyz = np.array([1.0, 0.0, 0.0] if axis is None else _vector(axis, "xyz", what, (1.0, 0.0, 0.0)))
+    xyz = np.array(
+        [1.0, 0.0, 0.0] if axis is None else three_numbers(axis, "xyz", what, (1.0, 0.0, 0.0))
+    )
     kind = _attribute(element, "type", source, f"joint '{name}'")
     length = math.hypot(*xyz.tolist())
     if kind != "fixed" and not 1e-6 < length < 1e6:
@@ -194,7 +221,7 @@ def _parse_joint(element: ET.Element, source: str) -> UrdfJoint:
         kind=kind,
         parent=_child_link(element, "parent", what),
         child=_child_link(element, "child", what),
-        origin=_origin(element.find("origin"), what),
+        origin=origin_transform(element.find("origin"), what),
         axis=xyz,
         limits=_limits(element.find("limit"), what),
         is_mimic=element.find("mimic") is not None,
@@ -206,16 +233,21 @@ def _limits(element: ET.Element | None, what: str) -> dict[str, float]:
         return {}
     keys = ("lower", "upper", "velocity", "effort")
     return {
-        k: _number(element.attrib[k], f"{what}: limit {k}") for k in keys if k in element.attrib
+        k: one_number(element.attrib[k], f"{what}: limit {k}") for k in keys if k in element.attrib
     }
 
 
-def _origin(element: ET.Element | None, what: str) -> Array:
+def origin_transform(element: ET.Element | None, what: str) -> Array:
+    """Return the transform (4, 4) of an `<origin>`, the identity where there is none.
+
+    Raises:
+        RobotError: its attributes are not three finite numbers each; `what` names the owner.
+    """
     transform = np.eye(4)
     if element is None:
         return transform
-    transform[:3, 3] = _vector(element, "xyz", what, (0.0, 0.0, 0.0))
-    transform[:3, :3] = rotation_from_rpy(_vector(element, "rpy", what, (0.0, 0.0, 0.0)))
+    transform[:3, 3] = three_numbers(element, "xyz", what, (0.0, 0.0, 0.0))
+    transform[:3, :3] = rotation_from_rpy(three_numbers(element, "rpy", what, (0.0, 0.0, 0.0)))
     return transform
 
 
@@ -231,20 +263,26 @@ def rotation_from_rpy(rpy_rad: Sequence[float]) -> Array:
     )
 
 
-def _vector(
+def three_numbers(
     element: ET.Element, key: str, what: str, default: tuple[float, float, float]
 ) -> tuple[float, float, float]:
+    """Return the three numbers of an attribute, or the default where it is absent.
+
+    Raises:
+        RobotError: they are not three finite numbers; `what` names the owner.
+    """
     text = element.get(key)
     if text is None:
         return default
     words = text.split()
     if len(words) != 3:
         raise RobotError(f"{what}: {element.tag} {key} is '{text}': expected three numbers")
-    x, y, z = (_number(word, f"{what}: {element.tag} {key}") for word in words)
+    x, y, z = (one_number(word, f"{what}: {element.tag} {key}") for word in words)
     return x, y, z
 
 
-def _number(text: str, what: str) -> float:
+def one_number(text: str, what: str) -> float:
+    """Return the number of a text; raise `RobotError`, which names `what`, for anything else."""
     try:
         value = float(text)
     except ValueError:

@@ -6,15 +6,19 @@
 | `equations` | the equations and their derivation; scalar, the only source |
 | `constants` | limits + assumptions + period -> the constants of the equations |
 | `filter` | `VelocityFilter`: one arm, plain Python; what the safety node runs |
+| `effort_filter` | `EffortFilter`: the same for efforts, best effort |
+| `effort_equations`, `closest_effort`, `effort_cycle` | its equations, choice of an effort, cycle |
 | `make` | the filter of an action mode |
 | `twin` | `BatchVelocityFilter`: many arms, compiled by numba from the same source; training |
+| `effort_twin` | `BatchEffortFilter`, in the same way |
 
 A safe command passes bit-identical, an unsafe one is changed as little as the limits allow. The
 filter is not a safety-rated layer in the sense of ISO 10218.
 
-The guarantee, under the assumptions of `SafetyParameters`: for any desired command, any loss of
-measurements, and any loss of commands that the driver answers by braking after the declared dead
-time, every joint stays within position (less the margin), velocity and acceleration limits.
-Velocities and accelerations are those of the commands and of period averages; what a drive does
-within a period is its own.
+The guarantee for velocities and positions, under the assumptions of `SafetyParameters`: for any
+desired command, any loss of measurements, and any loss of commands that the driver answers by
+braking after the declared dead time, every joint stays within position (less the margin), velocity
+and acceleration limits. Velocities and accelerations are those of the commands and of period
+averages; what a drive does within a period is its own. Efforts are filtered as well as the model
+and the measurements allow.
 """

@@ -29,6 +29,13 @@ class Cause(enum.IntEnum):
     ACCELERATION = eq.BY_ACCELERATION
     BRAKE = eq.BY_BRAKE  # braking replaced the desired command
     RECOVERY = eq.BY_RECOVERY  # outside the limits: inward, slowly
+    JERK = eq.BY_JERK
+    SELF_COLLISION = eq.BY_SELF_COLLISION
+    FLOOR = eq.BY_FLOOR
+    WORKSPACE = eq.BY_WORKSPACE
+    FORBIDDEN = eq.BY_FORBIDDEN
+    EFFORT = 20  # the level of an effort
+    EFFORT_RATE = 21  # its change in a period
 
 
 class FilterFault(enum.IntEnum):
@@ -68,7 +75,7 @@ class FilterResult(NamedTuple):
 StepArm = Callable[..., int]
 """`equations.step_arm`, or another function of the same arguments."""
 
-_CAUSES = tuple(Cause)
+_CAUSES = {int(cause): cause for cause in Cause}
 _FAULTS = (None, *FilterFault)
 
 
@@ -101,7 +108,10 @@ class ArmFilter:
         return tuple(self._history[self._head])
 
     def step(
-        self, desired: Sequence[float], measured_position_rad: Sequence[float] | None
+        self,
+        desired: Sequence[float],
+        measured_position_rad: Sequence[float] | None,
+        measured_velocity_rad_s: Sequence[float] | None = None,
     ) -> FilterResult:
         """Observe, bound and clamp; call once per period.
 
@@ -109,10 +119,15 @@ class ArmFilter:
             desired: what is asked for (n_joints,), in the unit of the filter.
             measured_position_rad: a position (n_joints,) not older than the declared latency;
                 None if none arrived in this period.
+            measured_velocity_rad_s: only the effort filter reads it.
         """
         return self._run(self._floats(desired), measured_position_rad, self._latched)
 
-    def brake(self, measured_position_rad: Sequence[float] | None) -> FilterResult:
+    def brake(
+        self,
+        measured_position_rad: Sequence[float] | None,
+        measured_velocity_rad_s: Sequence[float] | None = None,
+    ) -> FilterResult:
         """Decelerate to rest as fast as certified, instead of `step`; call once per period."""
         return self._run(self._zeros, measured_position_rad, True)
 
@@ -142,6 +157,11 @@ class ArmFilter:
             codes,
         )
         self._head = (self._head + 1) % len(self._history)
+        return self._result(code)
+
+    def _result(self, code: int) -> FilterResult:
+        """Return what a cycle wrote to `out` and `codes`, with its fault."""
+        codes, out = self._codes, self._out
         self._latched = self._latched or code == eq.OBSERVER_EMPTY
         if self._latched:
             code = eq.OBSERVER_EMPTY

@@ -13,8 +13,8 @@ class Rejection(enum.Enum):
 
     POINTS = "not exactly one point"
     NAMES = "joint names unknown, missing or twice"
-    LENGTH = "velocities missing or of wrong length"
-    NOT_FINITE = "a velocity is not finite"
+    LENGTH = "values of the action mode missing or of wrong number"
+    NOT_FINITE = "a value is not finite"
     NO_STATE = "no joint state yet"
     FUTURE = "stamp in the future"
     OLD = "stamp too old"

@@ -6,19 +6,27 @@ from typing import TYPE_CHECKING
 
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.robots.model import RobotModel
-from sinew_core.safety.filter import ArmFilter, PositionFilter, VelocityFilter
+from sinew_core.safety.effort_filter import EffortFilter
+from sinew_core.safety.filter import PositionFilter, VelocityFilter
 from sinew_core.safety.parameters import SafetyParameters
 
 if TYPE_CHECKING:
-    from sinew_core.safety.twin import BatchFilter
+    from sinew_core.safety.twin import BatchPositionFilter, BatchVelocityFilter
 
-FILTERED_MODES = ("joint_velocity", "joint_position")
+FILTERED_MODES = ("joint_velocity", "joint_position", "joint_effort")
 
 
 def make_filter(
-    mode: str, robot: RobotModel, parameters: SafetyParameters, period_s: float
-) -> ArmFilter:
+    mode: str,
+    robot: RobotModel,
+    parameters: SafetyParameters,
+    period_s: float,
+    *,
+    gravity_compensation: bool = True,
+) -> VelocityFilter | PositionFilter | EffortFilter:
     """Return the filter that a safety node runs.
+
+    `gravity_compensation` tells, for efforts, whether the arm's controller adds gravity's.
 
     Raises:
         ConfigError: for an unknown mode, or limits, parameters and period that do not fit.
@@ -27,13 +35,17 @@ def make_filter(
         return VelocityFilter(robot.limits, parameters, period_s)
     if mode == "joint_position":
         return PositionFilter(robot.limits, parameters, period_s)
+    if mode == "joint_effort":
+        return EffortFilter(robot, parameters, period_s, gravity_compensation=gravity_compensation)
     raise ConfigError(f"no safety filter for mode '{mode}': {suggest(mode, FILTERED_MODES)}")
 
 
 def make_batch_filter(
     mode: str, robot: RobotModel, parameters: SafetyParameters, period_s: float, n_arms: int
-) -> BatchFilter:
+) -> BatchVelocityFilter | BatchPositionFilter:
     """Return the same filter for `n_arms` arms, which training runs; it needs numba.
+
+    That of efforts reads velocities, too: `effort_twin.BatchEffortFilter`, made directly.
 
     Raises:
         ConfigError: as `make_filter`.

@@ -53,8 +53,12 @@ from sinew_core.safety.equations import (
 
 ROUNDING_RAD = 2e-15
 """What is published must pass again: two units in the last place of a position."""
-CONFLICT_RAD = 1e-12
-"""Rounding of positions over a braking manoeuvre of a thousand periods."""
+CONFLICT_RAD = 1e-10
+"""Rounding of positions over a braking manoeuvre of thousands of periods.
+
+A velocity is a difference of positions: rounded by one unit in the last place, 1e-15 rad, it moves
+the rest point of a brake of n periods by n 1e-15 rad, in every period anew.
+"""
 
 
 def follows(model: Row, history: Sequence[Row], measured: Row) -> int:

@@ -7,16 +7,18 @@ output, words separated by blanks, the first letter of each saying what it is:
 |---|---|
 | `n812` | number of the output since the node started, from 1; a repetition keeps its number |
 | `h2` | before it, two periods without an output were accounted for |
-| `r1f2e3d4c` | then the filter was started at rest at the position of this check |
-| `v1f2e3d4c` | or it was started there in motion, at the last output |
+| `f` | then what had been published was no longer in force: the arm may have been placed |
+| `r1f2e3d4c` | then the filter was started at the measured state of this check |
 | `s1f2e3d4c` | then it was asked for the values of this check, of the command in force |
+| `s` | or for no motion, while no command was in force |
 | `b` | or it braked |
-| `i` | or the output is the idle one, of an arm that is not armed |
-| `m1f2e3d4c` | the measured position of this check was new; without it none was |
+| `i` | or the output is a hold, of an arm that is not armed |
+| `m1f2e3d4c` | the measured state of this check was new; without it none was |
 | `x0.5` | speed scale; without it 1 |
 | `c1f2e3d4c` | check of the node's configuration |
 
-A check is the CRC-32 of the values as little-endian doubles, in joint order, in hexadecimal.
+A check is the CRC-32 of the values as little-endian doubles, in joint order, in hexadecimal; those
+of a measured state are its positions, then its velocities.
 """
 
 from __future__ import annotations
@@ -24,34 +26,13 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from sinew_core.safety.command_mode import CommandMode, Values
 from sinew_core.safety.filter import FilterResult
 from sinew_core.safety.scaling import SpeedScaling
 
-
-class Filter(Protocol):
-    """The part of the filters that is used here."""
-
-    @property
-    def command(self) -> tuple[float, ...]:
-        """The last output (n,)."""
-
-    def reset(
-        self, position_rad: Sequence[float], velocity_rad_s: Sequence[float] | None = None
-    ) -> None:
-        """Start from a measured state."""
-
-    def step(
-        self, desired: Sequence[float], measured_position_rad: Sequence[float] | None
-    ) -> FilterResult:
-        """Clamp one command."""
-
-    def brake(self, measured_position_rad: Sequence[float] | None) -> FilterResult:
-        """Decelerate."""
-
-    def hold(self, periods: int) -> None:
-        """Account for missed periods."""
+KINDS = "sbi"
 
 
 class CycleRecord(NamedTuple):
@@ -59,8 +40,8 @@ class CycleRecord(NamedTuple):
 
     number: int
     held: int = 0
-    reset: str = ""
-    moving: bool = False
+    forgot: bool = False
+    start: str = ""
     kind: str = "i"
     desired: str = ""
     measured: str = ""
@@ -79,19 +60,19 @@ class CycleRecord(NamedTuple):
             ValueError: if it is none.
         """
         words = {word[0]: word[1:] for word in text.split(" ") if word}
-        kinds = [kind for kind in "sbi" if kind in words]
+        kinds = [kind for kind in KINDS if kind in words]
         if (
             "n" not in words
             or "c" not in words
             or len(kinds) != 1
-            or set(words) - set("nhrvsbimxc")
+            or set(words) - set("nhfrsbimxc")
         ):
             raise ValueError(f"'{text}' is no record of a cycle")
         return cls(
             number=int(words["n"]),
             held=int(words.get("h", "0")),
-            reset=words.get("r") or words.get("v", ""),
-            moving="v" in words,
+            forgot="f" in words,
+            start=words.get("r", ""),
             kind=kinds[0],
             desired=words.get("s", ""),
             measured=words.get("m", ""),
@@ -103,8 +84,8 @@ class CycleRecord(NamedTuple):
 def _text(
     number: int,
     held: int,
-    reset: str,
-    moving: bool,
+    forgot: bool,
+    start: str,
     kind: str,
     desired: str,
     measured: str,
@@ -115,8 +96,10 @@ def _text(
     words = f"n{number} "
     if held:
         words += f"h{held} "
-    if reset:
-        words += f"{'v' if moving else 'r'}{reset} "
+    if forgot:
+        words += "f "
+    if start:
+        words += f"r{start} "
     words += kind + desired
     if measured:
         words += " m" + measured
@@ -125,10 +108,16 @@ def _text(
     return f"{words} c{configuration}"
 
 
-def values_check(n_joints: int) -> Callable[[Sequence[float]], str]:
-    """Return the function that gives the check of `n_joints` values."""
-    pack = struct.Struct(f"<{n_joints}d").pack
+def values_check(n_values: int) -> Callable[[Sequence[float]], str]:
+    """Return the function that gives the check of so many values."""
+    pack = struct.Struct(f"<{n_values}d").pack
     return lambda values: f"{zlib.crc32(pack(*values)):08x}"
+
+
+def state_check(n_joints: int) -> Callable[[Sequence[float], Sequence[float]], str]:
+    """Return the function that gives the check of positions and velocities (n_joints,)."""
+    pack = struct.Struct(f"<{2 * n_joints}d").pack
+    return lambda position, velocity: f"{zlib.crc32(pack(*position, *velocity)):08x}"
 
 
 def text_check(text: str) -> str:
@@ -136,86 +125,125 @@ def text_check(text: str) -> str:
     return f"{zlib.crc32(text.encode()):08x}"
 
 
-class RecordedFilter:
-    """A filter that scales what it is asked, and keeps what is asked and done for the record.
+class RecordedMode:
+    """A command mode that scales what it is asked, and keeps what is asked and done for the record.
+
+    It stands between the supervisor and the mode, whose methods say what they do.
 
     Attributes:
         scaling: its `value` may be changed between cycles.
-        asked: what the filter was asked for last (n,), after scaling.
+        asked: what was asked for last (n,), after scaling; empty where nothing was.
     """
 
     def __init__(
-        self, arm_filter: Filter, scaling: SpeedScaling, n_joints: int, configuration: str = ""
+        self, mode: CommandMode, scaling: SpeedScaling, n_joints: int, configuration: str = ""
     ) -> None:
-        """Wrap one filter; `configuration` is the check that every record carries."""
+        """Wrap one mode; `configuration` is the check that every record carries."""
         self.scaling = scaling
         self.asked: Sequence[float] = ()
-        self._filter = arm_filter
+        self._mode = mode
         self._check = values_check(n_joints)
+        self._state_check = state_check(n_joints)
         self._configuration = configuration
-        self._result: FilterResult | None = None
-        self._number = self._held = 0
-        self._reset = self._measured = ""
-        self._moving = self._braked = False
+        self._number = 0
         self._desired: Sequence[float] | None = None
         self._desired_check = ""
+        self._clear()
+
+    def _clear(self) -> None:
+        """Begin the record of the next output."""
+        self._held, self._forgot = 0, False
+        self._started = self._asked_check = self._measured = ""
+        self._kind, self._scale = "i", 1.0
+        self._result: FilterResult | None = None
 
     @property
-    def command(self) -> tuple[float, ...]:
-        """The last output of the filter (n,)."""
-        return self._filter.command
+    def output(self) -> Values | None:
+        """What was published last (n,)."""
+        return self._mode.output
 
-    def reset(
-        self, position_rad: Sequence[float], velocity_rad_s: Sequence[float] | None = None
-    ) -> None:
-        """Start from a position (n,) rad; a velocity must be that of the last output."""
-        self._filter.reset(position_rad, velocity_rad_s)
-        self.asked = ()
-        self._reset, self._moving = self._check(position_rad), velocity_rad_s is not None
+    @property
+    def rests(self) -> bool:
+        """Whether what was published last asks for no motion."""
+        return self._mode.rests
+
+    def travel_rad(self, velocity: Sequence[float], period_s: float) -> float:
+        """Return the largest travel of a joint in the last period."""
+        return self._mode.travel_rad(velocity, period_s)
 
     def step(
-        self, desired: Sequence[float], measured_position_rad: Sequence[float] | None
+        self,
+        desired: Sequence[float] | None,
+        position: Sequence[float] | None,
+        velocity: Sequence[float],
     ) -> FilterResult:
-        """Scale and filter one command (n,)."""
-        if desired is not self._desired:
-            self._desired, self._desired_check = desired, self._check(desired)
-        self.asked = self.scaling.apply(desired, self._filter)
-        result = self._filter.step(self.asked, measured_position_rad)
-        return self._ran(result, measured_position_rad)
+        """Scale and filter one command (n,); None asks for no motion, at any scale."""
+        if desired is None:
+            self.asked = self._mode.idle or ()
+            self._asked_check = ""
+            result = self._mode.step(None, position, velocity)
+        else:
+            if desired is not self._desired:
+                self._desired, self._desired_check = desired, self._check(desired)
+            self._asked_check = self._desired_check
+            self.asked = self.scaling.apply(desired, self._mode.output)
+            result = self._mode.step(self.asked, position, velocity)
+        return self._ran("s", result, position, velocity)
 
-    def brake(self, measured_position_rad: Sequence[float] | None) -> FilterResult:
+    def brake(self, position: Sequence[float] | None, velocity: Sequence[float]) -> FilterResult:
         """Decelerate for one period."""
-        result = self._filter.brake(measured_position_rad)
+        result = self._mode.brake(position, velocity)
         self.asked = self.asked or result.command
-        self._braked = True
-        return self._ran(result, measured_position_rad)
+        return self._ran("b", result, position, velocity)
 
-    def hold(self, periods: int) -> None:
+    def skip(self, periods: int) -> None:
         """Account for missed periods."""
-        self._filter.hold(periods)
+        self._mode.skip(periods)
         self._held += periods
 
+    def forget(self) -> None:
+        """Take nothing that was published as still in force."""
+        self._mode.forget()
+        self._forgot = True
+
+    def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
+        """Start where the arm is held, as measured (n,) rad, rad/s."""
+        self._mode.start(position, velocity)
+        self.asked = ()
+        self._started = self._state_check(position, velocity)
+
+    def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
+        """Return what keeps the arm at rest, None while that cannot be known yet."""
+        held = self._mode.hold(position, velocity)
+        if held is not None and position is not None:
+            self._measured = self._state_check(position, velocity)
+        return held
+
     def take(self) -> tuple[str, FilterResult | None]:
-        """Return the record of the present output and the filter's result, None for an idle one."""
+        """Return the record of the present output and the filter's result, None for a hold."""
         self._number += 1
-        result, idle = self._result, self._result is None
-        stepped = not idle and not self._braked
+        result = self._result
         text = _text(
             self._number,
             self._held,
-            self._reset,
-            self._moving,
-            "s" if stepped else "i" if idle else "b",
-            self._desired_check if stepped else "",
+            self._forgot,
+            self._started,
+            self._kind,
+            self._asked_check,
             self._measured,
-            1.0 if idle else self.scaling.value,
+            self._scale,
             self._configuration,
         )
-        self._result, self._held, self._reset, self._measured = None, 0, "", ""
-        self._moving = self._braked = False
+        self._clear()
         return text, result
 
-    def _ran(self, result: FilterResult, measured: Sequence[float] | None) -> FilterResult:
-        self._measured = "" if measured is None else self._check(measured)
-        self._result = result
+    def _ran(
+        self,
+        kind: str,
+        result: FilterResult,
+        position: Sequence[float] | None,
+        velocity: Sequence[float],
+    ) -> FilterResult:
+        self._measured = "" if position is None else self._state_check(position, velocity)
+        self._kind, self._scale, self._result = kind, self.scaling.value, result
         return result

@@ -6,49 +6,21 @@ An output may have been recorded before what it answers, and waits for it.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 from sinew_core.errors import ReplayError
+from sinew_core.safety.command_mode import CommandMode, Values
 from sinew_core.safety.filter import Cause, FilterResult
-from sinew_core.safety.record import CycleRecord, Filter, values_check
+from sinew_core.safety.record import values_check
+from sinew_core.safety.recording import Inputs, Intervention, Output, State
 from sinew_core.safety.scaling import SpeedScaling
 
 WAIT_NS = 1_000_000_000
 """How much later than an output its joint state or command may have been recorded."""
-_REMEMBERED = 8192
 
-Values = tuple[float, ...]
-MakeFilter = Callable[[str], tuple[Filter, SpeedScaling]]
-"""Makes the filter and the scaling of the configuration with this check."""
-
-
-class Output(NamedTuple):
-    """One recorded output.
-
-    Attributes:
-        time_ns: when it was recorded.
-        state_ns: stamp of the joint state that it answers.
-        command_ns: stamp of the command in force.
-        values: (n,) in the unit of the mode.
-    """
-
-    time_ns: int
-    state_ns: int
-    command_ns: int
-    values: Values
-    record: CycleRecord
-
-
-class Intervention(NamedTuple):
-    """One joint whose command was changed in one cycle."""
-
-    time_ns: int
-    joint: str
-    asked: float
-    sent: float
-    cause: Cause
+MakeMode = Callable[[str], tuple[CommandMode, SpeedScaling]]
+"""Makes the mode and the scaling of the configuration with this check."""
 
 
 class Replayer:
@@ -65,31 +37,31 @@ class Replayer:
         began_ns: when the recording began; errors count from here.
     """
 
-    def __init__(self, joint_names: Sequence[str], make_filter: MakeFilter) -> None:
-        """Begin; `make_filter` raises a `ConfigError` for a configuration that is not known."""
+    def __init__(self, joint_names: Sequence[str], make_mode: MakeMode) -> None:
+        """Begin; `make_mode` raises a `ConfigError` for a configuration that is not known."""
         self.reproduced = self.repeated = self.unchecked = self.missing = self.interventions = 0
         self.totals: Counter[tuple[str, Cause]] = Counter()
         self.began_ns = 0
         self._names = tuple(joint_names)
-        self._make_filter = make_filter
+        self._make_mode = make_mode
         self._check = values_check(len(self._names))
-        self._zeros = (0.0,) * len(self._names)
-        self._states: OrderedDict[tuple[int, str], Values] = OrderedDict()
-        self._commands: OrderedDict[tuple[int, str], Values] = OrderedDict()
+        self._inputs = Inputs(len(self._names))
         self._waiting: list[Output] = []
         self._last: Output | None = None
-        self._known = False
-        self._filter: Filter | None = None
+        # What the mode is known to be: as in the run; as far as a hold of its last output asks;
+        # and whether it was started, which commands and braking ask for.
+        self._known = self._output_known = self._started = False
+        self._mode: CommandMode | None = None
         self._scaling: SpeedScaling | None = None
         self._asked: Sequence[float] = ()
 
-    def state(self, stamp_ns: int, position: Sequence[float]) -> None:
-        """Take a joint state: (n,) rad in joint order."""
-        self._remember(self._states, stamp_ns, position)
+    def state(self, stamp_ns: int, position: Sequence[float], velocity: Sequence[float]) -> None:
+        """Take a joint state: (n,) rad, rad/s in joint order."""
+        self._inputs.state(stamp_ns, position, velocity)
 
     def command(self, stamp_ns: int, values: Sequence[float]) -> None:
         """Take a command: (n,) in joint order."""
-        self._remember(self._commands, stamp_ns, values)
+        self._inputs.command(stamp_ns, values)
 
     def output(self, output: Output) -> None:
         """Take an output; `advance` checks it."""
@@ -106,19 +78,12 @@ class Replayer:
         try:
             for output in self._waiting:
                 late = time_ns is None or time_ns - output.time_ns > WAIT_NS
-                if not late and self._lacks(output):
+                if not late and self._inputs.lacks(output):
                     return
                 done += 1
                 yield from self._replay(output)
         finally:
             del self._waiting[:done]
-
-    def _remember(
-        self, kept: OrderedDict[tuple[int, str], Values], stamp: int, values: Sequence[float]
-    ) -> None:
-        kept[stamp, self._check(values)] = tuple(values)
-        if len(kept) > _REMEMBERED:
-            kept.popitem(last=False)
 
     def _replay(self, output: Output) -> Iterator[Intervention]:
         record, last = output.record, self._last
@@ -126,60 +91,93 @@ class Replayer:
             self._compare(output, last.values)
             self.repeated += 1
             return
-        self._follow(output)
+        mode, scaling = self._follow(output)
         self._last = output
-        if record.kind == "i":
-            self._compare(output, self._zeros)
-            self.reproduced += 1
-            return
-        if not self._known and not record.reset:
+        if not self._can_check(output, mode):
             self.unchecked += 1
             return
-        result = self._run(output, last.values if last is not None else self._zeros)
-        self._compare(output, result.command)
+        self._prepare(output, mode)
+        result = None
+        if record.kind == "i":
+            self._compare(output, self._hold(output, mode))
+        else:
+            result = self._run(output, mode, scaling)
+            self._compare(output, result.command)
         self.reproduced += 1
-        if result.intervened:
+        if result is not None and result.intervened:
             self.interventions += 1
             yield from self._changes(output, result)
 
-    def _follow(self, output: Output) -> None:
-        """Notice a new node, and outputs that the recording lacks."""
+    def _follow(self, output: Output) -> tuple[CommandMode, SpeedScaling]:
+        """Return the mode and scaling, anew for a new node; notice outputs that are lacking."""
         record, last = output.record, self._last
-        if last is None or record.configuration != last.record.configuration:
-            self._filter, self._scaling = self._make_filter(record.configuration)
-            self._known = False
-        if last is None:
-            return
-        before = last.record.number if record.number > last.record.number else 0
-        lost = record.number - before - 1
-        self.missing += lost
-        if lost or not before:
-            self._known = False
+        number = last.record.number if last is not None else 0
+        again = record.number <= number
+        if last is not None:
+            self.missing += record.number - 1 - (0 if again else number)
+        other = last is None or record.configuration != last.record.configuration
+        if other or again or self._mode is None or self._scaling is None:
+            self._mode, self._scaling = self._make_mode(record.configuration)
+            self._known = self._output_known = record.number == 1
+            self._started = False
+        elif record.number != number + 1:
+            self._known = self._output_known = self._started = False
+        elif not self._known and last is not None:
+            self._mode.output, self._output_known = last.values, True
+        return self._mode, self._scaling
 
-    def _run(self, output: Output, previous: Values) -> FilterResult:
-        """Let the filter do what the record says."""
-        assert self._filter is not None
-        assert self._scaling is not None
+    def _can_check(self, output: Output, mode: CommandMode) -> bool:
+        """Tell whether all that the output was made of is known, but for what was recorded."""
         record = output.record
-        if record.held and self._known:
-            self._filter.hold(record.held)
-        if record.reset:
-            position = self._find_position(output, record.reset, previous)
-            if record.moving:
-                self._filter.reset(position, previous)
-            else:
-                self._filter.reset(position)
-            self._asked, self._known = (), True
-        measured = (
-            self._find_position(output, record.measured, previous) if record.measured else None
-        )
-        self._scaling.value = record.scale
+        if record.start:
+            return self._output_known or record.forgot or mode.hold_needs == "nothing"
+        if record.kind != "i":
+            return self._started
+        if mode.hold_needs == "nothing" or self._started:
+            return True
+        known = self._known or (self._output_known and mode.hold_needs == "output")
+        if known and (not record.measured or self._inputs.find_state(output, record.measured)):
+            return True
+        # A recording that begins with the outputs may lack the states that came just before it.
+        self._known = self._output_known = False
+        return False
+
+    def _prepare(self, output: Output, mode: CommandMode) -> None:
+        """Let the mode go through what came before the output."""
+        record = output.record
+        if record.held and self._started:
+            mode.skip(record.held)
+        if record.forgot:
+            mode.forget()
+        if record.start:
+            mode.start(*self._find_state(output, record.start))
+            self._asked = ()
+            self._known = self._output_known = self._started = True
+
+    def _hold(self, output: Output, mode: CommandMode) -> Values:
+        """Let the mode hold; where it holds by nothing, not even states are needed."""
+        position, velocity = None, output.values
+        if mode.hold_needs != "nothing":
+            position, velocity = self._measured(output)
+        held = mode.hold(position, velocity)
+        if held is None:
+            raise ReplayError(f"{self._place(output)}: the filter could not know what to hold")
+        return held
+
+    def _run(self, output: Output, mode: CommandMode, scaling: SpeedScaling) -> FilterResult:
+        """Let the mode step or brake as the record says."""
+        record = output.record
+        position, velocity = self._measured(output)
+        scaling.value = record.scale
         if record.kind == "b":
-            result = self._filter.brake(measured)
+            result = mode.brake(position, velocity)
             self._asked = self._asked or result.command
             return result
-        self._asked = self._scaling.apply(self._find_desired(output, previous), self._filter)
-        return self._filter.step(self._asked, measured)
+        if not record.desired:
+            self._asked = mode.idle or ()
+            return mode.step(None, position, velocity)
+        self._asked = scaling.apply(self._find_command(output), mode.output)
+        return mode.step(self._asked, position, velocity)
 
     def _changes(self, output: Output, result: FilterResult) -> Iterator[Intervention]:
         for name, asked, sent, cause in zip(
@@ -189,39 +187,22 @@ class Replayer:
                 self.totals[name, cause] += 1
                 yield Intervention(output.time_ns, name, asked, sent, cause)
 
-    def _lacks(self, output: Output) -> bool:
-        """Tell whether the recording may still bring what an output was made of."""
-        record, last = output.record, self._last
-        previous = last.values if last is not None else self._zeros
-        positions = (check for check in (record.reset, record.measured) if check)
-        return any(self._position(output, c, previous) is None for c in positions) or (
-            bool(record.desired) and self._desired(output, previous) is None
-        )
+    def _measured(self, output: Output) -> tuple[Values | None, Values]:
+        """Return position and velocity, None and any values where none were measured."""
+        check = output.record.measured
+        return self._find_state(output, check) if check else (None, output.values)
 
-    def _position(self, output: Output, check: str, previous: Values) -> Values | None:
-        if self._check(previous) == check:
-            return previous
-        return self._states.get((output.state_ns, check))
-
-    def _desired(self, output: Output, previous: Values) -> Values | None:
-        check = output.record.desired
-        found = self._commands.get((output.command_ns, check))
-        if found is None:
-            idle = (self._zeros, previous)
-            found = next((values for values in idle if self._check(values) == check), None)
-        return found
-
-    def _find_position(self, output: Output, check: str, previous: Values) -> Values:
-        found = self._position(output, check, previous)
+    def _find_state(self, output: Output, check: str) -> State:
+        found = self._inputs.find_state(output, check)
         if found is None:
             raise ReplayError(
                 f"{self._place(output)}: no joint state of stamp {output.state_ns} in the bag has "
-                "the positions that the filter had: it is missing, or it was changed"
+                "the values that the filter had: it is missing, or it was changed"
             )
         return found
 
-    def _find_desired(self, output: Output, previous: Values) -> Values:
-        found = self._desired(output, previous)
+    def _find_command(self, output: Output) -> Values:
+        found = self._inputs.find_command(output)
         if found is None:
             raise ReplayError(
                 f"{self._place(output)}: no command of stamp {output.command_ns} in the bag has "

@@ -13,7 +13,7 @@ accelerate. Scaling only asks for less; what the filter guarantees does not depe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sinew_core.errors import ConfigError
 from sinew_core.safety import equations as eq
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 
 # Positions within this share of the way are the goal itself: two units in the last place.
 _WHOLE = 1.0 - 4.5e-16
-
-
-class Reference(Protocol):
-    """What the scaling must know of a filter."""
-
-    @property
-    def command(self) -> tuple[float, ...]:
-        """The last published values (n,)."""
 
 
 class SpeedScaling:
@@ -49,9 +41,11 @@ class SpeedScaling:
         self.value = 1.0
         self._mode = mode
         self._period_s = period_s
-        joints, _ = position_constants(limits, parameters, period_s)
-        self._speed, self._deceleration = joints[eq.SPEED], joints[eq.DECELERATION]
-        self._full = joints[eq.FULL]
+        self._speed, self._deceleration, self._full = list[float](), list[float](), list[float]()
+        if mode == "joint_position":
+            joints, _ = position_constants(limits, parameters, period_s)
+            self._speed, self._deceleration = joints[eq.SPEED], joints[eq.DECELERATION]
+            self._full = joints[eq.FULL]
 
     def check(self, value: float) -> None:
         """Refuse a value that cannot take effect.
@@ -64,13 +58,17 @@ class SpeedScaling:
                 f"speed_scale is {value}: effort commands have no speed to scale: leave it at 1"
             )
 
-    def apply(self, desired: Sequence[float], reference: Reference) -> Sequence[float]:
-        """Return what to ask of the filter `reference` instead of `desired` (n,)."""
+    def apply(self, desired: Sequence[float], output: Sequence[float] | None) -> Sequence[float]:
+        """Return what to ask for instead of `desired` (n,), after what was published last (n,).
+
+        Positions need an output, which an armed arm has.
+        """
         if self.value == 1.0 or self._mode == "joint_effort":
             return desired
         if self._mode == "joint_velocity":
             return [self.value * v for v in desired]
-        return self._approach(desired, reference.command)
+        assert output is not None
+        return self._approach(desired, output)
 
     def _approach(self, goal: Sequence[float], position: Sequence[float]) -> Sequence[float]:
         """Return the point one period ahead on the way to the goal (n,) rad.

@@ -11,12 +11,12 @@ import dataclasses
 import enum
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from sinew_core.errors import ConfigError
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.rates import Rates
-from sinew_core.safety.filter import Cause, FilterFault, FilterResult
+from sinew_core.safety.command_mode import SupervisedMode
+from sinew_core.safety.filter import Cause, FilterFault
 from sinew_core.safety.gate import CommandGate, Rejection
 
 _NS = 1_000_000_000
@@ -86,30 +86,6 @@ def check_watchdogs(parameters: SupervisorParameters, rates: Rates) -> None:
         raise ConfigError("; ".join(problems))
 
 
-class Filter(Protocol):
-    """The part of `VelocityFilter` that is used here."""
-
-    @property
-    def command(self) -> tuple[float, ...]:
-        """The last output (n,) rad/s."""
-
-    def reset(
-        self, position_rad: Sequence[float], velocity_rad_s: Sequence[float] | None = None
-    ) -> None:
-        """Start from a measured state."""
-
-    def step(
-        self, desired_rad_s: Sequence[float], measured_position_rad: Sequence[float] | None
-    ) -> FilterResult:
-        """Clamp one command."""
-
-    def brake(self, measured_position_rad: Sequence[float] | None) -> FilterResult:
-        """Decelerate."""
-
-    def hold(self, periods: int) -> None:
-        """Account for missed periods."""
-
-
 class Supervisor:
     """Decide in every cycle what goes to the driver.
 
@@ -126,7 +102,7 @@ class Supervisor:
     def __init__(
         self,
         joint_names: Sequence[str],
-        velocity_filter: Filter,
+        mode: SupervisedMode,
         parameters: SupervisorParameters,
         *,
         period_ns: int,
@@ -151,20 +127,18 @@ class Supervisor:
             jump_ns=round(parameters.epoch_jump_s * _NS),
         )
         self.answered_stamp_ns = self.command_stamp_ns = self.stamp_ns = 0
-        self._filter, self._set_latch = velocity_filter, set_latch
+        self._mode, self._set_latch = mode, set_latch
         self._period_ns, self._control_ns, self._lockstep = period_ns, control_period_ns, lockstep
         self._command_ns = round(parameters.command_timeout_s * _NS)
         self._state_ns = round(parameters.state_timeout_s * _NS)
         self._missed_cycles = parameters.missed_cycles
         self._rest_speed = parameters.rest_speed_rad_s
         self._frozen_travel = parameters.frozen_travel_rad
-        self._zeros: tuple[float, ...] = (0.0,) * len(joint_names)
-        self._output = self._zeros
         self._position, self._velocity = list[float](), list[float]()
         self._received_ns = self._moved_ns = self._cycled_ns = self._commanded_ns = 0
         self._travel = 0.0
         self._fresh = self._started = self._has_command = False
-        self._desired: Sequence[float] = self._zeros
+        self._desired: Sequence[float] | None = None
         self._latch_after = False
         self._disarmed_stamp = -period_ns - 1
 
@@ -184,7 +158,8 @@ class Supervisor:
         moving = self.state in (State.ARMED, State.BRAKING) and self._started
         if self._lockstep and moving and elapsed_ns != self._period_ns:
             self._fault(f"simulated time went on by {elapsed_ns} ns instead of one filter period")
-            self._filter.reset(self._position)
+            self._mode.forget()
+            self._mode.start(self._position, self._velocity)
         return False
 
     def command(
@@ -227,7 +202,7 @@ class Supervisor:
             # A newer state, and a command given to an armed arm, must come first. In lockstep both
             # may have come already, and nothing else will before the state at hand is answered.
             self._fresh = self._has_command = False
-            self._desired, self.command_stamp_ns = self._zeros, 0
+            self._desired, self.command_stamp_ns = None, 0
         return ""
 
     def set_command_timeout(self, timeout_s: float) -> None:
@@ -240,7 +215,8 @@ class Supervisor:
             return
         if self._lockstep:
             self.state, self.reason = State.DISARMED, "disarmed"
-            self._disarmed_stamp = self.stamp_ns
+            if self._started:
+                self._disarmed_stamp = self.stamp_ns
         else:
             self._brake("disarmed", latch=False)
 
@@ -266,22 +242,30 @@ class Supervisor:
         self.state, self.reason = State.DISARMED, "cleared"
         return ""
 
+    @property
+    def rests(self) -> bool:
+        """Whether the last output asks for no motion."""
+        return self._mode.rests
+
     def cycle(self, now_ns: int) -> tuple[float, ...] | None:
-        """Return what to publish (n,) rad/s; None in lockstep while the world is to stand still."""
+        """Return what to publish (n,), in the unit of the mode.
+
+        None in lockstep while the world is to stand still, and before a hold is known.
+        """
         if self._lockstep:
             return self._answer()
         self._account_missed(now_ns)
         if self.state is State.ARMED:
             self._watch(now_ns)
         if self.state in (State.ARMED, State.BRAKING):
-            self._output = self._move()
+            output = self._move()
             self._fresh = False
             self._finish_braking(fresh=not self._stale(now_ns))
         else:
-            self._output = self._zeros
+            output = self._hold()
         self.answered_stamp_ns = self.stamp_ns
         self._cycled_ns = now_ns
-        return self._output
+        return output
 
     def _answer(self) -> tuple[float, ...] | None:
         if self.state not in (State.ARMED, State.BRAKING) or not self._fresh:
@@ -290,28 +274,23 @@ class Supervisor:
         commanded = self._has_command and self.command_stamp_ns == self.stamp_ns
         if self.state is State.ARMED and tick and not commanded:
             return None
-        self._output = self._move()
+        output = self._move()
         self._fresh = False
         self.answered_stamp_ns = self.stamp_ns
         self._finish_braking(fresh=True)
-        return self._output
+        return output
 
-    def _move(self) -> tuple[float, ...]:
+    def _move(self) -> tuple[float, ...] | None:
         """Run the filter for one period."""
         if not self._started:
             if not self._fresh:
-                return self._zeros
-            # A lockstep world that stood still since `disarm` is still in motion; a reset of it
-            # lets more than one period pass.
-            elapsed_ns = self.stamp_ns - self._disarmed_stamp
-            still_moving = self._lockstep and 0 <= elapsed_ns <= self._period_ns
-            self._filter.reset(self._position, self._output if still_moving else None)
-            self._started = True
+                return self._hold()
+            self._start()
         measured = self._position if self._fresh else None
         if self.state is State.ARMED:
-            result = self._filter.step(self._desired, measured)
+            result = self._mode.step(self._desired, measured, self._velocity)
         else:
-            result = self._filter.brake(measured)
+            result = self._mode.brake(measured, self._velocity)
         if result.intervened:
             for counts, cause in zip(self.interventions, result.causes, strict=True):
                 if cause is not Cause.NONE:
@@ -322,8 +301,26 @@ class Supervisor:
             FilterFault.BOUNDS_CONFLICT,
         ):
             self._fault(f"filter fault {result.fault.name.lower()}")
-        self._travel += max(map(abs, result.command)) * self._period_ns / _NS
+        self._travel += self._mode.travel_rad(self._velocity, self._period_ns / _NS)
         return result.command
+
+    def _hold(self) -> tuple[float, ...] | None:
+        known = self._fresh or (self._mode.output is None and self._position)
+        measured = self._position if known else None
+        self._fresh = False
+        return self._mode.hold(measured, self._velocity)
+
+    def _start(self) -> None:
+        """Start the filter from rest at the state at hand."""
+        self._started = True
+        if self._lockstep:
+            if 0 <= self.stamp_ns - self._disarmed_stamp <= self._period_ns:
+                return  # the world stood still since `disarm`: the motion goes on
+            # More than one period passed: the simulated arm was reset.
+            self._mode.forget()
+            if self.command_stamp_ns != self.stamp_ns:
+                self._desired = None
+        self._mode.start(self._position, self._velocity)
 
     def _watch(self, now_ns: int) -> None:
         """Brake when a watchdog runs out."""
@@ -342,7 +339,7 @@ class Supervisor:
             return
         self.counters["cycles_missed"] += missed
         if self._started:
-            self._filter.hold(missed)
+            self._mode.skip(missed)
         if missed >= self._missed_cycles and self.state is State.ARMED:
             self._fault(f"{missed} cycles were missed")
 
@@ -370,7 +367,7 @@ class Supervisor:
             self.state, self.reason = State.BRAKING, reason
 
     def _finish_braking(self, *, fresh: bool) -> None:
-        """End braking when the command is zero and fresh measurements say that the arm rests."""
-        if self.state is State.BRAKING and fresh and not any(self._output) and self._at_rest():
+        """End braking when the command rests and fresh measurements say that the arm does."""
+        if self.state is State.BRAKING and fresh and self._mode.rests and self._at_rest():
             self.state = State.LATCHED if self._latch_after else State.DISARMED
             self._latch_after = False

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.urdf import parse_urdf
-from sinew_core.simulation.description import root_pose
 from sinew_core.simulation.shading import blend, floor_points, floor_shade
 from sinew_core.simulation.silence import silent_stdout
 
@@ -36,7 +35,7 @@ class Scene:
     def __init__(self, robot: RobotModel) -> None:
         """Load the robot, the floor and the target's sphere."""
         self._client = pybullet.connect(pybullet.DIRECT)
-        self._base_pose = root_pose(parse_urdf(robot.urdf_text, robot.name), robot.base_link)
+        self._base_pose = parse_urdf(robot.urdf_text, robot.name).pose_of(robot.base_link)
         with tempfile.TemporaryDirectory() as folder, silent_stdout():
             path = Path(folder) / "robot.urdf"
             path.write_text(robot.urdf_text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Faults injected into the running graph, each with real processes, and what comes of them."""

@@ -1,0 +1,162 @@
+"""The braking manoeuvre of a whole arm: the box that surely holds it during any of its periods.
+
+Closed form, so that a stop of a thousand periods costs no more than a short one. Runs as Python.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from sinew_core.safety.certified_equations import HOLD, JERK_STEP, RADIUS, WISH
+from sinew_core.safety.equations import (
+    COMMAND,
+    DRIFT,
+    EDGE,
+    MOTION_LEAST,
+    MOTION_MOST,
+    REST_LOWER,
+    REST_UPPER,
+    SPEED_STEP,
+    Row,
+    Rows,
+)
+from sinew_core.safety.jerk import brake_lobes, crossing, overshoot, settle
+
+Box = tuple[list[float], list[float]]
+"""Centre and half extents (n,) rad."""
+Phase = tuple[float, float, float, float]
+"""Periods, the velocity before them, its first change, and how that changes each period."""
+
+
+def brake_phases(before: float, command: float, speed_step: float, jerk_step: float) -> list[Phase]:
+    """Return the phases of a period of `command` after `before` and of the braking law; see `jerk`."""
+    step = command - before
+    sign = 1.0 if command > 0.0 or (command == 0.0 and step > 0.0) else -1.0
+    x, y = sign * command, sign * step
+    phases = [(1.0, before, step, 0.0)]
+    if jerk_step < 2.0 * speed_step:
+        depth, m = overshoot(x, y, jerk_step)
+        if depth > 0.0:
+            phases.append((m, sign * x, sign * (y + jerk_step), sign * jerk_step))
+            last = x + m * y + 0.5 * jerk_step * m * (m + 1.0)
+            x, y = crossing(x, y, m, jerk_step)
+            phases.append((1.0, sign * last, -sign * (x + last), 0.0))
+            sign = -sign
+    m, p, n, x1, x2, pull = settle(x, y, speed_step, jerk_step)
+    phases.append((m, sign * x, sign * (y - jerk_step), -sign * jerk_step))
+    phases.append((p, sign * x1, -sign * speed_step, 0.0))
+    phases.append((n, sign * x2, -sign * pull, sign * jerk_step))
+    return [phase for phase in phases if phase[0] > 0.0]
+
+
+class JointPlan:
+    """How far one joint's commands have moved it, forwards and backwards, after k periods.
+
+    Attributes:
+        periods: until the command is zero for good.
+        turn: the period after which the sign of the command changes, 0 if it never does.
+        fastest, slowest: the greatest and the least velocity.
+    """
+
+    def __init__(self, before: float, command: float, speed_step: float, jerk_step: float) -> None:
+        """Add up the phases."""
+        self._before = before
+        self._phases: list[tuple[float, float, float, Phase]] = []
+        at = forwards = backwards = 0.0
+        _, first, peak, _, second, peak_back = brake_lobes(
+            command, command - before, speed_step, jerk_step
+        )
+        positive = command > 0.0 or (command == 0.0 and before < 0.0)
+        self.turn = first if second > 0.0 else 0.0
+        self.fastest, self.slowest = (peak, -peak_back) if positive else (peak_back, -peak)
+        for phase in brake_phases(before, command, speed_step, jerk_step):
+            self._phases.append((at, forwards, backwards, phase))
+            area = _area(phase, phase[0])
+            if area > 0.0:
+                forwards += area
+            else:
+                backwards -= area
+            at += phase[0]
+        self.periods = at
+        self._end = (forwards, backwards, 0.0)
+
+    def after(self, k: float) -> tuple[float, float, float]:
+        """Return the areas of positive and negative velocity after k periods, and the velocity."""
+        if k <= 0.0:
+            return 0.0, 0.0, self._before
+        if k > self.periods:
+            return self._end
+        for at, forwards, backwards, phase in self._phases:
+            i = k - at
+            if i <= phase[0]:
+                area = _area(phase, i)
+                velocity = phase[1] + i * phase[2] + 0.5 * phase[3] * i * (i - 1.0)
+                if area > 0.0:
+                    return forwards + area, backwards, velocity
+                return forwards, backwards - area, velocity
+        return self._end
+
+
+def _area(phase: Phase, i: float) -> float:
+    _, v, w, dw = phase
+    return i * v + 0.5 * w * i * (i + 1.0) + dw * (i - 1.0) * i * (i + 1.0) / 6.0
+
+
+class BrakePlan:
+    """The sets that hold an arm while it runs a period of WISH and then brakes.
+
+    Attributes:
+        periods: until the arm rests, the outstanding part of its motion included.
+    """
+
+    def __init__(self, joints: Sequence[Row], model: Row, state: Rows) -> None:
+        """Plan each joint's manoeuvre."""
+        self._model = model
+        self._lower, self._upper = state[REST_LOWER], state[REST_UPPER]
+        self._plans = [
+            JointPlan(before, wish, speed_step, jerk_step)
+            for before, wish, speed_step, jerk_step in zip(
+                state[COMMAND], state[WISH], joints[SPEED_STEP], joints[JERK_STEP], strict=True
+            )
+        ]
+        self.periods = max(plan.periods for plan in self._plans) + 1.0
+
+    def box(self, first: float, last: float) -> Box:
+        """Return what holds the arm from the end of period `first` to the end of period `last`."""
+        model = self._model
+        most, least, edge, hold = (
+            model[MOTION_MOST],
+            model[MOTION_LEAST],
+            model[EDGE],
+            model[HOLD],
+        )
+        around = model[RADIUS] + model[DRIFT] * last
+        centre, half = [], []
+        for plan, lower, upper in zip(self._plans, self._lower, self._upper, strict=True):
+            forwards, backwards, velocity = plan.after(first)
+            above, below = most * forwards - least * backwards, least * forwards - most * backwards
+            low, high = below, above
+            if velocity > 0.0:
+                low -= edge * velocity
+            else:
+                high -= edge * velocity
+            for k in (plan.turn, last):
+                if first < k <= last:
+                    forwards, backwards, _ = plan.after(k)
+                    high = max(high, most * forwards - least * backwards)
+                    low = min(low, least * forwards - most * backwards)
+            low += lower - around + hold * plan.slowest
+            high += upper + around + hold * plan.fastest
+            centre.append(0.5 * (low + high))
+            half.append(0.5 * (high - low))
+        return centre, half
+
+    def middle(self, first: float, last: float) -> float:
+        """Return the whole period between two that about halves the way between them."""
+        at = sum(abs(plan.after(first)[2]) for plan in self._plans)
+        then = sum(abs(plan.after(last)[2]) for plan in self._plans)
+        part = 0.5
+        if abs(at - then) > 1e-6 * (at + then):
+            part = (at - math.sqrt(0.5 * (at * at + then * then))) / (at - then)
+        return min(max(float(round(first + part * (last - first))), first + 1.0), last - 1.0)
