@@ -24,6 +24,7 @@ class Plant:
         self.ramp = np.where(choice == 0, 0.0, np.where(choice == 1, 1.0, rng.random(choice.shape)))
         self.ramp *= 2.0 * parameters.interpolation
         self.sign = np.where(rng.random(position.shape) < 0.5, -1.0, 1.0)
+        self.last = None
         self.past = []  # (start, v before, v, scale, drift), the latest last
 
     def _inside(self, part, start, before, v, scale, drift):
@@ -48,10 +49,15 @@ class Plant:
         turn = np.divide(
             self.v * self.ramp, self.v - command, out=np.zeros(shape), where=self.v * command < 0
         )
+        self.last = period
         points = [self._inside(part, *period) for part in (turn, 0.5, 1.0)]
         self.past = [*self.past[-p.max_latency_periods :], period] if p.max_latency_periods else []
         self.x, self.v = points[-1], period[2]
         return np.minimum.reduce(points), np.maximum.reduce(points)
+
+    def within(self, part):
+        """Return the positions after a part (0 to 1) of the last period."""
+        return self._inside(part, *self.last)
 
     def measure(self):
         """Positions of an age up to the declared latency, with noise, mostly at its ends."""

@@ -76,9 +76,9 @@ def run(report: Report, options: Options) -> None:
     put_blind(report, progress, volume.blind)
     put_peers(report, progress, volume.compared)
     searches: tuple[tuple[str, str, int, Callable[[int], Iterator[Totals]]], ...] = (
-        ("certified braking", "rad/s", volume.certified, _search_certified),
-        ("position commands", "rad", volume.position, _search_positions),
         ("velocity commands", "rad/s", volume.velocity, _search_velocities),
+        ("position commands", "rad", volume.position, _search_positions),
+        ("certified braking", "rad/s", volume.certified, _search_certified),
     )
     for what, unit, steps, search in searches:
         put_search(report, progress, what, unit, steps, search(steps))

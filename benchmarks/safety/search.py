@@ -62,8 +62,11 @@ LOSSY_PERIODS = 20
 
 @register_jitable
 def place(rng: Bits, limiter: Limiter, j: int) -> float:
-    """Return a position inside the range of joint `j`, mostly near one of its ends."""
-    low, high = limiter.bounds[LEAST, j], limiter.bounds[GREATEST, j]
+    """Return a position inside the filtered range of joint `j`, mostly near one of its ends.
+
+    Not in the margin: there a joint is sent back, and drift may take it further out until it moves.
+    """
+    low, high = limiter.joints[eq.LOWER, j], limiter.joints[eq.UPPER, j]
     drive = limiter.drive
     near = 2.1 * drive[NOISE] + 2.0 * drive[DRIFT] * drive[PERIOD] * (drive[LATENCY] + 1.0)
     chance = uniform(rng)

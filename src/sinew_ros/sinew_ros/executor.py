@@ -4,7 +4,8 @@ rclpy's own executor collects all entities, builds a wait set and wraps every ca
 at each turn, which costs several times what the message itself costs. Here the entities are
 collected when they change, and messages and timers go straight to their callbacks; everything rare
 (services, clients, events, guard conditions) is handed to rclpy's own code. While messages keep
-coming, the rare things are looked at every 20 ms only, and as soon as none has come for 2 ms.
+coming, the rare things are looked at every 20 ms only, and as soon as none has come for 2 ms. A
+service that a node lists in `prompt`, such as an emergency stop, is looked at every time.
 
 A subscription that a node lists in `quiet` wakes nobody: its messages are taken, in their order,
 when something else wakes the node. Most of what a message costs is the waking.
@@ -27,7 +28,8 @@ from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 from rclpy.waitable import Waitable
 
-_RARE_EVERY_S = 0.02
+RARE_EVERY_S = 0.02
+"""How long clients, services and events wait at most while messages keep coming."""
 _PAUSE_S = 0.002
 # The executor's first guard conditions, its own and that of signals, only wake it up. Taking them
 # for work would never end: rclpy triggers its own at each callback that it runs.
@@ -85,7 +87,7 @@ class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is
                 limit_s = min(limit_s, timeout_sec)
         else:
             waited = self._all
-            self._rare_due_s = now_s + _RARE_EVERY_S
+            self._rare_due_s = now_s + RARE_EVERY_S
         waited.wait(-1 if limit_s is None else max(0, int(limit_s * 1e9)))
         if not self._context.ok():
             raise ExternalShutdownException
@@ -145,7 +147,8 @@ class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is
             self._used.enter_context(waitable)
         self._used.enter_context(self._context.handle)
         context = self._context.handle
-        self._often = _Waited(context, subscriptions, timers, [], [], guards[:_OWN_GUARDS], [])
+        prompt = [s for n in nodes for s in getattr(n, "prompt", ())]
+        self._often = _Waited(context, subscriptions, timers, [], prompt, guards[:_OWN_GUARDS], [])
         self._all = _Waited(context, subscriptions, timers, clients, services, guards, waitables)
         self._timers = list(enumerate(timers))
         self._quiet = [_taking(s) for s in quiet]

@@ -22,6 +22,7 @@ from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.service import Service
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 
@@ -51,6 +52,9 @@ class SinewNode(Node):  # type: ignore[misc]  # rclpy is untyped
 
     settable: Settable | None = None
     """Which parameters may be changed while the node runs; None (the default): none."""
+
+    prompt: tuple[Service, ...] = ()
+    """Services that must not wait for a pause between messages, as the others do."""
 
     exit_code: int | None = None
 

@@ -77,7 +77,7 @@ class SafetyFilter(SinewNode):
         )
         self.create_subscription(JointTrajectory, "policy/command", self._command, RELIABLE)
         self.create_service(SetBool, "~/arm", self._arm)
-        self.create_service(Trigger, "~/stop", self._stop)
+        self.prompt = (self.create_service(Trigger, "~/stop", self._stop),)
         self.create_service(Trigger, "~/clear", self._clear)
         self._diagnostics = Diagnostics(self, self._report)
 

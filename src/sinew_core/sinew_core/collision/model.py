@@ -75,7 +75,7 @@ class CollisionModel:
         """
         wanted = range(len(self.pairs)) if pairs is None else pairs
         n, queries = self._n_shape_pairs, self._queries
-        if queries is not None:
+        if queries is not None and any(pair < n for pair in wanted):
             queries.place(self._chain.joint_frames(position_rad))
             if not self._faces_m:
                 return [queries.distance_m(pair) for pair in wanted]

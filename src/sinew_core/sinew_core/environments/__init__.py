@@ -10,8 +10,9 @@ import gymnasium
 
 from sinew_core.environments.arm import ArmEnv
 from sinew_core.environments.goal import ArmGoalEnv
+from sinew_core.environments.safe import SafeEnv
 
-__all__ = ["ArmEnv", "ArmGoalEnv"]
+__all__ = ["ArmEnv", "ArmGoalEnv", "SafeEnv"]
 
 for _name, _entry in (
     ("sinew/Reach-v0", "sinew_core.environments.arm:ArmEnv"),

@@ -21,7 +21,7 @@ from sinew_core.safety.equations import (
     Row,
     Rows,
 )
-from sinew_core.safety.jerk import brake_lobes, crossing, overshoot, settle
+from sinew_core.safety.jerk import brake_lobes, crossing, overshoot, settle, whole_periods
 
 Box = tuple[list[float], list[float]]
 """Centre and half extents (n,) rad."""
@@ -30,14 +30,15 @@ Phase = tuple[float, float, float, float]
 
 
 def brake_phases(before: float, command: float, speed_step: float, jerk_step: float) -> list[Phase]:
-    """Return the phases of a period of `command` after `before` and of the braking law; see `jerk`."""
+    """Return the phases of a period of `command` after `before` and of braking; see `jerk`."""
     step = command - before
     sign = 1.0 if command > 0.0 or (command == 0.0 and step > 0.0) else -1.0
     x, y = sign * command, sign * step
     phases = [(1.0, before, step, 0.0)]
     if jerk_step < 2.0 * speed_step:
-        depth, m = overshoot(x, y, jerk_step)
+        depth, ahead = overshoot(x, y, jerk_step)
         if depth > 0.0:
+            m = whole_periods(ahead)
             phases.append((m, sign * x, sign * (y + jerk_step), sign * jerk_step))
             last = x + m * y + 0.5 * jerk_step * m * (m + 1.0)
             x, y = crossing(x, y, m, jerk_step)
@@ -64,15 +65,15 @@ class JointPlan:
         self._before = before
         self._phases: list[tuple[float, float, float, Phase]] = []
         at = forwards = backwards = 0.0
-        _, first, peak, _, second, peak_back = brake_lobes(
-            command, command - before, speed_step, jerk_step
-        )
+        _, _, peak, _, _, peak_back = brake_lobes(command, command - before, speed_step, jerk_step)
         positive = command > 0.0 or (command == 0.0 and before < 0.0)
-        self.turn = first if second > 0.0 else 0.0
+        self.turn = 0.0
         self.fastest, self.slowest = (peak, -peak_back) if positive else (peak_back, -peak)
         for phase in brake_phases(before, command, speed_step, jerk_step):
             self._phases.append((at, forwards, backwards, phase))
             area = _area(phase, phase[0])
+            if self.turn == 0.0 and area * (forwards - backwards) < 0.0:
+                self.turn = at
             if area > 0.0:
                 forwards += area
             else:
@@ -103,6 +104,38 @@ def _area(phase: Phase, i: float) -> float:
     return i * v + 0.5 * w * i * (i + 1.0) + dw * (i - 1.0) * i * (i + 1.0) / 6.0
 
 
+class PlainPlan:
+    """`JointPlan` for a joint whose jerk limit cannot bind: it only slows down, evenly."""
+
+    turn = 0.0
+
+    def __init__(self, before: float, command: float, speed_step: float) -> None:
+        """Take the constants."""
+        self._before, self._speed, self._step = before, abs(command), speed_step
+        self._forwards = command > 0.0
+        self.periods = math.floor(self._speed / speed_step) + 1.0
+        self.fastest, self.slowest = max(command, 0.0), min(command, 0.0)
+
+    def after(self, k: float) -> tuple[float, float, float]:
+        """Return what `JointPlan.after` does."""
+        if k <= 0.0:
+            return 0.0, 0.0, self._before
+        speed = self._speed - (k - 1.0) * self._step
+        if speed < 0.0:
+            k, speed = self.periods, 0.0
+        area = k * (self._speed - 0.5 * self._step * (k - 1.0))
+        return (area, 0.0, speed) if self._forwards else (0.0, area, -speed)
+
+
+def joint_plan(
+    before: float, command: float, speed_step: float, jerk_step: float
+) -> JointPlan | PlainPlan:
+    """Return the plan of a period of `command` after `before` and of the braking law."""
+    if jerk_step >= 2.0 * speed_step:
+        return PlainPlan(before, command, speed_step)
+    return JointPlan(before, command, speed_step, jerk_step)
+
+
 class BrakePlan:
     """The sets that hold an arm while it runs a period of WISH and then brakes.
 
@@ -113,50 +146,63 @@ class BrakePlan:
     def __init__(self, joints: Sequence[Row], model: Row, state: Rows) -> None:
         """Plan each joint's manoeuvre."""
         self._model = model
-        self._lower, self._upper = state[REST_LOWER], state[REST_UPPER]
         self._plans = [
-            JointPlan(before, wish, speed_step, jerk_step)
-            for before, wish, speed_step, jerk_step in zip(
+            joint_plan(*each)
+            for each in zip(
                 state[COMMAND], state[WISH], joints[SPEED_STEP], joints[JERK_STEP], strict=True
             )
         ]
+        hold, radius = model[HOLD], model[RADIUS]
+        self._outer = [
+            (lower - radius + hold * plan.slowest, upper + radius + hold * plan.fastest)
+            for plan, lower, upper in zip(
+                self._plans, state[REST_LOWER], state[REST_UPPER], strict=True
+            )
+        ]
         self.periods = max(plan.periods for plan in self._plans) + 1.0
+        self._turns = [plan.turn for plan in self._plans]
+        self._moved: dict[float, tuple[list[float], list[float], list[float]]] = {}
 
     def box(self, first: float, last: float) -> Box:
         """Return what holds the arm from the end of period `first` to the end of period `last`."""
-        model = self._model
-        most, least, edge, hold = (
-            model[MOTION_MOST],
-            model[MOTION_LEAST],
-            model[EDGE],
-            model[HOLD],
-        )
-        around = model[RADIUS] + model[DRIFT] * last
+        below, above, velocity = self._after(first)
+        lows, highs, _ = self._after(last)
+        edge, drift = self._model[EDGE], self._model[DRIFT] * last
         centre, half = [], []
-        for plan, lower, upper in zip(self._plans, self._lower, self._upper, strict=True):
-            forwards, backwards, velocity = plan.after(first)
-            above, below = most * forwards - least * backwards, least * forwards - most * backwards
-            low, high = below, above
-            if velocity > 0.0:
-                low -= edge * velocity
+        rows = zip(below, above, velocity, lows, highs, self._turns, self._outer, strict=True)
+        for j, (low, high, v, low_then, high_then, turn, (lower, upper)) in enumerate(rows):
+            if v > 0.0:
+                low -= edge * v
             else:
-                high -= edge * velocity
-            for k in (plan.turn, last):
-                if first < k <= last:
-                    forwards, backwards, _ = plan.after(k)
-                    high = max(high, most * forwards - least * backwards)
-                    low = min(low, least * forwards - most * backwards)
-            low += lower - around + hold * plan.slowest
-            high += upper + around + hold * plan.fastest
+                high -= edge * v
+            if first < turn < last:
+                lows_there, highs_there, _ = self._after(turn)
+                low, high = min(low, lows_there[j]), max(high, highs_there[j])
+            low = (low_then if low_then < low else low) + (lower - drift)
+            high = (high_then if high_then > high else high) + (upper + drift)
             centre.append(0.5 * (low + high))
             half.append(0.5 * (high - low))
         return centre, half
 
     def middle(self, first: float, last: float) -> float:
         """Return the whole period between two that about halves the way between them."""
-        at = sum(abs(plan.after(first)[2]) for plan in self._plans)
-        then = sum(abs(plan.after(last)[2]) for plan in self._plans)
+        at, then = sum(map(abs, self._after(first)[2])), sum(map(abs, self._after(last)[2]))
         part = 0.5
         if abs(at - then) > 1e-6 * (at + then):
             part = (at - math.sqrt(0.5 * (at * at + then * then))) / (at - then)
         return min(max(float(round(first + part * (last - first))), first + 1.0), last - 1.0)
+
+    def _after(self, k: float) -> tuple[list[float], list[float], list[float]]:
+        """Return how far the joints' rest intervals have moved at both ends, and the velocities."""
+        known = self._moved.get(k)
+        if known is not None:
+            return known
+        most, least = self._model[MOTION_MOST], self._model[MOTION_LEAST]
+        low, high, velocities = [], [], []
+        for plan in self._plans:
+            forwards, backwards, velocity = plan.after(k)
+            low.append(least * forwards - most * backwards)
+            high.append(most * forwards - least * backwards)
+            velocities.append(velocity)
+        moved = self._moved[k] = (low, high, velocities)
+        return moved

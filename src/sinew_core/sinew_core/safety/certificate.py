@@ -1,16 +1,14 @@
-"""The proof that a whole arm stays clear while it brakes, and the search for a command that has one.
+"""The proof that a whole arm stays clear while it brakes, and the search for a proven command.
 
 What is proven is written in `certified`. Runs as Python for the node and for training alike.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import MutableSequence, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from sinew_core.safety.brake_plan import Box, BrakePlan
 from sinew_core.safety.certified_equations import (
@@ -38,14 +36,16 @@ from sinew_core.safety.equations import (
     Rows,
 )
 from sinew_core.safety.hull import brake_extents, write_hull
+from sinew_core.safety.pair_memory import Anchor, Array, PairMemory
 
-Array = npt.NDArray[np.float64]
-Anchor = tuple[list[float], dict[int, float]]
-"""A posture (n,) rad, and distances in m of some pairs there."""
-
-BISECTIONS = 4
-POSTURES = 12
-"""Postures that distances are asked at in one cycle at most; each costs some 50 us."""
+TRIES = 3
+LEAST_SHARE = 1.0 / 64.0
+NEARLY = 0.95
+"""Of the part that the secant gives, since levers and distances are not straight lines."""
+POSTURES = 6
+"""Postures that distances are asked at in one cycle before the search ends; some 60 us each."""
+TRAIL = 6
+"""Postures of the last manoeuvres that are remembered with their distances."""
 FARTHEST_RAD = 1e4
 """Joint positions beyond that are no positions; nothing is proven of them."""
 NOT_INWARD_M = 1e-7
@@ -63,27 +63,11 @@ class Distances(Protocol):
         """Return the distances of all pairs, or of those named, at a posture (n,) rad."""
 
 
-@dataclasses.dataclass
-class PairMemory:
-    """What is known of the pairs of one arm.
+class Refusal(NamedTuple):
+    """Which pair a command is not proven clear for, and by how much at its end, 0 elsewhere."""
 
-    Attributes:
-        anchors: (n, pairs) rad, where each pair was measured.
-        distances: (pairs,) m, measured there.
-        enough: (pairs,) m, what proves a pair clear without a look at the way; inf in recovery.
-        thresholds: (pairs,) m, below which no certified distance may fall.
-        reference: (n,) rad, a posture with a distance to spare for every pair.
-        weights: (n,) 1/rad, the greatest lever over that distance.
-        cap: (n,) rad/s, the largest speed near a pair in recovery, else inf.
-    """
-
-    anchors: Array
-    distances: Array
-    enough: Array
-    thresholds: Array
-    reference: MutableSequence[float]
-    weights: MutableSequence[float]
-    cap: MutableSequence[float]
+    pair: int
+    short_m: float = 0.0
 
 
 class Certificate:
@@ -129,6 +113,7 @@ class Certificate:
             [0.0] * n,
             [np.inf] * n,
             [np.inf] * n,
+            [],
         )
 
     def begin(self, memory: PairMemory, state: Rows) -> None:
@@ -136,6 +121,7 @@ class Certificate:
         memory.distances[:] = -np.inf
         memory.thresholds[:] = self._keep
         memory.enough[:] = self._soft
+        memory.trail.clear()
         for j in range(self.n_joints):
             memory.cap[j] = memory.weights[j] = np.inf
         self._asked = 0
@@ -143,23 +129,7 @@ class Certificate:
         self._ratchet(memory, state, centre, half)
         state[WISH][:] = state[COMMAND]
         write_hull(self._joints, self._model, state)
-        self.recentre(memory, state)
-
-    def is_covered(self, memory: PairMemory, state: Rows) -> bool:
-        """Tell what `hull.is_covered` does, over arrays."""
-        spare = self._spare(memory, state[HULL_LOWER], state[HULL_UPPER])
-        return bool((spare >= memory.enough).all())
-
-    def recentre(self, memory: PairMemory, state: Rows) -> None:
-        """Do what `hull.recentre` does, over arrays."""
-        lower, upper = np.array(state[HULL_LOWER]), np.array(state[HULL_UPPER])
-        reference = 0.5 * (lower + upper)
-        moved = (self.levers * np.abs(reference[:, None] - memory.anchors)).sum(axis=0)
-        spare = memory.distances - moved - memory.enough
-        with np.errstate(divide="ignore", invalid="ignore"):
-            weights = np.where(spare > 0.0, self.levers / spare, np.inf).max(axis=1, initial=0.0)
-        memory.reference[:] = reference.tolist()
-        memory.weights[:] = weights.tolist()
+        memory.recentre(self.levers, state[HULL_LOWER], state[HULL_UPPER])
 
     def decide(self, memory: PairMemory, state: Rows) -> int:
         """Leave in WISH what is proven of it, towards BRAKE if need be.
@@ -167,35 +137,63 @@ class Certificate:
         Returns:
             The cause of a change, NO_CAUSE for none.
         """
-        brake, wish = list(state[BRAKE]), list(state[WISH])
         self._asked = 0
         centre, half = self._present(state)
         changed = not self._ratchet(memory, state, centre, half)
         if changed or not all(-FARTHEST_RAD < q < FARTHEST_RAD for q in centre):
-            state[WISH][:] = brake
+            state[WISH][:] = state[BRAKE]
             return BY_RECOVERY
         here: Anchor = (centre, {})
-        cause = self._refusal(memory, state, here)
-        if cause == NO_CAUSE:
-            self.recentre(memory, state)
+        refusal = self._refusal(memory, state, here)
+        if refusal is None:
             return NO_CAUSE
-        share, step, found = 0.0, 1.0, brake
-        for _ in range(BISECTIONS):
-            if self._asked >= POSTURES:
+        found, cause = self._search(memory, state, here, refusal)
+        state[WISH][:] = found
+        return cause
+
+    def _search(
+        self, memory: PairMemory, state: Rows, here: Anchor, refusal: Refusal
+    ) -> tuple[list[float], int]:
+        """Return the command nearest to the refused WISH that a few tries prove, and the cause.
+
+        Where the end of the manoeuvre is too close, the distance at the end of braking now and the
+        one that was refused tell, by the secant, which part of the way between them may do.
+        """
+        brake, wish = list(state[BRAKE]), list(state[WISH])
+        share = 1.0
+        for _ in range(TRIES):
+            part = 0.5
+            if refusal.short_m > 0.0:
+                spare = self._spare_of_braking(memory, state, refusal.pair)
+                part = NEARLY * spare / (spare + refusal.short_m)
+            share *= part
+            if share < LEAST_SHARE or self._asked >= POSTURES:
                 break
-            step *= 0.5
             tried = [
-                b + (share + step) * (w - b) if abs(w - b) > 1e-11 else w
+                b + share * (w - b) if abs(w - b) > 1e-11 else w
                 for b, w in zip(brake, wish, strict=True)
             ]
             state[WISH][:] = tried
-            refusal = self._refusal(memory, state, here)
-            if refusal == NO_CAUSE:
-                share, found = share + step, tried
-            else:
-                cause = refusal
-        state[WISH][:] = found
-        return cause
+            after = self._refusal(memory, state, here)
+            if after is None:
+                return tried, self._causes[refusal.pair]
+            refusal = after
+        return brake, self._causes[refusal.pair]
+
+    def _spare_of_braking(self, memory: PairMemory, state: Rows, pair: int) -> float:
+        """Return what a pair has to spare, in m and at least 0, at the end of braking now."""
+        state[WISH][:] = state[BRAKE]
+        plan = BrakePlan(self._joints, self._model, state)
+        end, half = plan.box(plan.periods, plan.periods)
+        spare = float(memory.distances[pair]) - self._soft[pair]
+        anchor = memory.anchors[:, pair].tolist()
+        for j, lever in self._levers[pair]:
+            spare -= lever * (abs(end[j] - anchor[j]) + half[j])
+        if spare <= 0.0:
+            measured = self._ask(end, [pair])
+            memory.remember((end, measured))
+            spare = measured[pair] - self._soft[pair] - self._moved(pair, half)
+        return max(spare, 0.0)
 
     def _present(self, state: Rows) -> tuple[list[float], list[float]]:
         """Return centre and half extents (n,) rad of what holds the arm now."""
@@ -210,13 +208,6 @@ class Certificate:
             half.append(0.5 * (high - low))
         return centre, half
 
-    def _spare(self, memory: PairMemory, lower: Row, upper: Row) -> Array:
-        """Return the distances (pairs,) m that the memory proves on a box."""
-        low, high = np.array(lower)[:, None], np.array(upper)[:, None]
-        moved = self.levers * np.maximum(high - memory.anchors, memory.anchors - low)
-        proven: Array = memory.distances - moved.sum(axis=0)
-        return proven
-
     def _ask(self, posture: list[float], pairs: list[int]) -> dict[int, float]:
         """Return the distances of some pairs, and count the posture."""
         self._asked += 1
@@ -230,18 +221,20 @@ class Certificate:
         Returns:
             Whether the speeds that are allowed near them are as they were.
         """
-        lower = [c - h for c, h in zip(centre, half, strict=True)]
-        upper = [c + h for c, h in zip(centre, half, strict=True)]
+        at_rest = not any(state[COMMAND]) and not any(state[STEP])
         recovering = memory.thresholds < self._keep
-        suspects = np.flatnonzero(
-            recovering | ~(self._spare(memory, lower, upper) >= self._keep)
-        ).tolist()
+        suspects: list[int] = np.flatnonzero(recovering).tolist()
+        if at_rest:
+            # In motion the last proof covers the present; at rest drift may have used it up.
+            lower = [c - h for c, h in zip(centre, half, strict=True)]
+            upper = [c + h for c, h in zip(centre, half, strict=True)]
+            spare = memory.spare(self.levers, lower, upper)
+            suspects = np.flatnonzero(recovering | ~(spare >= self._keep)).tolist()
         if not suspects or not all(-FARTHEST_RAD < q < FARTHEST_RAD for q in centre):
             return True
-        at_rest = not any(state[COMMAND]) and not any(state[STEP])
-        for pair, distance in self._ask(centre, suspects).items():
-            memory.anchors[:, pair] = centre
-            memory.distances[pair] = distance
+        measured = self._ask(centre, suspects)
+        memory.remember((centre, measured))
+        for pair, distance in measured.items():
             proven = distance - self._moved(pair, half)
             held, keep = memory.thresholds[pair], self._keep[pair]
             low = min(proven - self._allowance[pair], keep)
@@ -252,95 +245,115 @@ class Certificate:
         before = list(memory.cap)
         close = memory.thresholds < self._keep
         memory.enough[:] = np.where(close, np.inf, self._soft)
-        slow = (self.levers[:, close] > 0.0).any(axis=1).tolist()
-        memory.cap[:] = [self._model[RECOVERY] if s else np.inf for s in slow]
+        carriers: Array = self.levers[:, close].sum(axis=1)
+        memory.cap[:] = [self._model[RECOVERY] if c > 0.0 else np.inf for c in carriers.tolist()]
         return all(cap >= old for cap, old in zip(memory.cap, before, strict=True))
 
-    def _refusal(self, memory: PairMemory, state: Rows, here: Anchor) -> int:
-        """Return NO_CAUSE if WISH is proven, else the cause of the pair that it is not proven for.
+    def _refusal(self, memory: PairMemory, state: Rows, here: Anchor) -> Refusal | None:
+        """Return None if WISH is proven, else what it is not proven for.
 
         `here` holds the present posture and what was measured there in this cycle.
         """
         write_hull(self._joints, self._model, state)
-        spare = self._spare(memory, state[HULL_LOWER], state[HULL_UPPER])
+        lower, upper = state[HULL_LOWER], state[HULL_UPPER]
+        spare = memory.spare(self.levers, lower, upper)
         open_pairs: list[int] = np.flatnonzero(~(spare >= memory.enough)).tolist()
         if not open_pairs:
-            return NO_CAUSE
-        lower, upper = state[HULL_LOWER], state[HULL_UPPER]
+            return None
         middle = [0.5 * (low + high) for low, high in zip(lower, upper, strict=True)]
         half = [0.5 * (high - low) for low, high in zip(lower, upper, strict=True)]
-        if all(memory.distances[p] >= memory.enough[p] + self._moved(p, half) for p in open_pairs):
+        needed = {p: memory.enough[p] + self._moved(p, half) for p in open_pairs}
+        if all(memory.distances[p] >= distance for p, distance in needed.items()):
             measured = self._ask(middle, open_pairs)
-            open_pairs = [
-                p for p in open_pairs if measured[p] - self._moved(p, half) < memory.enough[p]
-            ]
+            open_pairs = [p for p in open_pairs if not measured[p] >= needed[p]]
             if not open_pairs:
-                self._remember(memory, (middle, measured))
-                return NO_CAUSE
+                memory.remember((middle, measured))
+                memory.recentre(self.levers, lower, upper)
+                return None
         return self._walk(memory, state, here, open_pairs)
 
-    def _walk(self, memory: PairMemory, state: Rows, here: Anchor, open_pairs: list[int]) -> int:
-        """Prove WISH by a look at its end, then at ever shorter parts of the way."""
+    def _walk(
+        self, memory: PairMemory, state: Rows, here: Anchor, open_pairs: list[int]
+    ) -> Refusal | None:
+        """Prove WISH by a look at its end, then at ever shorter parts of the way.
+
+        What was measured along the last manoeuvre helps, since the next is nearly the same.
+        """
         plan = BrakePlan(self._joints, self._model, state)
-        end, half = plan.box(plan.periods, plan.periods)
-        measured = self._ask(end, open_pairs)
-        for p in open_pairs:
-            proven = measured[p] - self._moved(p, half)
-            if proven >= self._soft[p]:
-                continue
-            if not proven >= memory.thresholds[p]:
-                return self._causes[p]
-            if p not in here[1]:
-                here[1].update(self._ask(here[0], [q for q in open_pairs if q not in here[1]]))
-            if measured[p] < here[1][p] - NOT_INWARD_M:
-                return self._causes[p]
-        parts = [(0.0, plan.periods, open_pairs, [here, (end, measured)])]
+        end = plan.box(plan.periods, plan.periods)
+        trail, thresholds = memory.trail, memory.thresholds.tolist()
+        far = self._unproven(open_pairs, end, trail, self._soft)
+        far += [p for p in open_pairs if thresholds[p] < self._keep[p] and p not in far]
+        there: Anchor = (end[0], self._ask(end[0], far) if far else {})
+        refusal = self._refusal_of_end(memory, here, there, end[1])
+        if refusal is not None:
+            return refusal
+        steps: list[Anchor] = [there] if far else []
+        parts = [(0.0, plan.periods, open_pairs, here, there)]
         while parts:
-            first, last, pairs, anchors = parts.pop()
+            first, last, pairs, before, after = parts.pop()
             box = plan.box(first, last)
-            pairs = [p for p in pairs if not self._is_proven(memory, p, box, anchors)]
+            pairs = self._unproven(pairs, box, [after, before, *trail], thresholds)
             if not pairs:
                 continue
             if self._asked >= POSTURES:
-                return self._causes[pairs[0]]
-            if last - first <= 1.0:
-                refused = self._too_close(memory, box, self._ask(box[0], pairs))
-                if refused is not None:
-                    return self._causes[refused]
-                continue
-            at = plan.middle(first, last)
-            there = plan.box(at, at)
-            known = self._ask(there[0], pairs)
-            refused = self._too_close(memory, there, known)
-            if refused is not None:
-                return self._causes[refused]
-            between: Anchor = (there[0], known)
-            parts.append((first, at, pairs, [anchors[0], between]))
-            parts.append((at, last, pairs, [between, anchors[1]]))
-        self._remember(memory, (end, measured))
-        return NO_CAUSE
-
-    def _remember(self, memory: PairMemory, anchor: Anchor) -> None:
-        for pair, distance in anchor[1].items():
-            memory.anchors[:, pair] = anchor[0]
-            memory.distances[pair] = distance
-
-    def _too_close(self, memory: PairMemory, box: Box, measured: dict[int, float]) -> int | None:
-        """Return a pair that its distance in the centre of a box does not prove clear, if any."""
-        for pair, distance in measured.items():
-            if not distance - self._moved(pair, box[1]) >= memory.thresholds[pair]:
-                return pair
+                return Refusal(pairs[0])
+            at = plan.middle(first, last) if last - first > 1.0 else last
+            if at < last:
+                box = plan.box(at, at)
+            between: Anchor = (box[0], self._ask(box[0], pairs))
+            steps.append(between)
+            for pair, distance in between[1].items():
+                if not distance - self._moved(pair, box[1]) >= thresholds[pair]:
+                    return Refusal(pair)
+            if at < last:
+                parts.append((at, last, pairs, between, after))
+                parts.append((first, at, pairs, before, between))
+        memory.remember(there)
+        memory.trail[:] = [*trail, *steps][-TRAIL:]
         return None
 
-    def _is_proven(self, memory: PairMemory, pair: int, box: Box, anchors: list[Anchor]) -> bool:
+    def _refusal_of_end(
+        self, memory: PairMemory, here: Anchor, end: Anchor, half: list[float]
+    ) -> Refusal | None:
+        """Refuse a manoeuvre that ends too close, unless it ends no closer than it begins."""
+        worst: Refusal | None = None
+        for p, distance in end[1].items():
+            short = self._soft[p] + self._moved(p, half) - distance
+            if short <= 0.0:
+                continue
+            if distance - self._moved(p, half) >= memory.thresholds[p]:
+                if p not in here[1]:
+                    here[1].update(self._ask(here[0], [q for q in end[1] if q not in here[1]]))
+                if distance >= here[1][p] - NOT_INWARD_M:
+                    continue
+            if worst is None or not short <= worst.short_m:
+                worst = Refusal(p, short)
+        return worst
+
+    def _unproven(
+        self, pairs: list[int], box: Box, anchors: list[Anchor], enough: list[float]
+    ) -> list[int]:
+        """Return the pairs that nothing measured proves clear by `enough` (pairs,) m on a box."""
+        centre, half = box
         for posture, measured in anchors:
-            if pair in measured:
-                spare = measured[pair] - memory.thresholds[pair]
+            if not pairs:
+                return pairs
+            left = []
+            reach: list[float] = []
+            for pair in pairs:
+                if pair not in measured:
+                    left.append(pair)
+                    continue
+                if not reach:
+                    reach = [abs(c - q) + h for c, q, h in zip(centre, posture, half, strict=True)]
+                spare = measured[pair] - enough[pair]
                 for j, lever in self._levers[pair]:
-                    spare -= lever * (abs(box[0][j] - posture[j]) + box[1][j])
-                if spare >= 0.0:
-                    return True
-        return False
+                    spare -= lever * reach[j]
+                if not spare >= 0.0:
+                    left.append(pair)
+            pairs = left
+        return pairs
 
     def _moved(self, pair: int, half: Sequence[float]) -> float:
         """Return by how much a pair's distance may vary around the centre of a box."""

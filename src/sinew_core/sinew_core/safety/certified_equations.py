@@ -20,7 +20,6 @@ from sinew_core.safety.equations import (
     BY_VELOCITY,
     COMMAND,
     DRIFT,
-    EDGE,
     EMPTY_TOLERANCE,
     LOWER,
     MOTION_LEAST,
@@ -39,7 +38,6 @@ from sinew_core.safety.equations import (
     Row,
     Rows,
     bounds,
-    braked,
     clamp,
     observe_arm,
     recover,
@@ -80,13 +78,31 @@ def outward_reach(
     area, periods, peak, area_back, periods_back, peak_back = brake_lobes(
         command, step, joints[SPEED_STEP][joint], joints[JERK_STEP][joint]
     )
-    if command > 0.0 or step > 0.0 and command == 0.0:
+    if command > 0.0 or (step > 0.0 and command == 0.0):
         return model[MOTION_MOST] * area + model[DRIFT] * periods + model[HOLD] * peak
     if area_back == 0.0:
         return 0.0
     risen = model[MOTION_MOST] * area_back - model[MOTION_LEAST] * area
     risen += model[DRIFT] * (periods + periods_back)
     return max(risen, 0.0) + model[HOLD] * peak_back
+
+
+def reach_at_most(
+    joints: Sequence[Row], model: Row, joint: int, before: float, command: float
+) -> float:
+    """Return a cheap bound of `outward_reach`, about twice as far: all periods at the peak.
+
+    The step falls to zero in y / D, braking grows to W and ends in W / D each, and lasts peak / W
+    in between; every part by less than one period more.
+    """
+    step = command - before
+    y = step if step > 0.0 else 0.0
+    peak = command if command > 0.0 else 0.0
+    speed_step, jerk_step = joints[SPEED_STEP][joint], joints[JERK_STEP][joint]
+    lead = y / jerk_step
+    peak += 0.5 * y * (lead + 1.0)
+    periods = peak / speed_step + 2.0 * speed_step / jerk_step + lead + 6.0
+    return (model[MOTION_MOST] * peak + model[DRIFT]) * periods + model[HOLD] * peak
 
 
 def largest_within(
@@ -129,20 +145,22 @@ def largest_within(
 def smooth_bound(
     joints: Sequence[Row], joint: int, command: float, step: float, brake: float
 ) -> tuple[float, int]:
-    """Return hi from the velocity, acceleration and jerk limits, and its cause; never below `brake`.
+    """Return hi of velocity, acceleration and jerk limits, and its cause; never below `brake`.
 
     A growing speed overshoots while its step falls to zero: v + S(w') <= V. lo is the negative of
     the same function with all arguments mirrored.
     """
-    bound, cause = command + joints[SPEED_STEP][joint], BY_ACCELERATION
-    jerk_step = joints[JERK_STEP][joint]
+    speed_step, jerk_step = joints[SPEED_STEP][joint], joints[JERK_STEP][joint]
+    bound, cause = command + speed_step, BY_ACCELERATION
     if command + (step + jerk_step) < bound:
         bound, cause = command + (step + jerk_step), BY_JERK
     speed = joints[SPEED][joint]
-    if speed - command > jerk_step:
-        speed = command + largest_step(speed - command, jerk_step)
-    if speed < bound:
-        bound, cause = speed, BY_VELOCITY
+    # More than S(W) below the limit no step reaches it.
+    if speed - command < 0.5 * speed_step * (speed_step / jerk_step + 1.0) + jerk_step:
+        if speed - command > jerk_step:
+            speed = command + largest_step(speed - command, jerk_step)
+        if speed < bound:
+            bound, cause = speed, BY_VELOCITY
     return (bound if bound > brake else brake), cause
 
 
@@ -194,6 +212,8 @@ def within_position(
         return wish, cause, NO_FAULT
     room = room if room > 0.0 else 0.0
     before = sign * state[COMMAND][joint]
+    if reach_at_most(joints, model, joint, before, sign * wish) <= room:
+        return wish, cause, NO_FAULT
     if outward_reach(joints, model, joint, before, sign * wish) <= room + ROUNDING_RAD:
         return wish, cause, NO_FAULT
     found, over = largest_within(joints, model, joint, before, sign * brake, sign * wish, room)
@@ -252,6 +272,69 @@ def scale_towards_brake(
             causes[j] = decisive
 
 
+def scale_along_desired(
+    joints: Sequence[Row],
+    model: Row,
+    state: Rows,
+    desired: Row,
+    wish: MutableSequence[float],
+    causes: MutableSequence[int],
+) -> bool:
+    """Replace `wish` by the longest part of `desired` that every joint allows, if there is one."""
+    share, decisive = 1.0, NO_CAUSE
+    for j in range(len(desired)):
+        if wish[j] == desired[j] or causes[j] == BY_RECOVERY:
+            continue
+        allowed = wish[j] / desired[j] if desired[j] != 0.0 else 0.0
+        if not allowed > 0.0:
+            return False
+        if allowed < share:
+            share, decisive = allowed, causes[j]
+    if share == 1.0:
+        return True
+    for j in range(len(desired)):
+        scaled = share * desired[j]
+        if causes[j] == BY_RECOVERY or wish[j] == scaled:
+            continue
+        if limit_velocity(joints, model, state, j, scaled)[0] != scaled:
+            return False
+    for j in range(len(desired)):
+        if causes[j] != BY_RECOVERY:
+            if abs(share * desired[j]) < abs(wish[j]):
+                wish[j] = share * desired[j]
+            causes[j] = decisive if wish[j] != desired[j] else NO_CAUSE
+    return True
+
+
+def limit_velocities(
+    joints: Sequence[Row],
+    model: Row,
+    state: Rows,
+    desired: Row,
+    cap: Row,
+    causes: MutableSequence[int],
+) -> int:
+    """Write to WISH what each joint by itself allows of `desired`; return the gravest fault."""
+    wish = state[WISH]
+    limited = NO_FAULT
+    for j in range(len(desired)):
+        u = capped = desired[j]
+        if u > cap[j]:
+            capped = cap[j]
+        elif u < -cap[j]:
+            capped = -cap[j]
+        w, cause, wrong = limit_velocity(joints, model, state, j, capped)
+        wish[j] = w
+        if w == u:
+            cause = NO_CAUSE
+        elif w == capped:
+            cause = BY_RECOVERY
+        causes[j] = cause
+        if wrong > limited:
+            limited = wrong
+    return limited
+
+
 def propose_velocities(
     joints: Sequence[Row],
     model: Row,
@@ -285,23 +368,10 @@ def propose_velocities(
             out[j] = wish[j] = brakes[j]
             causes[j] = BY_BRAKE
         return fault
-    limited = NO_FAULT
-    for j in range(len(command)):
-        u = capped = desired[j]
-        if u > cap[j]:
-            capped = cap[j]
-        elif u < -cap[j]:
-            capped = -cap[j]
-        w, cause, wrong = limit_velocity(joints, model, state, j, capped)
-        wish[j] = w
-        if w == u:
-            cause = NO_CAUSE
-        elif w == capped:
-            cause = BY_RECOVERY
-        causes[j] = cause
-        if wrong > limited:
-            limited = wrong
-    if model[SCALED] != 0.0:
+    limited = limit_velocities(joints, model, state, desired, cap, causes)
+    if model[SCALED] != 0.0 and not scale_along_desired(
+        joints, model, state, desired, wish, causes
+    ):
         scale_towards_brake(state, desired, wish, causes)
     for j in range(len(command)):
         out[j] = wish[j]

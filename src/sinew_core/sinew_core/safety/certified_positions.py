@@ -17,6 +17,7 @@ from sinew_core.safety.certified_equations import (
     WISH,
     largest_within,
     outward_reach,
+    scale_along_desired,
     scale_towards_brake,
     smooth_bounds,
     within_position,
@@ -96,6 +97,15 @@ def limit_position_smoothly(
     return published, cause if published != desired else NO_CAUSE, max(fault, wrong)
 
 
+def limit_position_either(
+    joints: Sequence[Row], model: Row, state: Rows, joint: int, desired: float
+) -> tuple[float, int, int]:
+    """Return the position to publish for one joint, its cause, and the fault."""
+    if joints[JERK_STEP][joint] < 2.0 * joints[SPEED_STEP][joint]:
+        return limit_position_smoothly(joints, model, state, joint, desired)
+    return limit_position(joints, model, state, joint, desired)
+
+
 def asked_velocity(position: float, desired: float, period: float) -> float:
     """Return the velocity that a target asks for, bounded."""
     speed = (desired - position) / period
@@ -103,19 +113,21 @@ def asked_velocity(position: float, desired: float, period: float) -> float:
 
 
 def scale_positions(
+    joints: Sequence[Row],
     model: Row,
     state: Rows,
     desired: Row,
     out: MutableSequence[float],
     causes: MutableSequence[int],
 ) -> None:
-    """Scale the whole step towards the targets, as `certified_equations.scale_towards_brake`."""
+    """Scale the whole step towards the targets, as `certified_equations` does."""
     period, position, asked, wish = model[PERIOD], state[REST_LOWER], state[ASKED], state[WISH]
     for j in range(len(desired)):
         asked[j] = wish[j]
         if causes[j] != NO_CAUSE:
             asked[j] = asked_velocity(position[j], desired[j], period)
-    scale_towards_brake(state, asked, wish, causes)
+    if not scale_along_desired(joints, model, state, asked, wish, causes):
+        scale_towards_brake(state, asked, wish, causes)
     for j in range(len(desired)):
         if wish[j] != (out[j] - position[j]) / period:
             out[j] = position[j] + period * wish[j]
@@ -146,13 +158,8 @@ def propose_positions(
 ) -> int:
     """Write what each joint's own limits leave of `desired`, as `propose_velocities`, in rad."""
     fault = follows(model, history, measured) if fresh else NO_FAULT
-    position, command, brakes, wish = (
-        state[REST_LOWER],
-        state[COMMAND],
-        state[BRAKE],
-        state[WISH],
-    )
-    period = model[PERIOD]
+    position, command, brakes = state[REST_LOWER], state[COMMAND], state[BRAKE]
+    wish, period = state[WISH], model[PERIOD]
     for j in range(len(command)):
         brakes[j] = braked_smoothly(
             command[j], state[STEP][j], joints[SPEED_STEP][j], joints[JERK_STEP][j], model[ROUNDING]
@@ -165,15 +172,12 @@ def propose_positions(
             out[j], causes[j] = position[j] + period * brakes[j], BY_BRAKE
         else:
             capped = capped_position(position[j], desired[j], cap[j], period)
-            if joints[JERK_STEP][j] < 2.0 * joints[SPEED_STEP][j]:
-                out[j], cause, wrong = limit_position_smoothly(joints, model, state, j, capped)
-            else:
-                out[j], cause, wrong = limit_position(joints, model, state, j, capped)
+            out[j], cause, wrong = limit_position_either(joints, model, state, j, capped)
             causes[j] = BY_RECOVERY if out[j] == capped and capped != desired[j] else cause
             fault = max(fault, wrong)
         wish[j] = (out[j] - position[j]) / period
     if not stop and model[SCALED] != 0.0:
-        scale_positions(model, state, desired, out, causes)
+        scale_positions(joints, model, state, desired, out, causes)
     return fault
 
 

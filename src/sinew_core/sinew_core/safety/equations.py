@@ -157,15 +157,16 @@ def observe_arm(
     """
     rest_lower, rest_upper, command = state[REST_LOWER], state[REST_UPPER], state[COMMAND]
     most, least, drift = model[MOTION_MOST], model[MOTION_LEAST], model[DRIFT]
+    noise, edge, ageless = model[NOISE], model[EDGE], len(history) == 1
+    last = history[head]
     fault = NO_FAULT
     for j in range(len(command)):
         v = command[j]
         if v > 0.0:
-            rest_lower[j] += least * v - drift
-            rest_upper[j] += most * v + drift
+            lower, upper = rest_lower[j] + (least * v - drift), rest_upper[j] + (most * v + drift)
         else:
-            rest_lower[j] += most * v - drift
-            rest_upper[j] += least * v + drift
+            lower, upper = rest_lower[j] + (most * v - drift), rest_upper[j] + (least * v + drift)
+        rest_lower[j], rest_upper[j] = lower, upper
         if not fresh:
             continue
         z = measured[j]
@@ -173,40 +174,27 @@ def observe_arm(
             if fault == NO_FAULT:
                 fault = MEASUREMENT_NOT_FINITE
             continue
-        lower = z - (model[NOISE] + reach(model, history, head, j, -1.0))
-        upper = z + (model[NOISE] + reach(model, history, head, j, 1.0))
-        if lower < rest_lower[j]:
-            lower = rest_lower[j]
-        if upper > rest_upper[j]:
-            upper = rest_upper[j]
+        if ageless:  # `reach` without its loops
+            u = last[j]
+            least_z = z - (noise + (-edge * u if u < 0.0 else 0.0))
+            most_z = z + (noise + (edge * u if u > 0.0 else 0.0))
+        else:
+            least_z = z - (noise + reach(model, history, head, j, -1.0))
+            most_z = z + (noise + reach(model, history, head, j, 1.0))
+        lower = least_z if least_z > lower else lower
+        upper = most_z if most_z < upper else upper
         if lower > upper + EMPTY_TOLERANCE:
             fault = OBSERVER_EMPTY
         else:
-            rest_lower[j] = lower
-            rest_upper[j] = upper
+            rest_lower[j], rest_upper[j] = lower, upper
     return fault
 
 
-def outward_bound(
-    joints: Sequence[Row], model: Row, joint: int, command: float, room: float
-) -> tuple[float, int]:
-    """Return hi, and its cause, for a joint that moves at `command` with `room` left to the limit.
-
-    lo is the negative of the same function, with command and room mirrored.
-    """
-    bound, cause = joints[SPEED][joint], BY_VELOCITY
-    if command + joints[SPEED_STEP][joint] < bound:
-        bound, cause = command + joints[SPEED_STEP][joint], BY_ACCELERATION
-    if room < joints[FULL][joint]:
-        speed = largest_speed(
-            room / model[GAIN],
-            joints[DECELERATION][joint],
-            model[PERIOD],
-            joints[DEAD_TIME][joint],
-        )
-        if speed < bound:
-            bound, cause = speed, BY_POSITION
-    return bound, cause
+def position_speed(joints: Sequence[Row], model: Row, joint: int, room: float) -> float:
+    """Return the largest speed from which a joint comes to rest within `room` to its limit."""
+    return largest_speed(
+        room / model[GAIN], joints[DECELERATION][joint], model[PERIOD], joints[DEAD_TIME][joint]
+    )
 
 
 def clamp(desired: float, lo: float, hi: float, cause_lo: int, cause_hi: int) -> tuple[float, int]:
@@ -252,9 +240,22 @@ def bounds(
     v = state[COMMAND][joint]
     rest_lower, rest_upper = state[REST_LOWER][joint], state[REST_UPPER][joint]
     lower, upper = joints[LOWER][joint], joints[UPPER][joint]
-    hi, cause_hi = outward_bound(joints, model, joint, v, upper - rest_upper)
-    lo, cause_lo = outward_bound(joints, model, joint, -v, rest_lower - lower)
-    lo = -lo
+    step, full = joints[SPEED_STEP][joint], joints[FULL][joint]
+    hi = below = joints[SPEED][joint]
+    cause_hi = cause_lo = BY_VELOCITY
+    if v + step < hi:
+        hi, cause_hi = v + step, BY_ACCELERATION
+    if step - v < below:
+        below, cause_lo = step - v, BY_ACCELERATION
+    if upper - rest_upper < full:
+        speed = position_speed(joints, model, joint, upper - rest_upper)
+        if speed < hi:
+            hi, cause_hi = speed, BY_POSITION
+    if rest_lower - lower < full:
+        speed = position_speed(joints, model, joint, rest_lower - lower)
+        if speed < below:
+            below, cause_lo = speed, BY_POSITION
+    lo = -below
     if rest_lower <= upper and rest_upper >= lower:
         return lo, hi, cause_lo, cause_hi, False
     inner_lo, inner_hi, outside = recover(joints, model, state, joint, lo, hi)

@@ -91,6 +91,8 @@ def is_near(state: Rows, reference: Row, weights: Row) -> bool:
     """
     lower, upper = state[HULL_LOWER], state[HULL_UPPER]
     total = 0.0
+    if weights[0] == math.inf:
+        return False
     for j in range(len(reference)):
         above, below = upper[j] - reference[j], reference[j] - lower[j]
         total += weights[j] * (above if above > below else below)

@@ -30,7 +30,11 @@ SAME_STEP = 1e-12
 """Relative: commands keep rounding of about 1e-16 rad/s, which must not look like jerk."""
 
 Lobes = tuple[float, float, float, float, float, float]
-"""Area (rad/s times periods), periods and peak (rad/s) of the first lobe and of the second."""
+"""Area (rad/s times periods), periods and peak (rad/s) of the first lobe and of the second.
+
+The periods are real numbers, up to one more than those in motion: they fall by exactly one in each
+period, which whole ones would not where rounding decides.
+"""
 
 
 def ramp_change(step: float, jerk_step: float) -> float:
@@ -68,9 +72,12 @@ def braked_smoothly(
             return command + speed_step
         return 0.0
     x, y = (command, step) if command >= 0.0 else (-command, -step)
-    pull = largest_step(x, jerk_step)
-    if pull > speed_step:
-        pull = speed_step
+    pull = speed_step
+    # S(W) <= W (W / D + 1) / 2 + D / 8: beyond that the curve is out of reach.
+    if x < 0.5 * speed_step * (speed_step / jerk_step + 1.0) + jerk_step:
+        pull = largest_step(x, jerk_step)
+        if pull > speed_step:
+            pull = speed_step
     if pull > jerk_step - y + rounding:
         pull = jerk_step - y
     elif pull < -y - jerk_step - rounding:
@@ -114,7 +121,7 @@ def overshoot(x: float, y: float, jerk_step: float) -> tuple[float, float]:
     """Return by how much a joint at speed x >= 0 that brakes too hard crosses zero, and when.
 
     Returns:
-        The depth, 0 for a joint that does not brake too hard, and the periods still at x > 0.
+        The depth, 0 for a joint that does not brake too hard, and the real number of periods.
     """
     hard = -y - jerk_step
     if hard <= 0.0:
@@ -122,8 +129,7 @@ def overshoot(x: float, y: float, jerk_step: float) -> tuple[float, float]:
     depth = ramp_change(hard, jerk_step) - x
     if depth <= SAME_STEP * x:
         return 0.0, 0.0
-    periods = math.ceil((hard - largest_step(depth, jerk_step)) / jerk_step) - 1.0
-    return depth, max(periods, 0.0)
+    return depth, max((hard - largest_step(depth, jerk_step)) / jerk_step, 0.0)
 
 
 def settled_area(x: float, y: float, speed_step: float, jerk_step: float) -> tuple[float, float]:
@@ -132,7 +138,8 @@ def settled_area(x: float, y: float, speed_step: float, jerk_step: float) -> tup
     area = m * x + 0.5 * y * m * (m + 1.0) - jerk_step * m * (m + 1.0) * (m + 2.0) / 6.0
     area += p * x1 - 0.5 * speed_step * p * (p + 1.0)
     area += n * x2 - 0.5 * pull * n * (n + 1.0) + jerk_step * (n - 1.0) * n * (n + 1.0) / 6.0
-    return area, m + p + n
+    rate = jerk_step if jerk_step < 2.0 * speed_step else speed_step
+    return area, m + p + pull / rate
 
 
 def brake_lobes(command: float, step: float, speed_step: float, jerk_step: float) -> Lobes:
@@ -142,19 +149,25 @@ def brake_lobes(command: float, step: float, speed_step: float, jerk_step: float
     """
     positive = command > 0.0 or (command == 0.0 and step > 0.0)
     x, y = (command, step) if positive else (-command, -step)
-    depth, m = 0.0, 0.0
+    depth, ahead = 0.0, 0.0
     if jerk_step < 2.0 * speed_step:
-        depth, m = overshoot(x, y, jerk_step)
+        depth, ahead = overshoot(x, y, jerk_step)
     if depth == 0.0:
         area, periods = settled_area(x, y, speed_step, jerk_step)
         peak = x
         if y > jerk_step and jerk_step < 2.0 * speed_step:
             peak = x + ramp_change(y - jerk_step, jerk_step)
         return x + area, 1.0 + periods if x + area > 0.0 else 0.0, peak, 0.0, 0.0, 0.0
+    m = whole_periods(ahead)
     first = x + m * x + 0.5 * y * m * (m + 1.0) + jerk_step * m * (m + 1.0) * (m + 2.0) / 6.0
     x0, y0 = crossing(x, y, m, jerk_step)
     area, periods = settled_area(x0, y0, speed_step, jerk_step)
-    return first, 1.0 + m, x, x0 + area, 1.0 + periods, depth
+    return first, 1.0 + ahead, x, x0 + area, 1.0 + periods, depth
+
+
+def whole_periods(ahead: float) -> float:
+    """Return after how many whole periods of `overshoot` the speed is still above zero."""
+    return max(float(math.ceil(ahead)) - 1.0, 0.0)
 
 
 def crossing(x: float, y: float, m: float, jerk_step: float) -> tuple[float, float]:

@@ -29,7 +29,7 @@ for _helper in (
     eq.braked,
     eq.reach,
     eq.observe_arm,
-    eq.outward_bound,
+    eq.position_speed,
     eq.recover,
     eq.clamp,
     eq.bounds,
