@@ -40,6 +40,7 @@ DEPLOYED = (
     "sinew_core.bundle.reader",
     "sinew_policy.policy",
     "sinew_safety.safety_filter",
+    "sinew_safety.replay",
 )
 NOT_DEPLOYED = (
     "gymnasium", "matplotlib", "mujoco", "numba", "onnx", "onnxruntime", "PIL", "pybullet",

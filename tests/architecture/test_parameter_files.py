@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from architecture.nodes import NODES, by_class
+from architecture.node_parameters import NODES, by_class
 from architecture.source_files import ROOT
 
 PARAMETER_FILES = sorted((ROOT / "config").glob("*.yaml"))

@@ -1,6 +1,6 @@
 import pytest
 
-from architecture.nodes import NODES
+from architecture.node_parameters import NODES
 from architecture.readme_tables import README, class_names, updated
 
 

@@ -67,6 +67,27 @@ def test_silence_brakes_within_timeout_and_a_cycle_then_latches():
     assert not any(world.outputs[-1])
 
 
+def test_a_longer_command_timeout_takes_effect_at_once():
+    world = World().armed()
+    world.run(30)
+    world.supervisor.set_command_timeout(0.2)
+    # As above with 20 cycles instead of 10.
+    world.run(19, commands=False)
+    assert world.supervisor.state is State.ARMED
+    world.run(2, commands=False)
+    assert world.supervisor.state is State.BRAKING
+
+
+def test_the_stamp_of_an_old_command_is_forgotten_by_arming():
+    world = World().armed()
+    world.run(30)
+    assert world.supervisor.command_stamp_ns > 0
+    world.supervisor.disarm()
+    world.run(20)
+    world.armed()
+    assert world.supervisor.command_stamp_ns == 0
+
+
 def test_stale_states_brake_on_the_reference():
     world = World().armed()
     world.run(30)

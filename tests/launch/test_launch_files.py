@@ -19,6 +19,18 @@ GIVEN = {
         "seed": "5",
         "output": "1e3",
     },
+    "replay_safety": {
+        "bag": "1e3",
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "config": "some where.yaml",
+        "namespace": "left",
+        "node": "other",
+        "state_topic": "states",
+        "command_topic": "007",
+        "output_topic": "out",
+        "rows": "3",
+    },
     "train_sim": {
         "run": "1.5",
         "output": "some where",
@@ -72,7 +84,7 @@ def test_every_argument_reaches_a_node_with_its_type(path, tmp_path):
     assert status == 0, output
     values = [node[4] for node in what_was_given(output).values()]
     for name, text in GIVEN[short_name(path)].items():
-        expected = int(text) if name in ("seed", "episodes") else text
+        expected = int(text) if name in ("seed", "episodes", "rows") else text
         expected = text == "true" if name == "overwrite" else expected
         arrived = [node[name] for node in values if name in node]
         assert arrived, f"{name} reaches no node"

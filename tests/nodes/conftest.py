@@ -93,13 +93,9 @@ def started() -> list[NodeProcess]:
 
 
 @pytest.fixture
-def start_node(tmp_path: Path, started: list[NodeProcess]) -> Iterator[Callable[..., NodeProcess]]:
-    """Return `start(module, parameters, *extra arguments) -> NodeProcess`.
-
-    Everything started is ended afterwards. A process that is still running at the end of the
-    test must exit 0 on Ctrl-C within seconds.
-    """
-    environment = {
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Return the environment of the processes: our packages, and a ROS home of the test's own."""
+    return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(
             map(str, [*sorted((ROOT / "src").iterdir()), ROOT / "tests"])
@@ -109,6 +105,17 @@ def start_node(tmp_path: Path, started: list[NodeProcess]) -> Iterator[Callable[
         "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+@pytest.fixture
+def start_node(
+    tmp_path: Path, started: list[NodeProcess], environment: dict[str, str]
+) -> Iterator[Callable[..., NodeProcess]]:
+    """Return `start(module, parameters, *extra arguments) -> NodeProcess`.
+
+    Everything started is ended afterwards. A process that is still running at the end of the
+    test must exit 0 on Ctrl-C within seconds.
+    """
 
     def start(module: str, parameters: dict[str, object] | None = None, *extra: str) -> NodeProcess:
         arguments = parameter_arguments(parameters or {})

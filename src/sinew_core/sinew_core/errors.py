@@ -30,6 +30,14 @@ class RunError(SinewError):
     """A run folder cannot be created, written or continued."""
 
 
+class BagError(SinewError):
+    """A bag cannot be read, lacks a topic, or is not of the node that is to be replayed."""
+
+
+class ReplayError(SinewError):
+    """What a bag holds is not what the recorded node did."""
+
+
 def suggest(found: str, allowed: Iterable[str]) -> str:
     """Name the closest allowed word, else all of them: the remedy part of a message."""
     words = sorted(allowed)

@@ -31,6 +31,7 @@ class FieldInfo:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    settable: bool = False
 
 
 def parameter(
@@ -41,14 +42,19 @@ def parameter(
     minimum: float | None = None,
     maximum: float | None = None,
     choices: Sequence[str] = (),
+    settable: bool = False,
 ) -> V:
-    """Declare a field of a `Parameters` class with its unit, inclusive range and description."""
+    """Declare a field of a `Parameters` class with its unit, inclusive range and description.
+
+    A field that is `settable` may be changed while the node runs, where the node has agreed to it.
+    """
     info = FieldInfo(
         description=description,
         unit=unit,
         minimum=minimum,
         maximum=maximum,
         choices=tuple(choices),
+        settable=settable,
     )
     return dataclasses.field(default=default, metadata={"info": info})
 
@@ -107,9 +113,8 @@ def table(cls: type[Parameters]) -> str:
     defaults = {f.name: f.default for f in dataclasses.fields(cls)}
     for name, info, _ in describe(cls):
         default = _shown(defaults[name])
-        rows.append(
-            f"| `{name}` | {default} | {info.unit} | {_allowed(info)} | {info.description} |"
-        )
+        meaning = info.description + ("; settable while running" if info.settable else "")
+        rows.append(f"| `{name}` | {default} | {info.unit} | {_allowed(info)} | {meaning} |")
     return "\n".join(rows)
 
 

@@ -13,8 +13,9 @@ when something else wakes the node. Most of what a message costs is the waking.
 
 from __future__ import annotations
 
+import inspect
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from rclpy.client import Client
@@ -36,7 +37,11 @@ _OWN_GUARDS = 2
 
 
 class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is untyped
-    """Spin nodes whose subscription callbacks are plain functions of one message."""
+    """Spin nodes whose subscription callbacks are plain functions of a message.
+
+    A callback of two arguments gets what the middleware knows about the message, too: a mapping
+    with `publication_sequence_number` and the times of sending and receipt.
+    """
 
     def __init__(self) -> None:
         """Create the executor on the default context."""
@@ -106,21 +111,21 @@ class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is
             if is_ready("timer", index) and not self._stale and timer.handle.is_timer_ready():
                 timer.handle.call_timer()
                 timer.callback()
-        for index, take, kind, raw, subscription in self._subscriptions:
+        for index, take, kind, raw, n_arguments, subscription in self._subscriptions:
             if not self._stale and is_ready("subscription", index):
                 taken = take(kind, raw)
                 if taken is not None:
                     any_message = True
-                    subscription.callback(taken[0])
+                    subscription.callback(*taken[:n_arguments])
         return any_message
 
     def _take_quiet(self) -> bool:
         """Hand over all that has come on quiet subscriptions."""
         any_message = False
-        for take, kind, raw, subscription in self._quiet:
+        for take, kind, raw, n_arguments, subscription in self._quiet:
             while not self._stale and (taken := take(kind, raw)) is not None:
                 any_message = True
-                subscription.callback(taken[0])
+                subscription.callback(*taken[:n_arguments])
         return any_message
 
     def _build(self) -> None:
@@ -146,10 +151,17 @@ class WaitSetExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is
         self._often = _Waited(context, subscriptions, timers, [], prompt, guards[:_OWN_GUARDS], [])
         self._all = _Waited(context, subscriptions, timers, clients, services, guards, waitables)
         self._timers = list(enumerate(timers))
-        self._quiet = [(s.handle.take_message, s.msg_type, s.raw, s) for s in quiet]
-        self._subscriptions = [
-            (i, s.handle.take_message, s.msg_type, s.raw, s) for i, s in enumerate(subscriptions)
-        ]
+        self._quiet = [_taking(s) for s in quiet]
+        self._subscriptions = [(i, *_taking(s)) for i, s in enumerate(subscriptions)]
+
+
+def _taking(
+    subscription: Subscription,
+) -> tuple[Callable[..., Sequence[object] | None], type, bool, int, Subscription]:
+    """Return how to take a message, with what arguments, and how many the callback takes."""
+    n_arguments = len(inspect.signature(subscription.callback).parameters)
+    taking = subscription.handle.take_message
+    return taking, subscription.msg_type, subscription.raw, min(n_arguments, 2), subscription
 
 
 class _Waited:

@@ -17,15 +17,18 @@ from pathlib import Path
 from types import FrameType
 
 import rclpy
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.service import Service
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 
 from sinew_core.errors import SinewError
 from sinew_ros.executor import WaitSetExecutor
+from sinew_ros.settable import Settable, refused
 
 # How long a signal may wait: Python runs its handler only when the wait in C returns.
 _POLL_S = 0.05
@@ -47,6 +50,9 @@ class SinewNode(Node):  # type: ignore[misc]  # rclpy is untyped
     quiet: tuple[Subscription, ...] = ()
     """Subscriptions whose messages wait until something else wakes the node."""
 
+    settable: Settable | None = None
+    """Which parameters may be changed while the node runs; None (the default): none."""
+
     prompt: tuple[Service, ...] = ()
     """Services that must not wait for a pause between messages, as the others do."""
 
@@ -56,6 +62,20 @@ class SinewNode(Node):  # type: ignore[misc]  # rclpy is untyped
         """End the process after the present callback with this exit status."""
         if self.exit_code is None:
             self.exit_code = exit_code
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """Change parameters, or refuse with the reason; the parameter services call this."""
+        own = [p for p in parameter_list if p.name != "use_sim_time"]
+        if self.settable is None or not own:
+            return super().set_parameters_atomically(parameter_list)
+        changes = self.settable.converted(parameter_list)
+        reason = self.settable.refusal(changes)
+        if reason:
+            return refused(reason)
+        result = super().set_parameters_atomically(changes)
+        if result.successful:
+            self.settable.apply(changes)
+        return result
 
     def cycle(self, missed: int) -> None:
         """Run one paced cycle; `missed` cycles were left out because the last one ended late."""

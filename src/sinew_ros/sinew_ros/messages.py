@@ -189,25 +189,56 @@ class CommandMessage:
 class ControllerMessage:
     """A `Float64MultiArray` for `<controller>/commands`, to publish again and again.
 
-    `dim[0].label` is the stamp of the state answered and `dim[1].label` that of the policy's
-    command in force, both in nanoseconds; real controllers ignore them. `message` is the last one.
+    The labels of `layout.dim` say what the values were made of; real controllers ignore them:
+
+    - `dim[0]`: stamp of the joint state answered, in nanoseconds;
+    - `dim[1]`: stamp of the policy's command in force, in nanoseconds, 0 without one;
+    - `dim[2]`: what the filter did, see `sinew_core.safety.record`.
+
+    `message` is the last one.
     """
 
     def __init__(self, n_joints: int) -> None:
         """Build the message for `n_joints` values."""
         self._state = MultiArrayDimension(size=n_joints, stride=n_joints)
         self._command = MultiArrayDimension(size=1, stride=1)
+        self._record = MultiArrayDimension(size=1, stride=1)
         self.message = Float64MultiArray()
-        self.message.layout.dim = [self._state, self._command]
+        self.message.layout.dim = [self._state, self._command, self._record]
 
     def fill(
-        self, values: Sequence[float], state_stamp: int, command_stamp: int = 0
+        self, values: Sequence[float], state_stamp: int, command_stamp: int = 0, record: str = ""
     ) -> Float64MultiArray:
         """Return the message with these values (n,)."""
         self._state.label = str(state_stamp)
         self._command.label = str(command_stamp)
+        self._record.label = record
         self.message.data = array("d", values)
         return self.message
+
+
+class InterventionMessage:
+    """A `JointTrajectory` for `~/interventions`, to publish again and again.
+
+    The first point is what was asked, the second what was sent. The header's stamp is that of the
+    joint state answered, and its `frame_id` names the cause for each joint, `none` included.
+    """
+
+    def __init__(self, joint_names: Sequence[str], mode: str) -> None:
+        """Fix joints and action mode, a key of `COMMAND_FIELDS`."""
+        self._field = COMMAND_FIELDS[mode]
+        self._points = [JointTrajectoryPoint(), JointTrajectoryPoint()]
+        self._message = JointTrajectory(joint_names=list(joint_names), points=self._points)
+
+    def fill(
+        self, state_stamp: int, asked: Sequence[float], sent: Sequence[float], causes: Sequence[str]
+    ) -> JointTrajectory:
+        """Return the message with these values (n,) and causes (n,)."""
+        set_stamp(self._message.header.stamp, state_stamp)
+        self._message.header.frame_id = ",".join(causes)
+        for point, values in zip(self._points, (asked, sent), strict=True):
+            setattr(point, self._field, array("d", values))
+        return self._message
 
 
 def answered_stamp(message: Float64MultiArray) -> int | None:
@@ -218,6 +249,12 @@ def answered_stamp(message: Float64MultiArray) -> int | None:
 def command_stamp(message: Float64MultiArray) -> int | None:
     """Return the stamp of the policy's command behind a controller command, None without one."""
     return _label(message, 1)
+
+
+def cycle_record(message: Float64MultiArray) -> str:
+    """Return what the filter did for a controller command; '' where it does not say."""
+    dimensions = message.layout.dim
+    return str(dimensions[2].label) if len(dimensions) > 2 else ""
 
 
 def _label(message: Float64MultiArray, index: int) -> int | None:

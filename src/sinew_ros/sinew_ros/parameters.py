@@ -1,4 +1,7 @@
-"""ROS parameters from parameter dataclasses: declared once, validated as a whole, read-only."""
+"""ROS parameters from parameter dataclasses: declared once, validated as a whole.
+
+All are read-only but those that their class marks as settable: see `settable`.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,9 @@ def declare_from(node: Node, parameters_class: type[P]) -> P:
 class Declarations:
     """Declare several parameter classes on one node, each with its own prefix, then `finish`.
 
+    Attributes:
+        declared: the instance of each class by its prefix.
+
     Example:
         declarations = Declarations(node)
         own = declarations.declare(FilterNodeParameters)
@@ -50,6 +56,7 @@ class Declarations:
             for name, given in overrides.items()
             if name not in _OWN_TO_RCLPY and not name.startswith("qos_overrides.")
         }
+        self.declared: dict[str, Parameters] = {}
         self._known: list[str] = []
         self._problems: list[str] = []
 
@@ -73,6 +80,7 @@ class Declarations:
                 descriptor(name, info, integer=isinstance(value, int)),
                 ignore_override=True,
             )
+        self.declared[prefix] = parameters
         return parameters
 
     def finish(self) -> None:
@@ -91,13 +99,13 @@ class Declarations:
 
 
 def descriptor(name: str, info: FieldInfo, *, integer: bool) -> ParameterDescriptor:
-    """Describe a field to ROS tools: text with unit and choices, inclusive range, read-only."""
+    """Describe a field to ROS tools: unit, choices, inclusive range, read-only or not."""
     unit = f" [{info.unit}]" if info.unit else ""
     described = ParameterDescriptor(
         name=name,
         description=f"{info.description}{unit}",
         additional_constraints=f"one of {', '.join(info.choices)}" if info.choices else "",
-        read_only=True,
+        read_only=not info.settable,
     )
     if info.minimum is None and info.maximum is None:
         return described

@@ -7,10 +7,12 @@ tenth faster, but now and then a state is lost and costs a second.
 
 from __future__ import annotations
 
+from rclpy.duration import Infinite
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
     HistoryPolicy,
+    LivelinessPolicy,
     QoSCompatibility,
     QoSProfile,
     ReliabilityPolicy,
@@ -60,18 +62,31 @@ def incompatible_publishers(node: Node, topic: str, subscription: QoSProfile) ->
     return problems
 
 
-def incompatible_subscribers(node: Node, topic: str) -> list[str]:
-    """Return one sentence for each subscriber of `topic` that cannot hear the node's publisher."""
+def incompatible_subscribers(node: Node, topic: str, publisher: QoSProfile) -> list[str]:
+    """Return one sentence for each subscriber of `topic` that cannot hear this publisher.
+
+    Where nobody subscribes at all, that is the sentence.
+    """
+    subscribers = node.get_subscriptions_info_by_topic(topic)
+    if not subscribers:
+        return [
+            f"nobody subscribes to {topic}: start the driver, or check controller and namespace"
+        ]
+    # A subscriber that was discovered asks for an infinite deadline and lease, where a profile that
+    # leaves them open seems to offer none.
+    offered = QoSProfile(
+        history=publisher.history,
+        depth=publisher.depth,
+        reliability=publisher.reliability,
+        durability=publisher.durability,
+        deadline=Infinite,
+        liveliness=LivelinessPolicy.AUTOMATIC,
+        liveliness_lease_duration=Infinite,
+    )
     problems = []
-    own = (node.get_name(), node.get_namespace())
-    publishers = node.get_publishers_info_by_topic(topic)
-    # As the middleware has it: what a profile leaves open, such as the deadline, is filled in.
-    for publisher in (p for p in publishers if (p.node_name, p.node_namespace) == own):
-        for subscriber in node.get_subscriptions_info_by_topic(topic):
-            compatibility, reason = qos_check_compatible(
-                publisher.qos_profile, subscriber.qos_profile
-            )
-            if compatibility == QoSCompatibility.ERROR:
-                receiver = f"{subscriber.node_namespace.rstrip('/')}/{subscriber.node_name}"
-                problems.append(f"QoS of {topic} to {receiver} does not fit: {reason}")
+    for subscriber in subscribers:
+        compatibility, reason = qos_check_compatible(offered, subscriber.qos_profile)
+        if compatibility == QoSCompatibility.ERROR:
+            receiver = f"{subscriber.node_namespace.rstrip('/')}/{subscriber.node_name}"
+            problems.append(f"QoS of {topic} to {receiver} does not fit: {reason}")
     return problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sinew_core.parameters import parameter
+from sinew_core.parameters import Parameters, parameter
 from sinew_core.rates import Rates
 from sinew_core.safety.make import FILTERED_MODES
 
@@ -28,3 +28,34 @@ class SafetyFilterParameters(Rates):
         True, "Efforts: whether the driver adds the effort that gravity asks for"
     )
     controller: str = parameter("", "Sends <controller>/commands; empty: that of the mode")
+    speed_scale: float = parameter(
+        1.0,
+        "Part of the speed asked for that the arm moves at, on the same path; 0: rest",
+        minimum=0.0,
+        maximum=1.0,
+        settable=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayParameters(Parameters):
+    """What to replay; topics are relative to `namespace`."""
+
+    bag: str = parameter("", "Folder of the recorded bag; required")
+    robot: str = parameter("", "Robot, or path to a robot file; empty: the recorded one")
+    urdf: str = parameter("", "URDF that replaces the robot's own; empty: the recorded one")
+    config: str = parameter(
+        "", "Parameter file of the safety filter; empty: the configuration in the bag"
+    )
+    namespace: str = parameter("", "Namespace of the recorded arm")
+    node: str = parameter("safety_filter", "Name of the recorded node")
+    state_topic: str = parameter("joint_states", "Joint states")
+    command_topic: str = parameter("policy/command", "Commands of the policy")
+    output_topic: str = parameter(
+        "", "Outputs of the filter; empty: <controller>/commands as configured"
+    )
+    rows: int = parameter(1000, "Changes to print at most; the totals count all", minimum=0)
+
+    def check(self) -> list[str]:
+        """Return that a bag is missing."""
+        return [] if self.bag else ["bag is empty: give the folder of a bag, bag:=DIR"]

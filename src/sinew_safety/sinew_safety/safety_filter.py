@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from sinew_core.robots.catalogue import load_robot
-from sinew_core.safety.command_mode import make_command_mode
 from sinew_core.safety.latch import LatchFile, latch_path
 from sinew_core.safety.parameters import SafetyParameters
-from sinew_core.safety.realtime import real_time_assumptions
+from sinew_core.safety.senders import Senders
 from sinew_core.safety.supervisor import State, Supervisor, SupervisorParameters, check_watchdogs
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import ControllerMessage, JointStateMapper, commands_topic, point_values
+from sinew_ros.messages import JointStateMapper, point_values
 from sinew_ros.parameters import Declarations
-from sinew_ros.qos import (
-    RELIABLE,
-    controller_command,
-    incompatible_publishers,
-    incompatible_subscribers,
-    state_subscription,
-)
+from sinew_ros.qos import RELIABLE, incompatible_publishers, state_subscription
 from sinew_ros.stamps import period_ns, stamp_ns
+from sinew_safety.configuration import FilterConfiguration
+from sinew_safety.outputs import Outputs
 from sinew_safety.parameters import SafetyFilterParameters
+from sinew_safety.settings import settings
 
 # Longer than any arm of the catalogue needs from full speed to rest.
 _LEAVE_WITHIN_S = 2.0
@@ -47,20 +41,14 @@ class SafetyFilter(SinewNode):
         safety = declarations.declare(SafetyParameters, prefix="safety")
         declarations.finish()
         check_watchdogs(watchdog, p)
-        robot = load_robot(p.robot, urdf=p.urdf)
-        self._lockstep = p.pace == "lockstep"
-        if not self._lockstep:
-            safety = real_time_assumptions(safety, p)
+        configuration = FilterConfiguration(node=p, watchdog=watchdog, safety=safety)
+        robot = configuration.load_robot()
+        self._lockstep = configuration.lockstep
         self._latch = LatchFile(latch_path(p.robot, self.get_namespace()))
+        self._outputs = Outputs(self, configuration, robot)
         self._supervisor = Supervisor(
             robot.joint_names,
-            make_command_mode(
-                p.mode,
-                robot,
-                safety,
-                p.filter_period_s,
-                gravity_compensation=p.gravity_compensation,
-            ),
+            self._outputs.mode,
             watchdog,
             period_ns=period_ns(p.filter_rate_hz),
             control_period_ns=period_ns(p.control_rate_hz),
@@ -68,8 +56,10 @@ class SafetyFilter(SinewNode):
             latched=self._latch.reason,
             set_latch=self._latch.set,
         )
+        self._scaling = self._outputs.mode.scaling
+        self.settable = settings(declarations.declared, self._supervisor, self._scaling)
         self._mapper = JointStateMapper(robot.joint_names)
-        self._output = ControllerMessage(robot.n_joints)
+        self._senders = Senders()
         self._reported = self._supervisor.state
         self._cycle_ns: list[int] = []
         self._open_topics()
@@ -78,12 +68,6 @@ class SafetyFilter(SinewNode):
             self.urgent = True
 
     def _open_topics(self) -> None:
-        lockstep = self._lockstep
-        self._commands = self.create_publisher(
-            Float64MultiArray,
-            commands_topic(self._p.mode, self._p.controller),
-            controller_command(lockstep=lockstep),
-        )
         self.create_subscription(
             JointState,
             "joint_states",
@@ -118,15 +102,16 @@ class SafetyFilter(SinewNode):
             self._now_ns(), oldest_ns, mapper.position, mapper.velocity
         )
         if again:
-            self._commands.publish(self._output.message)
+            self._outputs.repeat()
         elif self._lockstep:
             self._answer()
 
-    def _command(self, message: JointTrajectory) -> None:
+    def _command(self, message: JointTrajectory, info: Mapping[str, int | None]) -> None:
+        number = info.get("publication_sequence_number")
         self._supervisor.command(
             self._now_ns(),
             stamp_ns(message.header.stamp),
-            message.header.frame_id,
+            self._senders.identify(message.header.frame_id, number),
             message.joint_names,
             point_values(message, self._p.mode),
         )
@@ -141,9 +126,7 @@ class SafetyFilter(SinewNode):
         supervisor = self._supervisor
         output = supervisor.cycle(self._now_ns())
         if output is not None:
-            self._commands.publish(
-                self._output.fill(output, supervisor.answered_stamp_ns, supervisor.command_stamp_ns)
-            )
+            self._outputs.send(output, supervisor.answered_stamp_ns, supervisor.command_stamp_ns)
 
     def _report_change(self) -> None:
         """Report a change of state once the latch is on disk."""
@@ -157,7 +140,7 @@ class SafetyFilter(SinewNode):
                 *incompatible_publishers(
                     self, "joint_states", state_subscription(lockstep=self._lockstep)
                 ),
-                *incompatible_subscribers(self, f"{self._p.controller}/commands"),
+                *self._outputs.obstacles(),
             ]
             if not self._mapper.complete:
                 missing = ", ".join(self._mapper.missing)
@@ -199,6 +182,7 @@ class SafetyFilter(SinewNode):
             "reason": supervisor.reason,
             "robot": self._p.robot,
             "mode": self._p.mode,
+            "speed_scale": self._scaling.value,
             "epochs": gate.epochs,
             **{f"rejected: {cause.value}": n for cause, n in gate.rejected.items()},
             **supervisor.counters,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.effort_filter import EffortFilter
@@ -47,6 +47,44 @@ class Filter(Protocol):
         """Account for missed periods."""
 
 
+class SupervisedMode(Protocol):
+    """What a supervisor uses of a `CommandMode`, which says what it means."""
+
+    @property
+    def output(self) -> Values | None:
+        """What was published last (n,), None before anything was."""
+
+    @property
+    def rests(self) -> bool:
+        """Whether what was published last asks for no motion."""
+
+    def step(
+        self,
+        desired: Sequence[float] | None,
+        position: Sequence[float] | None,
+        velocity: Sequence[float],
+    ) -> FilterResult:
+        """Filter one command."""
+
+    def brake(self, position: Sequence[float] | None, velocity: Sequence[float]) -> FilterResult:
+        """Decelerate."""
+
+    def skip(self, periods: int) -> None:
+        """Account for missed periods."""
+
+    def forget(self) -> None:
+        """Take nothing that was published as still in force."""
+
+    def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
+        """Start where the arm is held."""
+
+    def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
+        """Return what keeps the arm at rest."""
+
+    def travel_rad(self, velocity: Sequence[float], period_s: float) -> float:
+        """Return the largest travel of a joint in the last period."""
+
+
 class CommandMode(abc.ABC):
     """The filter of a mode, and what its commands mean to the arm.
 
@@ -55,7 +93,11 @@ class CommandMode(abc.ABC):
 
     Attributes:
         output: what was published last (n,), None before anything was.
+        hold_needs: what a hold is made of beside measurements: nothing, the output before it, or
+            all that the filter has seen.
     """
+
+    hold_needs: ClassVar[Literal["nothing", "output", "filter"]]
 
     def __init__(self, arm_filter: Filter, n_joints: int) -> None:
         """Take the filter of an arm, which `start` resets."""
@@ -71,9 +113,11 @@ class CommandMode(abc.ABC):
     ) -> FilterResult:
         """Filter one command (n,) in the unit of the mode; None asks for no motion."""
         measured = None if position is None else velocity
-        if desired is None:
-            return self._published(self._idle(position, measured))
-        return self._published(self._filter.step(desired, position, measured))
+        wanted = self.idle if desired is None else desired
+        if wanted is not None:
+            return self._published(self._filter.step(wanted, position, measured))
+        held = self._filter.brake(position, measured)
+        return self._published(FilterResult(held.command, held.causes, False, held.fault))
 
     def brake(self, position: Sequence[float] | None, velocity: Sequence[float]) -> FilterResult:
         """Decelerate for one period."""
@@ -98,18 +142,17 @@ class CommandMode(abc.ABC):
 
     @property
     @abc.abstractmethod
+    def idle(self) -> Values | None:
+        """The command that asks for no motion, None where only the filter's braking does."""
+
+    @property
+    @abc.abstractmethod
     def rests(self) -> bool:
         """Whether what was published last asks for no motion."""
 
     @abc.abstractmethod
     def travel_rad(self, velocity: Sequence[float], period_s: float) -> float:
         """Return the largest travel of a joint that the last period must have shown."""
-
-    @abc.abstractmethod
-    def _idle(
-        self, position: Sequence[float] | None, velocity: Sequence[float] | None
-    ) -> FilterResult:
-        """Filter the command that asks for no motion."""
 
     def _published(self, result: FilterResult) -> FilterResult:
         self.output = result.command
@@ -118,6 +161,8 @@ class CommandMode(abc.ABC):
 
 class VelocityMode(CommandMode):
     """Commands in rad/s."""
+
+    hold_needs = "nothing"
 
     def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
         """Start from rest at the measured position."""
@@ -129,6 +174,11 @@ class VelocityMode(CommandMode):
         return self._zeros
 
     @property
+    def idle(self) -> Values:
+        """Zero velocity."""
+        return self._zeros
+
+    @property
     def rests(self) -> bool:
         """Whether the last velocity is zero."""
         return self.output is None or not any(self.output)
@@ -137,14 +187,11 @@ class VelocityMode(CommandMode):
         """Return the way at the last velocity."""
         return max(map(abs, self.output or self._zeros)) * period_s
 
-    def _idle(
-        self, position: Sequence[float] | None, velocity: Sequence[float] | None
-    ) -> FilterResult:
-        return self._filter.step(self._zeros, position, velocity)
-
 
 class PositionMode(CommandMode):
     """Commands in rad; the last one published is the reference that the drive follows."""
+
+    hold_needs = "output"
 
     def __init__(self, arm_filter: Filter, n_joints: int, *, follows_rad: float) -> None:
         """Take how far a drive that follows its reference may be off it, as measured."""
@@ -167,6 +214,11 @@ class PositionMode(CommandMode):
         return self.output
 
     @property
+    def idle(self) -> Values | None:
+        """The reference."""
+        return self.output
+
+    @property
     def rests(self) -> bool:
         """Whether the reference stands still."""
         return self._step_rad == 0.0
@@ -174,12 +226,6 @@ class PositionMode(CommandMode):
     def travel_rad(self, velocity: Sequence[float], period_s: float) -> float:
         """Return the last step of the reference."""
         return self._step_rad
-
-    def _idle(
-        self, position: Sequence[float] | None, velocity: Sequence[float] | None
-    ) -> FilterResult:
-        assert self.output is not None  # `start` came before
-        return self._filter.step(self.output, position, velocity)
 
     def _published(self, result: FilterResult) -> FilterResult:
         before = self.output or result.command
@@ -189,6 +235,8 @@ class PositionMode(CommandMode):
 
 class EffortMode(CommandMode):
     """Commands in N m: none of them is rest, so the filter's braking has to hold the arm."""
+
+    hold_needs = "filter"
 
     def __init__(self, arm_filter: EffortFilter, n_joints: int, *, follows_rad: float) -> None:
         """Take how far an arm that is held may move from one measurement to the next."""
@@ -213,6 +261,11 @@ class EffortMode(CommandMode):
         return self.brake(position, velocity).command
 
     @property
+    def idle(self) -> None:
+        """None."""
+        return None
+
+    @property
     def rests(self) -> bool:
         """Whether the last cycle measured the arm at rest."""
         return self._efforts.at_rest
@@ -225,12 +278,6 @@ class EffortMode(CommandMode):
         """Start anew where the arm is measured next."""
         super().forget()
         self._held_at = None
-
-    def _idle(
-        self, position: Sequence[float] | None, velocity: Sequence[float] | None
-    ) -> FilterResult:
-        held = self._filter.brake(position, velocity)
-        return FilterResult(held.command, held.causes, False, held.fault)
 
 
 def make_command_mode(

@@ -33,6 +33,7 @@ class CommandGate:
         rejected: number of rejected messages by cause.
         epochs: number of jumps of the clock seen.
         foreign: messages from a second source since `forget_source`.
+        old_ns: largest age of a command, in force or offered.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class CommandGate:
         self.epochs = 0
         self.foreign = 0
         self._joint_names = tuple(joint_names)
-        self._future_ns, self._old_ns, self._jump_ns = future_ns, old_ns, jump_ns
+        self._future_ns, self.old_ns, self._jump_ns = future_ns, old_ns, jump_ns
         self._names: list[str] = []
         self._order: list[int] | None = None
         self._state_stamp: int | None = None
@@ -68,7 +69,7 @@ class CommandGate:
 
     def active_sources(self, now_ns: int) -> list[str]:
         """Return who has sent within the age of a command, on the clock of `now_ns`."""
-        return sorted(s for s, heard in self._heard.items() if now_ns - heard <= self._old_ns)
+        return sorted(s for s, heard in self._heard.items() if now_ns - heard <= self.old_ns)
 
     def check(
         self,
@@ -117,7 +118,7 @@ class CommandGate:
         age_ns = self._state_stamp - stamp_ns
         if age_ns < -self._future_ns:
             return Rejection.FUTURE
-        if age_ns > self._old_ns:
+        if age_ns > self.old_ns:
             return Rejection.OLD
         if self._last_stamp is not None and stamp_ns <= self._last_stamp:
             return Rejection.OUT_OF_ORDER
@@ -128,7 +129,7 @@ class CommandGate:
             self._source = source
         # Bounded: forget the quiet ones when names keep changing.
         if len(self._heard) > 16:
-            self._heard = {s: t for s, t in self._heard.items() if now_ns - t <= self._old_ns}
+            self._heard = {s: t for s, t in self._heard.items() if now_ns - t <= self.old_ns}
         self._heard[source] = now_ns
 
     def _map(self, names: Sequence[str]) -> list[int] | None:

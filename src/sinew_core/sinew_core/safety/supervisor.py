@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from sinew_core.errors import ConfigError
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.rates import Rates
-from sinew_core.safety.command_mode import CommandMode
+from sinew_core.safety.command_mode import SupervisedMode
 from sinew_core.safety.filter import Cause, FilterFault
 from sinew_core.safety.gate import CommandGate, Rejection
 
@@ -37,7 +37,7 @@ class SupervisorParameters(Parameters):
     """Watchdogs of the safety filter."""
 
     command_timeout_s: float = parameter(
-        0.1, "Age at which a command is stale", unit="s", minimum=0.001, maximum=10.0
+        0.1, "Age at which a command is stale", unit="s", minimum=0.001, maximum=10.0, settable=True
     )
     state_timeout_s: float = parameter(
         0.03, "Age at which a joint state is stale", unit="s", minimum=0.001, maximum=10.0
@@ -96,13 +96,13 @@ class Supervisor:
         gate: checks and counts the commands.
         counters: missed cycles, states repeated, and so on.
         answered_stamp_ns: stamp of the joint state that the last output answers.
-        command_stamp_ns: stamp of the command in force.
+        command_stamp_ns: stamp of the command in force, 0 where none has come since arming.
     """
 
     def __init__(
         self,
         joint_names: Sequence[str],
-        mode: CommandMode,
+        mode: SupervisedMode,
         parameters: SupervisorParameters,
         *,
         period_ns: int,
@@ -202,8 +202,12 @@ class Supervisor:
             # A newer state, and a command given to an armed arm, must come first. In lockstep both
             # may have come already, and nothing else will before the state at hand is answered.
             self._fresh = self._has_command = False
-            self._desired = None
+            self._desired, self.command_stamp_ns = None, 0
         return ""
+
+    def set_command_timeout(self, timeout_s: float) -> None:
+        """Let commands live this long from now on; `check_watchdogs` has accepted it."""
+        self._command_ns = self.gate.old_ns = round(timeout_s * _NS)
 
     def disarm(self) -> None:
         """Brake and disarm; in lockstep at once, because the simulated world stands still."""

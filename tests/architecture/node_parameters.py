@@ -12,7 +12,7 @@ from sinew_core.safety.supervisor import SupervisorParameters
 from sinew_core.tasks.reach import ReachParameters
 from sinew_core.training.config import TrainConfig
 from sinew_policy.parameters import PolicyParameters
-from sinew_safety.parameters import SafetyFilterParameters
+from sinew_safety.parameters import ReplayParameters, SafetyFilterParameters
 from sinew_sim.sim_driver import SimDriverParameters
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
 
@@ -23,6 +23,7 @@ NODES: dict[str, dict[str, type[Parameters]]] = {
         "watchdog": SupervisorParameters,
         "safety": SafetyParameters,
     },
+    "replay": {"": ReplayParameters},
     "policy": {"": PolicyParameters},
     "evaluator": {"": EvaluatorParameters},
     "trainer": {

@@ -1,0 +1,70 @@
+"""The configuration of a safety filter as text: exact both ways; a changed robot is noticed."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from sinew_core.errors import ConfigError, RobotError
+from sinew_core.safety.parameters import SafetyParameters
+from sinew_core.safety.supervisor import SupervisorParameters
+from sinew_safety.configuration import FilterConfiguration
+from sinew_safety.parameters import SafetyFilterParameters
+
+# Floats that only their shortest exact text brings back.
+CONFIGURATION = FilterConfiguration(
+    node=SafetyFilterParameters(pace="lockstep", speed_scale=1.0 / 3.0),
+    watchdog=SupervisorParameters(frozen_travel_rad=1e-5),
+    safety=SafetyParameters(margin_rad=0.1 + 0.2, forbidden_boxes_m=(0.0,) * 3 + (1e-3,) * 3),
+)
+
+
+def test_the_text_brings_the_very_parameters_back():
+    text = CONFIGURATION.to_yaml(CONFIGURATION.load_robot())
+    read = FilterConfiguration.from_yaml(text, "a bag")
+    assert (read.node, read.watchdog, read.safety) == (
+        CONFIGURATION.node,
+        CONFIGURATION.watchdog,
+        CONFIGURATION.safety,
+    )
+    assert read.load_robot().joint_names == CONFIGURATION.load_robot().joint_names
+
+
+@pytest.mark.parametrize("what", ["limits", "joint_names", "description_check"])
+def test_a_robot_that_has_changed_since_is_refused(what):
+    content = yaml.safe_load(CONFIGURATION.to_yaml(CONFIGURATION.load_robot()))
+    content["robot"][what] = {
+        "limits": {**content["robot"]["limits"], "velocity_rad_s": [1.0] * 7},
+        "joint_names": content["robot"]["joint_names"][::-1],
+        "description_check": "00000000",
+    }[what]
+    read = FilterConfiguration.from_yaml(yaml.safe_dump(content), "a bag")
+    with pytest.raises(RobotError, match=rf"changed since the recording: {what} differ"):
+        read.load_robot()
+
+
+def test_a_parameter_file_serves_as_well():
+    text = (
+        "/**: {ros__parameters: {robot: iiwa14, pace: lockstep}}\n"
+        "/left/safety_filter: {ros__parameters: {robot: panda, safety.margin_rad: 0.02,"
+        " watchdog: {missed_cycles: 7}}}\n"
+        "/left/policy: {ros__parameters: {bundle: x}}\n"
+    )
+    read = FilterConfiguration.from_yaml(text, "file.yaml")
+    assert (read.node.robot, read.node.pace) == ("panda", "lockstep")
+    assert (read.safety.margin_rad, read.watchdog.missed_cycles) == (0.02, 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [", r"file.yaml: no YAML: "),
+        ("a: 1", r"no section 'safety_filter' with ros__parameters: give"),
+        ("safety_filter: {ros__parameters: {pac: x}}", r"did you mean 'pace'\?"),
+        ("safety_filter: {ros__parameters: {safety: {margin_rad: -1.0}}}", r"safety: margin_rad"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line(text, expected):
+    with pytest.raises(ConfigError, match=expected) as caught:
+        FilterConfiguration.from_yaml(text, "file.yaml")
+    assert "\n" not in str(caught.value)
