@@ -85,9 +85,12 @@ class Checked:
         return self.case, self.counts, self.measures
 
     def _begin(self, arm: Arm) -> None:
-        """Put the arm at rest: home, or a posture around it that is clear of everything."""
+        """Put the arm at rest: home, or a posture around it that is clear of everything.
+
+        Off the margins, which take up drift: from a limit itself it would lead straight outside.
+        """
         posture = self.home_rad
-        low, high = self.limiter.bounds[world.LEAST], self.limiter.bounds[world.GREATEST]
+        low, high = self.limiter.joints[eq.LOWER], self.limiter.joints[eq.UPPER]
         for _ in range(20):
             tried = np.clip(self.home_rad + self.rng.normal(0.0, 0.6, len(low)), low, high)
             if (self._room_m(tried) > 0.03).all():

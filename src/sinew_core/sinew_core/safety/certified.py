@@ -63,8 +63,8 @@ Departures, beside those of `equations`:
   pairs it is assumed that the driver brakes by this law; then every box grows by c dt G |v|.
 - A delay of commands is the same for all joints of an arm: then x runs through boxes of the past.
 - Drift at rest goes into the margin and into the clearance, as in `equations`.
-- What is published passes again unchanged, but for joints that are surely in their margin (drift put
-  them there) and were not sent back for the sake of a pair: asked again, they are sent back anew.
+- What is published passes again unchanged, but for joints that drift took surely into their margin
+  and that were not sent back for the sake of a pair: asked again, they are sent back anew.
 - Where parts overlap the levers do not hold; a way out of an overlap is judged by depth at its end.
 - Between b and the joint-wise choice the certified s need not be an interval. The largest is not
   always found, and never one that is not certified.
