@@ -150,6 +150,10 @@ def probe(started: list[NodeProcess]) -> Iterator[Probe]:
     rclpy.try_shutdown()
 
 
+def _ended(process: NodeProcess) -> str:
+    return "" if process.running() else " ended"
+
+
 class Probe:
     """The test's own node: everything waits for a condition, nothing sleeps a fixed time."""
 
@@ -172,8 +176,8 @@ class Probe:
         while not condition():
             crashed = [p for p in self._started if p.supervised and not p.running()]
             if crashed or time.monotonic() > deadline:
-                ended = "".join(f"\n{p.module} ended:\n{p.output}" for p in crashed)
-                pytest.fail(f"waited {timeout_s} s in vain for: {what}{ended}\n{self.context()}")
+                told = "".join(f"\n{p.module}{_ended(p)}:\n{p.output}" for p in self._started)
+                pytest.fail(f"waited {timeout_s} s in vain for: {what}\n{self.context()}{told}")
             self.executor.spin_once(0.02)
 
     def listen(self, kind, topic, qos) -> list:
@@ -191,11 +195,33 @@ class Probe:
     def call(self, kind, name, request=None, timeout_s: float = 20.0):
         """Call a service and return its response."""
         client = self.node.create_client(kind, name)
-        self.until(client.service_is_ready, f"service {name}", timeout_s)
+        self._introduce(client, name, timeout_s)
         future = client.call_async(request if request is not None else kind.Request())
         self.until(future.done, f"an answer of {name}", timeout_s)
         self.node.destroy_client(client)
         return future.result()
+
+    def _introduce(self, client, name, timeout_s):
+        """Wait until the server knows the client.
+
+        The middleware drops an answer when the server has not discovered the client's reader within
+        100 ms. Discovery is in order, so a server that answers a later client knows this one, too.
+        """
+        from rcl_interfaces.srv import ListParameters
+
+        later = self.node.create_client(
+            ListParameters, f"{name.rpartition('/')[0]}/list_parameters"
+        )
+        asked = []
+
+        def known():
+            ready = client.service_is_ready() and later.service_is_ready()
+            if ready and (not asked or time.monotonic() - asked[-1][0] > 1.0):
+                asked.append((time.monotonic(), later.call_async(ListParameters.Request())))
+            return any(future.done() for _, future in asked)
+
+        self.until(known, f"service {name}", timeout_s)
+        self.node.destroy_client(later)
 
     def forget(self) -> None:
         """Drop subscriptions and publishers, to begin again with new processes."""

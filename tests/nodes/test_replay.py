@@ -22,8 +22,16 @@ from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.record import CycleRecord
-from sinew_ros.messages import CommandMessage, answered_stamp, command_stamp, cycle_record
+from sinew_ros.messages import (
+    CommandMessage,
+    answered_stamp,
+    command_stamp,
+    commands_topic,
+    cycle_record,
+    point_values,
+)
 from sinew_ros.qos import RELIABLE
 from sinew_ros.stamps import stamp_ns
 
@@ -44,26 +52,35 @@ INTERVENTIONS = "safety_filter/interventions"
 CONFIGURATION = "safety_filter/configuration"
 # Towards a limit of every joint, faster than any of them may move.
 LIMIT = [5.0, 5.0, -5.0, 5.0, 5.0, 5.0, -5.0]
+HOME = load_robot("panda").home_rad.tolist()
+
+
+def ahead(mode, velocity):
+    """Ask for this velocity; as positions, for where a tenth of it leads in a second."""
+    if mode == "joint_velocity":
+        return velocity
+    return [q + 0.1 * v for q, v in zip(HOME, velocity, strict=True)]
 
 
 class Run:
     """Driver and filter in real time, commanded at the rate of the states, and recorded."""
 
-    def __init__(self, start_node, probe, **parameters):
-        self.probe = probe
+    def __init__(self, start_node, probe, mode="joint_velocity", **parameters):
+        self.probe, self.mode, self.outputs = probe, mode, commands_topic(mode)
         probe.context = self.report
         self.recording = Recording(probe)
         self.recording.listen(JointState, STATES)
         self.recording.listen(JointTrajectory, COMMANDS)
-        self.recording.listen(Float64MultiArray, OUTPUTS)
+        self.recording.listen(Float64MultiArray, self.outputs)
         self.recording.listen(JointTrajectory, INTERVENTIONS)
         self.recording.listen(String, CONFIGURATION, DurabilityPolicy.TRANSIENT_LOCAL)
         self.states = probe.listen(JointState, STATES, RELIABLE)
         self.reports = probe.listen(DiagnosticArray, "diagnostics", RELIABLE)
+        parameters["mode"] = mode
         options = {"engine": "mujoco", "driver_watchdog_s": 2.0, **parameters}
         self.driver = start_node("sinew_sim.sim_driver", options)
         self.filter = start_node("sinew_safety.safety_filter", {**PATIENT, **parameters})
-        self.command = CommandMessage(JOINTS, "joint_velocity", "test", 0.04)
+        self.command = CommandMessage(JOINTS, mode, "test", 0.04)
         self.publisher = probe.publisher(JointTrajectory, COMMANDS, RELIABLE)
         probe.until(lambda: self.states and self.state(), "states and diagnostics", 60.0)
 
@@ -131,30 +148,34 @@ class Run:
 
 
 @pytest.fixture
-def recorded(start_node, probe):
+def recorded(start_node, probe, request):
     """Record limits pressed, missed cycles and commands, a new speed scale, and a stop."""
-    run = Run(start_node, probe)
-    run.drive_for([0.1] * 7, 20)
+    mode = getattr(request, "param", "joint_velocity")
+    run = Run(start_node, probe, mode)
+    out, back = (ahead(mode, [sign * v for v in LIMIT]) for sign in (1.0, -1.0))
+    run.drive_for(ahead(mode, [0.1] * 7), 20)
     run.arm()
-    run.drive(LIMIT, lambda: run.speed() > 2.0, "full speed")
-    run.drive_for(LIMIT, 150)
-    run.drive_for([-v for v in LIMIT], 30)
+    run.drive(out, lambda: run.speed() > 0.9, "speed")
+    run.drive_for(out, 150)
+    run.drive_for(back, 30)
     run.filter.signal(signal.SIGSTOP)
-    run.drive_for([-v for v in LIMIT], 5)
+    run.drive_for(back, 5)
     run.filter.signal(signal.SIGCONT)
     assert run.set("speed_scale", 0.3).successful
-    run.drive_for([0.9 * math.cos(j) for j in range(7)], 40, every=4)
+    run.drive_for(ahead(mode, [0.9 * math.cos(j) for j in range(7)]), 40, every=4)
     assert run.set("speed_scale", 1.0).successful
-    run.drive_for([-v for v in LIMIT], 20)
+    run.drive_for(back, 20)
     run.probe.until(lambda: run.probe.call(Trigger, "safety_filter/stop").success)
     run.probe.until(lambda: run.state() == "latched", "latched")
     assert run.probe.call(Trigger, "safety_filter/clear").success
     run.arm()
-    run.drive_for([0.2] * 7, 20)
-    run.drive([0.0] * 7, lambda: run.speed() < 1e-3, "rest")
+    run.drive_for(ahead(mode, [0.2] * 7), 20)
+    run.drive(ahead(mode, [0.0] * 7), lambda: run.speed() < 1e-3, "rest")
     run.driver.signal(signal.SIGSTOP)
-    n_outputs = len(run.recording.of(OUTPUTS))
-    run.probe.until(lambda: len(run.recording.of(OUTPUTS)) > n_outputs + 5, "cycles without states")
+    n_outputs = len(run.recording.of(run.outputs))
+    run.probe.until(
+        lambda: len(run.recording.of(run.outputs)) > n_outputs + 5, "cycles without states"
+    )
     run.driver.signal(signal.SIGCONT)
     run.arm(on=False)
     run.probe.until(lambda: run.state() == "disarmed", "disarmed")
@@ -187,6 +208,7 @@ def record_of(message):
     return CycleRecord.parse(cycle_record(deserialize_message(message.data, Float64MultiArray)))
 
 
+@pytest.mark.parametrize("recorded", ["joint_velocity", "joint_position"], indirect=True)
 def test_a_recorded_run_is_reproduced_bit_for_bit(recorded, tmp_path, environment):
     bag = write_bag(tmp_path / "bag", recorded.recording.messages)
     done = subprocess.run(
@@ -198,21 +220,24 @@ def test_a_recorded_run_is_reproduced_bit_for_bit(recorded, tmp_path, environmen
     )
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
-    n_outputs = len(recorded.recording.of(OUTPUTS))
+    records = [record_of(m) for m in recorded.recording.of(recorded.outputs)]
+    # A position that was held before the recording began is known from its second output on.
+    unseen = recorded.mode == "joint_position" and records[0].number > 1
+    n_outputs = len(records) - unseen
     changed = interventions(recorded.recording)
+    assert ("could not be checked" in output) == unseen
     assert f"{n_outputs} outputs, {len(changed)} interventions, all reproduced exactly" in output
     # The run had all that a record can tell.
-    records = [record_of(m) for m in recorded.recording.of(OUTPUTS)]
     assert {r.kind for r in records} == set("sbi")
     assert {r.scale for r in records} == {0.3, 1.0}
-    assert sum(bool(r.reset) for r in records) == 2
+    assert sum(bool(r.start) for r in records) == 2
     assert any(r.held for r in records)
     assert any(r.kind == "s" and not r.measured for r in records)
     # The table's first row is the first change that was logged, joint by joint.
     first = changed[0]
     causes = first.header.frame_id.split(",")
     joint = next(j for j, cause in enumerate(causes) if cause != "none")
-    asked, sent = (point.velocities[joint] for point in first.points)
+    asked, sent = (values[joint] for values in point_values(first, recorded.mode))
     row = next(line for line in output.splitlines() if "panda_joint" in line)
     assert row.split()[2:] == [
         first.joint_names[joint],

@@ -15,6 +15,9 @@ from sinew_trainer.evaluator_parameters import EvaluatorParameters
 
 # A lockstep driver repeats its state every second, which a filter that has just started waits for.
 _REFUSED_FOR_S = 3.0
+# The middleware drops an answer when its sender has not discovered the client's reader within
+# 100 ms, as happens to the first one on a busy machine. So a request without an answer is repeated.
+_ANSWER_WITHIN_S = 3.0
 
 
 class Arming:
@@ -38,6 +41,9 @@ class Arming:
         self._refusal = ""
         self._refused_s: float | None = None
         self._again: Callable[[], None] | None = None
+        self._repeat: Callable[[], None] | None = None
+        self._asked: Future | None = None
+        self._asked_s = 0.0
         self._then: Callable[[], None] | None = None
         self._stamp_ns = self._reset_after_ns = -1
 
@@ -58,6 +64,8 @@ class Arming:
         if self._again is not None:
             again, self._again = self._again, None
             again()
+        elif self._repeat is not None and time.monotonic() - self._asked_s > _ANSWER_WITHIN_S:
+            self._repeat()
 
     def state(self, stamp_ns: int) -> None:
         """Take the stamp of a joint state: arming needs one that is newer than the reset."""
@@ -121,10 +129,16 @@ class Arming:
         then: Callable[[str], None],
         again: Callable[[], None] | None = None,
     ) -> None:
-        """Call a service; a refusal stands when there is no success for a while."""
+        """Call a service, again when no answer comes.
+
+        A refusal stands when there is no success for a while.
+        """
 
         def answered(future: Future) -> None:
             response = future.result()
+            if future is not self._asked:
+                return  # it was repeated meanwhile
+            self._asked = self._repeat = None
             now_s = self.heard_s = time.monotonic()
             if response.success or response.message == "latched":
                 then(response.message)
@@ -136,7 +150,9 @@ class Arming:
                 # rclpy swallows what a done-callback raises, so `poll` raises it.
                 self._refusal = f"{client.srv_name} refused: {response.message}"
 
-        client.call_async(request).add_done_callback(answered)
+        self._repeat = lambda: self._call(client, request, then, again)
+        self._asked, self._asked_s = client.call_async(request), time.monotonic()
+        self._asked.add_done_callback(answered)
 
 
 def refused_latch(safety_filter: str) -> str:

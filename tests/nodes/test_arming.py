@@ -1,0 +1,61 @@
+"""What the evaluator asks of the arm between episodes, of servers that this test plays itself."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+from std_srvs.srv import SetBool, Trigger
+
+from sinew_trainer.arming import Arming
+from sinew_trainer.evaluator_parameters import EvaluatorParameters
+
+pytestmark = pytest.mark.graph
+
+
+@pytest.fixture
+def servers(probe):
+    """Create a filter and a driver that agree to everything."""
+    asked = []
+
+    def agree(name, message):
+        def answer(request, response):
+            asked.append((name, getattr(request, "data", None)))
+            response.success, response.message = True, message
+            return response
+
+        return answer
+
+    probe.node.create_service(SetBool, "safety_filter/arm", agree("arm", "fine"))
+    probe.node.create_service(Trigger, "sim_driver/reset", agree("reset", "fine"))
+    return asked
+
+
+@pytest.fixture
+def begun(probe, servers):
+    """Begin an episode; return the function that goes on, while states come, until it is armed."""
+    arming, armed, stamps = Arming(probe.node, EvaluatorParameters(bundle="any")), [], count(1)
+    probe.until(lambda: not arming.missing, "the servers")
+    arming.begin(lambda: armed.append(True))
+
+    def is_armed():
+        arming.poll()
+        arming.state(next(stamps))
+        return armed
+
+    return is_armed
+
+
+def test_the_arm_is_disarmed_placed_and_armed(probe, servers, begun):
+    probe.until(begun, "arming")
+    assert servers == [("arm", False), ("reset", None), ("arm", True)]
+
+
+def test_a_request_whose_answer_was_lost_is_repeated(probe, servers, begun):
+    service = next(s for s in probe.node.services if s.srv_name.endswith("safety_filter/arm"))
+    lost = None
+    while lost is None:
+        lost, _ = service.handle.service_take_request(SetBool.Request)
+    assert lost.data is False
+    probe.until(begun, "arming")
+    assert servers == [("arm", False), ("reset", None), ("arm", True)]
