@@ -16,6 +16,11 @@
 | `make` | the filter of an action mode |
 | `twin` | `BatchVelocityFilter`: many arms, compiled by numba from the same source; training |
 | `effort_twin` | `BatchEffortFilter`, in the same way |
+| `supervisor` | the state machine of the node: arming, watchdogs, braking, latch |
+| `command_mode`, `scaling` | what the commands of a mode mean to it; speed scaling |
+| `gate`, `senders` | which commands pass, and who sends them |
+| `latch`, `realtime` | the latch on disk; what real time adds to the assumptions |
+| `record`, `recording`, `replay` | what each output was made of, and making it again |
 
 A safe command passes bit-identical, an unsafe one is changed as little as the limits allow. The
 filter is not a safety-rated layer in the sense of ISO 10218.
