@@ -19,8 +19,8 @@ from sinew_core.collision.shapes import Link, Shape, ShapeKind
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.kinematics import KinematicChain
 
-_SIDES = 128
-_DIRECTIONS = 97
+_SIDES = 96
+_DIRECTIONS = 65
 _RING_ANGLES = np.arange(_SIDES) * (2.0 * math.pi / _SIDES)
 _RING = np.stack([np.cos(_RING_ANGLES), np.sin(_RING_ANGLES)], axis=1) / math.cos(math.pi / _SIDES)
 _SLOPE_RAD = math.pi / (_DIRECTIONS - 1)
