@@ -59,7 +59,7 @@ class OurTrainer:
         """Start untrained."""
         self._train_env = ArmEnv(task_parameters=panda_gym_reach())
         self.env: gymnasium.Env[Any, Any] = ArmEnv(task_parameters=panda_gym_reach())
-        self._learner = make_learner(self._train_env, _OURS[algorithm], seed)
+        self._learner = make_learner(self._train_env.setup, _OURS[algorithm], seed)
         self._seeds = Seeds(seed)
         self._env_steps = 0
         self._judged: NumpyPolicy | None = None

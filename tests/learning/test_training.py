@@ -8,9 +8,9 @@ from sinew_core.errors import ConfigError
 from sinew_core.evaluation import evaluate
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.environment import make_environment
+from sinew_core.training.jobs import split
 from sinew_core.training.loop import train
 from sinew_core.training.seeds import Seeds
-from sinew_core.training.workers import split
 
 TINY = {
     "env_steps": 120,

@@ -74,7 +74,7 @@ class Evaluator(SinewNode):
         self._link = LinkMeter(self._state_period_ns)
         self._mapper = JointStateMapper(robot.joint_names)
         self._record = EvaluationRecord()
-        self._seen_armed = self._disarmed = False
+        self._seen_armed = self._disarmed = self._reported_all = False
         self._phase = Phase.CONNECTING
         self._heard_s = self._began_s = self._ended_s = time.monotonic()
         self._next_tick_ns = 0
@@ -204,8 +204,8 @@ class Evaluator(SinewNode):
         self._arming.disarm(self._on_disarmed)
 
     def _on_disarmed(self) -> None:
-        """Wait for the filter's report that follows, which counts the whole run."""
         self._disarmed = True
+        self._write_when_complete()
 
     def _on_output(self, message: Float64MultiArray) -> None:
         stamp = command_stamp(message)
@@ -223,8 +223,9 @@ class Evaluator(SinewNode):
             sum(int(v) for k, v in values.items() if k.startswith("interventions: "))
         )
         state = values.get("state")
-        if self._phase is Phase.ENDING and self._disarmed and state == "disarmed":
-            self._write()
+        if self._phase is Phase.ENDING and state == "disarmed":
+            self._reported_all = True
+            self._write_when_complete()
         if state == "armed":
             self._seen_armed = True  # a report from before that may come late
         elif self._phase is Phase.RUNNING and self._seen_armed and state != "braking":
@@ -251,7 +252,13 @@ class Evaluator(SinewNode):
             "wall_s": round(self._ended_s - self._began_s, 3),
         }
 
-    def _write(self) -> None:
+    def _write_when_complete(self) -> None:
+        """Write once the filter is disarmed and has reported so, which counts the whole run.
+
+        Its report and its answer come in either order.
+        """
+        if not (self._disarmed and self._reported_all):
+            return
         if self._p.output:
             self._record.write(
                 Path(self._p.output),

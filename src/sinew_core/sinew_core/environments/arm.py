@@ -9,18 +9,19 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from sinew_core.action import ActionDecoder, ActionParameters, make_action_spec
+from sinew_core.action import ActionDecoder, ActionParameters
 from sinew_core.environments.compiled import tick_figures
 from sinew_core.environments.drive import make_drive
 from sinew_core.errors import ConfigError, suggest
-from sinew_core.observation import ObservationBuilder, Signals, reach_observation_spec
+from sinew_core.observation import ObservationBuilder, Signals
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.compiled import compiled_tool_position
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.simulation import make_engine
-from sinew_core.tasks.reach import ReachParameters, ReachTask
+from sinew_core.tasks.reach import ReachParameters
+from sinew_core.tasks.setup import ReachSetup
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Observation: TypeAlias = NDArray[np.float32]
@@ -102,16 +103,21 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             RobotError: for a robot that cannot be loaded.
         """
         self.robot = load_robot(robot, urdf=urdf) if isinstance(robot, str) else robot
-        self.rates = rates or Rates()
-        self.safety_parameters = safety or SafetyParameters()
+        self.setup = ReachSetup.make(
+            self.robot,
+            action_mode,
+            task_parameters=task_parameters,
+            action_parameters=action_parameters,
+            rates=rates,
+            safety=safety,
+        )
+        self.rates, self.task = self.setup.rates, self.setup.task
+        self.safety_parameters = self.setup.safety_parameters
+        self.action_spec = self.setup.action_spec
+        self.observation_spec = self.setup.observation_spec
         self.render_mode = _checked_render_mode(render_mode)
         self.metadata = {**self.metadata, "render_fps": self.rates.control_rate_hz}
         self.terminate_on_success = terminate_on_success
-        self.task = ReachTask(self.robot, task_parameters or ReachParameters(), self.rates)
-        self.action_spec = make_action_spec(
-            action_mode, self.robot.joint_names, self.robot.limits, self.rates, action_parameters
-        )
-        self.observation_spec = reach_observation_spec(self.robot.limits)
         self._delay = _checked_delay(command_delay_cycles, self.rates)
         self._prepare()
         self._engine = make_engine(engine, self.robot, self.rates.physics_rate_hz)

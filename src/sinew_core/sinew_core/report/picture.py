@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from sinew_core.environments.arm import Action, ArmEnv, Observation
 from sinew_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sinew_core.environments.arm import Action, ArmEnv, Observation
 
 _TRIES = 5
 

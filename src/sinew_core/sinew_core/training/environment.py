@@ -1,13 +1,34 @@
-"""The environment that a run's configuration describes."""
+"""What a run's configuration describes: the environment, and its setup without physics."""
 
 from __future__ import annotations
 
-from sinew_core.environments.arm import ArmEnv
+from typing import TYPE_CHECKING
+
+from sinew_core.robots.catalogue import load_robot
+from sinew_core.tasks.setup import ReachSetup
 from sinew_core.training.configuration import RunConfiguration
+
+if TYPE_CHECKING:
+    from sinew_core.environments.arm import ArmEnv
+
+
+def make_setup(configuration: RunConfiguration) -> ReachSetup:
+    """Return the setup, for a learner that leaves the environment to its workers."""
+    train = configuration.train
+    return ReachSetup.make(
+        load_robot(train.robot, urdf=train.urdf),
+        train.action_mode,
+        task_parameters=configuration.reach,
+        rates=configuration.rates,
+        safety=configuration.safety,
+    )
 
 
 def make_environment(configuration: RunConfiguration, *, render_mode: str | None = None) -> ArmEnv:
     """Start the environment; training, evaluation and every worker make theirs here."""
+    # Imported here, because a learner needs neither a physics engine nor a compiler.
+    from sinew_core.environments.arm import ArmEnv
+
     train = configuration.train
     return ArmEnv(
         train.robot,

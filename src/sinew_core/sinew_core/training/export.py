@@ -6,33 +6,32 @@ import dataclasses
 import functools
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sinew_core.bundle.manifest import Manifest
 from sinew_core.bundle.runtime import NumpyPolicy, PolicyNetwork
 from sinew_core.bundle.writer import write_bundle
 from sinew_core.evaluation import EvaluationResult
+from sinew_core.tasks.setup import ReachSetup
 from sinew_core.training.configuration import RunConfiguration
-
-if TYPE_CHECKING:
-    from sinew_core.environments.arm import ArmEnv
-
-_GOLDEN_PAIRS, _GOLDEN_EPISODES = 64, 4
 
 
 def export_bundle(
     folder: Path,
     configuration: RunConfiguration,
-    env: ArmEnv,
+    setup: ReachSetup,
     network: PolicyNetwork,
     evaluation: EvaluationResult,
+    golden_observations: NDArray[np.float32],
     *,
     env_steps: int,
     wall_s: float,
 ) -> Path:
     """Write the bundle of a policy, replacing an older one in a single step.
+
+    The golden observations (pairs, size) become golden pairs with what the policy does there.
 
     Raises:
         BundleError: the folder cannot be written.
@@ -43,20 +42,20 @@ def export_bundle(
         seed=train.seed,
         git_revision=git_revision(),
         rates=_integers(configuration.rates.to_mapping()),
-        robot=env.robot.name,
-        joint_names=env.robot.joint_names,
-        observation=env.observation_spec.to_mapping(),
-        action=env.action_spec.to_mapping(),
-        limits=env.robot.limits.to_mapping(),
-        safety=env.safety_parameters.to_mapping(),
+        robot=setup.robot.name,
+        joint_names=setup.robot.joint_names,
+        observation=setup.observation_spec.to_mapping(),
+        action=setup.action_spec.to_mapping(),
+        limits=setup.robot.limits.to_mapping(),
+        safety=setup.safety_parameters.to_mapping(),
         task={"name": train.task, **configuration.reach.to_mapping()},
         training={"env_steps": env_steps, "wall_s": wall_s},
         evaluation=_plain(evaluation),
     )
     policy = NumpyPolicy(network)
-    observations = _golden_observations(env, policy)
-    actions = np.stack([policy.act(o) for o in observations])
-    return write_bundle(folder, manifest, network, observations, actions, configuration.to_yaml())
+    actions = np.stack([policy.act(o) for o in golden_observations])
+    text = configuration.to_yaml()
+    return write_bundle(folder, manifest, network, golden_observations, actions, text)
 
 
 @functools.cache
@@ -74,21 +73,6 @@ def git_revision() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return found.stdout.strip()
-
-
-def _golden_observations(env: ArmEnv, policy: NumpyPolicy) -> np.ndarray:
-    """Return observations (pairs, size) from the start to the end of real episodes."""
-    seen: list[np.ndarray] = []
-    for seed in range(_GOLDEN_EPISODES):
-        observation, _ = env.reset(seed=seed)
-        ended, episode = False, []
-        while not ended:
-            episode.append(observation.copy())
-            observation, _, terminated, truncated, _ = env.step(policy.act(observation))
-            ended = terminated or truncated
-        places = np.linspace(0, len(episode) - 1, _GOLDEN_PAIRS // _GOLDEN_EPISODES)
-        seen += [episode[int(place)] for place in places]
-    return np.stack(seen)
 
 
 def _integers(mapping: dict[str, object]) -> dict[str, int]:

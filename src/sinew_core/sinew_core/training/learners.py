@@ -14,8 +14,9 @@ from sinew_core.algorithms.parameters import DDPGParameters, PPOParameters
 from sinew_core.algorithms.ppo import PPO, Steps
 from sinew_core.algorithms.replay import Replay
 from sinew_core.bundle.runtime import PolicyNetwork
-from sinew_core.environments.arm import ArmEnv
+from sinew_core.observation import ObservationBuilder
 from sinew_core.parameters import Parameters
+from sinew_core.tasks.setup import ReachSetup
 from sinew_core.training.rollout import Episode, Exploration
 
 _THREADS = 1
@@ -58,18 +59,18 @@ class DDPGLearner:
     overlaps = True
     evaluation_period_steps = 600
 
-    def __init__(self, env: ArmEnv, parameters: DDPGParameters, seed: int) -> None:
-        """Take the environment's spaces, its observation and its reward."""
+    def __init__(self, setup: ReachSetup, parameters: DDPGParameters, seed: int) -> None:
+        """Take the sizes of observation and action, what hindsight changes, and the reward."""
         self.updates = 0
         self._parameters = parameters
-        self._n_joints = env.robot.n_joints
-        self._agent = DDPG(env.observation_spec.size, self._n_joints, parameters, seed)
+        self._n_joints = setup.robot.n_joints
+        self._agent = DDPG(setup.observation_spec.size, self._n_joints, parameters, seed)
         self._replay = Replay(parameters.replay_capacity)
         self._rng = np.random.default_rng(seed)
         self._sampler = HindsightSampler(
             fraction=parameters.hindsight_fraction,
-            relabel=env.builder.relabel,
-            goal_reward=env.task.reward_goal,
+            relabel=ObservationBuilder(setup.observation_spec, setup.robot.chain).relabel,
+            goal_reward=setup.task.reward_goal,
         )
         self._sigma = LinearSchedule(
             start=parameters.noise_start, end=parameters.noise_end, steps=parameters.noise_steps
@@ -112,11 +113,11 @@ class PPOLearner:
     overlaps = False
     evaluation_period_steps = 3000
 
-    def __init__(self, env: ArmEnv, parameters: PPOParameters, seed: int) -> None:
-        """Take the environment's spaces."""
+    def __init__(self, setup: ReachSetup, parameters: PPOParameters, seed: int) -> None:
+        """Take the sizes of observation and action."""
         self.updates = 0
         self.episodes_per_iteration = parameters.episodes_per_iteration
-        self._agent = PPO(env.observation_spec.size, env.robot.n_joints, parameters, seed)
+        self._agent = PPO(setup.observation_spec.size, setup.robot.n_joints, parameters, seed)
 
     def exploration(self, env_steps: int) -> Exploration:
         """Return the policy's own deviation."""
@@ -147,10 +148,10 @@ class PPOLearner:
         self.updates = self._agent.updates
 
 
-def make_learner(env: ArmEnv, parameters: Parameters, seed: int) -> Learner:
+def make_learner(setup: ReachSetup, parameters: Parameters, seed: int) -> Learner:
     """Return the learner that belongs to a parameter class; torch then runs on one thread."""
     torch.set_num_threads(_THREADS)
     if isinstance(parameters, DDPGParameters):
-        return DDPGLearner(env, parameters, seed)
+        return DDPGLearner(setup, parameters, seed)
     assert isinstance(parameters, PPOParameters)
-    return PPOLearner(env, parameters, seed)
+    return PPOLearner(setup, parameters, seed)

@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.evaluation import EvaluationResult, Outcome, episode_seeds, summarise
+from sinew_core.tasks.setup import ReachSetup
 from sinew_core.training.configuration import RunConfiguration
+from sinew_core.training.environment import make_setup
 from sinew_core.training.export import export_bundle
+from sinew_core.training.jobs import CollectJob, JudgeJob, ObserveJob, PictureJob, split
 from sinew_core.training.progress import CurvePoint, Progress, TrainResult
 from sinew_core.training.rollout import Episode
 from sinew_core.training.seeds import Seeds
-from sinew_core.training.workers import CollectJob, JudgeJob, WorkerPool, split
+from sinew_core.training.workers import WorkerPool
 
 if TYPE_CHECKING:
-    from sinew_core.environments.arm import ArmEnv
     from sinew_core.training.learners import Learner
 
 __all__ = ["Progress", "TrainResult", "train"]
@@ -75,16 +77,12 @@ def train(
     count = workers or max(2, os.cpu_count() or 2)
     with WorkerPool(configuration.to_mapping(), count) as pool:
         # Imported here, because torch takes as long to load as the workers to start.
-        from sinew_core.training.environment import make_environment
         from sinew_core.training.learners import make_learner
 
-        env = make_environment(configuration)
-        try:
-            learner = make_learner(env, configuration.algorithm, configuration.train.seed)
-            run = _Run(configuration, env, learner, pool, on_progress, should_stop, run_folder)
-            return run.run()
-        finally:
-            env.close()
+        setup = make_setup(configuration)
+        learner = make_learner(setup, configuration.algorithm, configuration.train.seed)
+        run = _Run(configuration, setup, learner, pool, on_progress, should_stop, run_folder)
+        return run.run()
 
 
 class _Run:
@@ -93,7 +91,7 @@ class _Run:
     def __init__(
         self,
         configuration: RunConfiguration,
-        env: ArmEnv,
+        setup: ReachSetup,
         learner: Learner,
         pool: WorkerPool,
         on_progress: Callable[[Progress], None],
@@ -102,7 +100,7 @@ class _Run:
     ) -> None:
         self._configuration = configuration
         self._train = configuration.train
-        self._env = env
+        self._setup = setup
         self._pool = pool
         self._on_progress = on_progress
         self._should_stop = should_stop
@@ -121,11 +119,15 @@ class _Run:
         """Train to the end, then evaluate what is kept."""
         confirmed = stopped = False
         final: EvaluationResult | None = None
+        picture: bytes | None = None
         wall_s: float | None = None
         try:
             confirmed = self._loop()
             wall_s = self._wall_s()
-            final = self._evaluate()
+            if self._best_network is not None:
+                drawing = self._pool.submit(PictureJob(network=self._best_network))
+                final = self._evaluate(self._best_network)
+                picture = self._wait(drawing)
         except _Stopped:
             stopped = True
         return TrainResult(
@@ -138,6 +140,7 @@ class _Run:
             evaluation=self._best,
             final_evaluation=final,
             bundle=self._bundle if self._best else None,
+            picture=picture,
         )
 
     def _loop(self) -> bool:
@@ -166,7 +169,7 @@ class _Run:
         exploration = self._learner.exploration(self._env_steps)
         seeds = self._seeds.training(self._learner.episodes_per_iteration)
         return [
-            self._pool.collect(CollectJob(network=network, exploration=exploration, seeds=group))
+            self._pool.submit(CollectJob(network=network, exploration=exploration, seeds=group))
             for group in split(seeds, _JOB_EPISODES)
         ]
 
@@ -177,7 +180,7 @@ class _Run:
 
     def _judge(self, network: PolicyNetwork, seeds: list[int]) -> list[Future[list[Outcome]]]:
         return [
-            self._pool.judge(JudgeJob(network=network, seeds=group))
+            self._pool.submit(JudgeJob(network=network, seeds=group))
             for group in split(seeds, _JOB_EPISODES)
         ]
 
@@ -196,7 +199,8 @@ class _Run:
         futures = self._judge(network, self._seeds.fresh(episodes))
         outcomes: list[Outcome] = []
         for future in futures:
-            outcomes += self._wait(future)
+            group = self._wait(future)
+            outcomes += group
             if sum(not o.succeeded for o in outcomes) > allowed:
                 for rest in futures:
                     rest.cancel()
@@ -205,12 +209,10 @@ class _Run:
         self._note(network, result, env_steps)
         return result.episodes == episodes and result.success_rate >= target
 
-    def _evaluate(self) -> EvaluationResult | None:
-        """Evaluate the policy of the bundle, on episodes that chose nothing."""
-        if self._best_network is None:
-            return None
+    def _evaluate(self, network: PolicyNetwork) -> EvaluationResult:
+        """Evaluate a policy on episodes that chose nothing."""
         seeds = episode_seeds(self._train.seed, self._train.eval_episodes)
-        futures = self._judge(self._best_network, seeds)
+        futures = self._judge(network, seeds)
         return summarise([o for future in futures for o in self._wait(future)])
 
     def _note(self, network: PolicyNetwork, result: EvaluationResult, env_steps: int) -> None:
@@ -229,16 +231,17 @@ class _Run:
             export_bundle(
                 self._bundle,
                 self._configuration,
-                self._env,
+                self._setup,
                 network,
                 result,
+                self._wait(self._pool.submit(ObserveJob(network=network))),
                 env_steps=env_steps,
                 wall_s=self._wall_s(),
             )
             self._best, self._best_network = result, network
         self._report()
 
-    def _wait(self, future: Future[list[Made]]) -> list[Made]:
+    def _wait(self, future: Future[Made]) -> Made:
         while True:
             self._report_now_and_then()
             if self._should_stop():

@@ -12,12 +12,10 @@ import signal
 import sys
 from pathlib import Path
 
-from sinew_core.bundle.reader import load_bundle
 from sinew_core.errors import SinewError
 from sinew_core.files import write_atomically, write_json
 from sinew_core.training.configuration import RunConfiguration, read_parameter_file
 from sinew_core.training.folder import (
-    BUNDLE_FOLDER,
     CONFIGURATION_FILE,
     PICTURE_FILE,
     PROGRESS_FILE,
@@ -56,8 +54,8 @@ def run(folder: Path, stop: _Stop) -> None:
     figures = _figures(configuration, result)
     if result.final_evaluation is not None:
         figures["eval_env"] = dataclasses.asdict(result.final_evaluation)
-    if (folder / BUNDLE_FOLDER).is_dir() and not stop():
-        _write_picture(folder, configuration)
+    if result.picture is not None:
+        write_atomically(folder / PICTURE_FILE, result.picture)
     figures["stopped"] = stop()
     write_json(folder / TRAINING_FILE, figures)
 
@@ -76,21 +74,6 @@ def _figures(configuration: RunConfiguration, result: TrainResult) -> dict[str, 
         "env_steps_per_s": result.env_steps / max(result.wall_s, 1e-9),
         "curve": [dataclasses.asdict(point) for point in result.curve],
     }
-
-
-def _write_picture(folder: Path, configuration: RunConfiguration) -> None:
-    # Imported here, because the workers of the training are to start first.
-    from sinew_core.report.picture import episode_picture
-    from sinew_core.training.environment import make_environment
-
-    policy = load_bundle(folder / BUNDLE_FOLDER).policy
-    env = make_environment(configuration, render_mode="rgb_array")
-    try:
-        picture = episode_picture(env, policy.act)
-    finally:
-        env.close()
-    if picture is not None:
-        write_atomically(folder / PICTURE_FILE, picture)
 
 
 def main(argv: list[str]) -> int:

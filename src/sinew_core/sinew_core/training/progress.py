@@ -45,6 +45,7 @@ class TrainResult:
         evaluation: by which the policy in the bundle was chosen; None before the first one.
         final_evaluation: of that policy, on `eval_episodes` fresh episodes; None if stopped before.
         bundle: its folder; None before the first evaluation.
+        picture: a PNG of the arm at a target; None if stopped before, or nothing can be drawn.
         updates: gradient steps of the learner.
     """
 
@@ -57,3 +58,4 @@ class TrainResult:
     evaluation: EvaluationResult | None
     final_evaluation: EvaluationResult | None
     bundle: Path | None
+    picture: bytes | None

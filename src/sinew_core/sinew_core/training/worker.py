@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 from multiprocessing.connection import Connection
 
-from sinew_core.bundle.runtime import NumpyPolicy
 from sinew_core.environments.arm import ArmEnv
-from sinew_core.evaluation import Outcome, judge_episode
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.environment import make_environment
-from sinew_core.training.rollout import Episode, run_episode
-from sinew_core.training.workers import CollectJob, JudgeJob, serve
+from sinew_core.training.jobs import Job
+from sinew_core.training.workers import serve
 
 
 class _Runner:
@@ -21,13 +19,11 @@ class _Runner:
         self._configuration = configuration
         self._env: ArmEnv | None = None
 
-    def __call__(self, job: CollectJob | JudgeJob) -> list[Episode] | list[Outcome]:
+    def __call__(self, job: Job[object]) -> object:
         if self._env is None:
-            self._env = make_environment(RunConfiguration.from_mapping(self._configuration))
-        env, policy = self._env, NumpyPolicy(job.network)
-        if isinstance(job, CollectJob):
-            return [run_episode(env, policy, job.exploration, seed) for seed in job.seeds]
-        return [judge_episode(env, policy.act, seed) for seed in job.seeds]
+            configuration = RunConfiguration.from_mapping(self._configuration)
+            self._env = make_environment(configuration, render_mode="rgb_array")
+        return job.run(self._env)
 
 
 def main() -> None:

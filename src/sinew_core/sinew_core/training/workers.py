@@ -11,36 +11,18 @@ import os
 import queue
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
+from typing import TypeVar
 
-from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.errors import RunError, SinewError
-from sinew_core.evaluation import Outcome
-from sinew_core.training.rollout import Episode, Exploration
+from sinew_core.training.jobs import Job
 
+Made = TypeVar("Made")
 STARTING_S = 120.0
 ENDING_S = 5.0
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CollectJob:
-    """Run training episodes."""
-
-    network: PolicyNetwork
-    exploration: Exploration
-    seeds: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class JudgeJob:
-    """Run evaluation episodes."""
-
-    network: PolicyNetwork
-    seeds: tuple[int, ...]
 
 
 class WorkerPool:
@@ -54,11 +36,7 @@ class WorkerPool:
             self._free.put(worker)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker")
 
-    def collect(self, job: CollectJob) -> Future[list[Episode]]:
-        """Queue a job."""
-        return self._threads.submit(self._run, job)
-
-    def judge(self, job: JudgeJob) -> Future[list[Outcome]]:
+    def submit(self, job: Job[Made]) -> Future[Made]:
         """Queue a job."""
         return self._threads.submit(self._run, job)
 
@@ -77,7 +55,7 @@ class WorkerPool:
         for worker in self._workers:
             worker.end()
 
-    def _run(self, job: CollectJob | JudgeJob) -> list:  # type: ignore[type-arg]  # of what the job makes
+    def _run(self, job: Job[Made]) -> Made:
         worker = self._free.get()
         try:
             return worker.call(job)
@@ -106,7 +84,7 @@ class _Worker:
             )
         self._pipe.send(configuration)
 
-    def call(self, job: CollectJob | JudgeJob) -> list:  # type: ignore[type-arg]  # of what the job makes
+    def call(self, job: Job[Made]) -> Made:
         """Run one job to its end.
 
         Raises:
@@ -115,7 +93,7 @@ class _Worker:
         """
         try:
             self._pipe.send(job)
-            answer = self._pipe.recv()
+            answer: Made | SinewError = self._pipe.recv()
         except (EOFError, OSError):
             status = self._process.poll()
             raise RunError(
@@ -123,7 +101,6 @@ class _Worker:
             ) from None
         if isinstance(answer, SinewError):
             raise answer
-        assert isinstance(answer, list)
         return answer
 
     def end(self) -> None:
@@ -136,12 +113,7 @@ class _Worker:
         self._pipe.close()
 
 
-def split(seeds: Sequence[int], size: int) -> list[tuple[int, ...]]:
-    """Return seeds in groups of up to `size`, in order."""
-    return [tuple(seeds[i : i + size]) for i in range(0, len(seeds), size)]
-
-
-def serve(pipe: Connection, answer: Callable[[CollectJob | JudgeJob], list]) -> None:  # type: ignore[type-arg]  # of what the job makes
+def serve(pipe: Connection, answer: Callable[[Job[object]], object]) -> None:
     """Answer jobs until the pipe closes."""
     while True:
         try:

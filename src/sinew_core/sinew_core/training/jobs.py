@@ -1,0 +1,94 @@
+"""What the learner asks of its workers: each job runs in the environment of a worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinew_core.bundle.runtime import NumpyPolicy, PolicyNetwork
+from sinew_core.evaluation import Outcome, judge_episode
+from sinew_core.training.rollout import Episode, Exploration, run_episode
+
+if TYPE_CHECKING:
+    from sinew_core.environments.arm import ArmEnv
+
+Made = TypeVar("Made", covariant=True)
+
+_GOLDEN_PAIRS, _GOLDEN_EPISODES = 64, 4
+
+
+class Job(Protocol[Made]):
+    """Something that a worker does; its result depends on nothing but the job."""
+
+    def run(self, env: ArmEnv) -> Made:
+        """Do it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CollectJob:
+    """Run training episodes."""
+
+    network: PolicyNetwork
+    exploration: Exploration
+    seeds: tuple[int, ...]
+
+    def run(self, env: ArmEnv) -> list[Episode]:
+        """Return them, in the order of their seeds."""
+        policy = NumpyPolicy(self.network)
+        return [run_episode(env, policy, self.exploration, seed) for seed in self.seeds]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JudgeJob:
+    """Run evaluation episodes."""
+
+    network: PolicyNetwork
+    seeds: tuple[int, ...]
+
+    def run(self, env: ArmEnv) -> list[Outcome]:
+        """Return what they came to, in the order of their seeds."""
+        policy = NumpyPolicy(self.network)
+        return [judge_episode(env, policy.act, seed) for seed in self.seeds]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ObserveJob:
+    """See what the policy sees, for the golden pairs of its bundle."""
+
+    network: PolicyNetwork
+
+    def run(self, env: ArmEnv) -> NDArray[np.float32]:
+        """Return observations (pairs, size) from the start to the end of real episodes."""
+        policy = NumpyPolicy(self.network)
+        seen: list[NDArray[np.float32]] = []
+        for seed in range(_GOLDEN_EPISODES):
+            observation, _ = env.reset(seed=seed)
+            ended, episode = False, []
+            while not ended:
+                episode.append(observation.copy())
+                observation, _, terminated, truncated, _ = env.step(policy.act(observation))
+                ended = terminated or truncated
+            places = np.linspace(0, len(episode) - 1, _GOLDEN_PAIRS // _GOLDEN_EPISODES)
+            seen += [episode[int(place)] for place in places]
+        return np.stack(seen)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PictureJob:
+    """Draw the arm at the end of an episode."""
+
+    network: PolicyNetwork
+
+    def run(self, env: ArmEnv) -> bytes | None:
+        """Return a PNG, None where the engine cannot render."""
+        from sinew_core.report.picture import episode_picture
+
+        return episode_picture(env, NumpyPolicy(self.network).act)
+
+
+def split(seeds: list[int], size: int) -> list[tuple[int, ...]]:
+    """Return seeds in groups of up to `size`, in order."""
+    return [tuple(seeds[i : i + size]) for i in range(0, len(seeds), size)]
