@@ -8,20 +8,24 @@ from array import array
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rclpy.serialization import serialize_message
+from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
+from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
 from sinew_core.parameters import FieldInfo
 from sinew_ros.messages import (
     CommandMessage,
-    ControllerMessage,
     JointStateMapper,
     answered_stamp,
     command_stamp,
 )
 from sinew_ros.parameters import descriptor
-from sinew_ros.raw import JointStateReader
+from sinew_ros.raw import (
+    ControllerCommandWriter,
+    JointStateReader,
+    JointStateWriter,
+    read_controller_command,
+)
 from sinew_ros.stamps import set_stamp, stamp_ns, to_stamp
 
 names = st.lists(
@@ -111,10 +115,59 @@ def test_a_position_that_is_not_finite_is_not_used():
 
 
 def test_a_controller_command_carries_its_stamps_and_a_foreign_one_none():
-    message = ControllerMessage(2).fill([0.1, 0.2], 1_010_000_000, 1_000_000_000)
+    data = ControllerCommandWriter(2).write([0.1, 0.2], 1_010_000_000, 1_000_000_000)
+    message = deserialize_message(data, Float64MultiArray)
     assert (answered_stamp(message), command_stamp(message)) == (1_010_000_000, 1_000_000_000)
     assert message.layout.dim[0].size == message.layout.dim[0].stride == 2
     assert answered_stamp(Float64MultiArray(data=[0.1, 0.2])) is None
+
+
+some = st.lists(st.floats(), min_size=1, max_size=9)
+text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=99)
+
+
+@given(stamp=st.integers(0, 2**31 * 10**9 - 1), n=names.filter(len), values=st.data())
+def test_joint_states_are_written_as_rclpy_writes_them(stamp, n, values):
+    q, v, e = (
+        values.draw(st.lists(st.floats(), min_size=len(n), max_size=len(n))) for _ in range(3)
+    )
+    message = state(
+        stamp, name=n, position=array("d", q), velocity=array("d", v), effort=array("d", e)
+    )
+    data = JointStateWriter(n).write(stamp, q, v, e)
+    assert len(data) == len(padded(message))
+    assert repr(deserialize_message(data, JointState)) == repr(message)  # NaN equals NaN
+
+
+@given(values=some, state_stamp=st.integers(0), command=st.integers(0), record=text)
+def test_controller_commands_are_written_as_rclpy_writes_and_reads_them(
+    values, state_stamp, command, record
+):
+    writer = ControllerCommandWriter(len(values))
+    data = writer.write(values, state_stamp, command, record)
+    message = deserialize_message(data, Float64MultiArray)
+    assert len(data) == len(padded(message))
+    assert writer.last == data
+    assert message.data.tobytes() == array("d", values).tobytes()
+    assert [d.label for d in message.layout.dim] == [str(state_stamp), str(command), record]
+    label, read = read_controller_command(data)
+    assert label == str(state_stamp)
+    assert array("d", read).tobytes() == array("d", values).tobytes()
+
+
+@given(labels=st.lists(text, max_size=3), values=st.lists(st.floats(allow_nan=False), max_size=9))
+def test_any_array_is_read_as_rclpy_reads_it(labels, values):
+    message = Float64MultiArray(data=array("d", values))
+    message.layout.dim = [MultiArrayDimension(label=label, size=3) for label in labels]
+    expected = labels[0] if labels else "", tuple(values)
+    assert read_controller_command(padded(message)) == expected
+
+
+@given(head=st.sampled_from([b"", b"\0\1\0\0", b"\0\0\0\0"]), body=st.binary(max_size=99))
+def test_bytes_that_are_no_controller_command_have_no_values_or_finite_time(head, body):
+    label, values = read_controller_command(head + body)
+    assert isinstance(label, str)
+    assert len(values) <= len(body) // 8
 
 
 @pytest.mark.parametrize(

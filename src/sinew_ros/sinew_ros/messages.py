@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from builtin_interfaces.msg import Duration
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray, MultiArrayDimension
+from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from sinew_core.errors import ConfigError
@@ -141,29 +141,6 @@ class JointStateMapper:
         self._in_order = tuple(names) == self.joint_names
 
 
-class JointStateMessage:
-    """A `JointState` to publish again and again."""
-
-    def __init__(self, joint_names: Sequence[str]) -> None:
-        """Name the joints, in this order."""
-        self._message = JointState(name=list(joint_names))
-
-    def fill(
-        self,
-        stamp: int,
-        position: Sequence[float],
-        velocity: Sequence[float],
-        effort: Sequence[float],
-    ) -> JointState:
-        """Return the message with these values (n,): rad, rad/s, N m."""
-        message = self._message
-        set_stamp(message.header.stamp, stamp)
-        message.position = array("d", position)
-        message.velocity = array("d", velocity)
-        message.effort = array("d", effort)
-        return message
-
-
 class CommandMessage:
     """A `JointTrajectory` of one point for `policy/command`, to publish again and again."""
 
@@ -184,37 +161,6 @@ class CommandMessage:
         set_stamp(self._message.header.stamp, state_stamp)
         setattr(self._point, self._field, array("d", values))
         return self._message
-
-
-class ControllerMessage:
-    """A `Float64MultiArray` for `<controller>/commands`, to publish again and again.
-
-    The labels of `layout.dim` say what the values were made of; real controllers ignore them:
-
-    - `dim[0]`: stamp of the joint state answered, in nanoseconds;
-    - `dim[1]`: stamp of the policy's command in force, in nanoseconds, 0 without one;
-    - `dim[2]`: what the filter did, see `sinew_core.safety.record`.
-
-    `message` is the last one.
-    """
-
-    def __init__(self, n_joints: int) -> None:
-        """Build the message for `n_joints` values."""
-        self._state = MultiArrayDimension(size=n_joints, stride=n_joints)
-        self._command = MultiArrayDimension(size=1, stride=1)
-        self._record = MultiArrayDimension(size=1, stride=1)
-        self.message = Float64MultiArray()
-        self.message.layout.dim = [self._state, self._command, self._record]
-
-    def fill(
-        self, values: Sequence[float], state_stamp: int, command_stamp: int = 0, record: str = ""
-    ) -> Float64MultiArray:
-        """Return the message with these values (n,)."""
-        self._state.label = str(state_stamp)
-        self._command.label = str(command_stamp)
-        self._record.label = record
-        self.message.data = array("d", values)
-        return self.message
 
 
 class InterventionMessage:
@@ -243,22 +189,24 @@ class InterventionMessage:
 
 def answered_stamp(message: Float64MultiArray) -> int | None:
     """Return the stamp of the state that a controller command answers; None where it has none."""
-    return _label(message, 0)
+    return label_stamp(_label(message, 0))
 
 
 def command_stamp(message: Float64MultiArray) -> int | None:
     """Return the stamp of the policy's command behind a controller command, None without one."""
-    return _label(message, 1)
+    return label_stamp(_label(message, 1))
 
 
 def cycle_record(message: Float64MultiArray) -> str:
     """Return what the filter did for a controller command; '' where it does not say."""
-    dimensions = message.layout.dim
-    return str(dimensions[2].label) if len(dimensions) > 2 else ""
+    return _label(message, 2)
 
 
-def _label(message: Float64MultiArray, index: int) -> int | None:
+def label_stamp(label: str) -> int | None:
+    """Return the stamp in ns that a label of a controller command holds; None without one."""
+    return int(label) if label.isdecimal() else None
+
+
+def _label(message: Float64MultiArray, index: int) -> str:
     dimensions = message.layout.dim
-    if len(dimensions) <= index or not dimensions[index].label.isdecimal():
-        return None
-    return int(dimensions[index].label)
+    return str(dimensions[index].label) if len(dimensions) > index else ""

@@ -1,14 +1,17 @@
-"""Read joint states from their serialised form, which skips building a message object.
+"""The two messages of every cycle in their serialised form, which skips building message objects.
 
 The layout is that of CDR, little endian: values aligned to their size, counted from the fifth byte.
+What is read in another byte order goes through rclpy, what is written is always little endian.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
 
 from sinew_ros.stamps import NS_PER_S, stamp_ns
 
@@ -20,6 +23,9 @@ _ORIGIN = 4
 _FRAME_AT = 12
 _STAMP = struct.Struct("<iI")
 _COUNT = struct.Struct("<I")
+_HEADER = bytes((*_LITTLE_ENDIAN_CDR, 0, 0))
+_MOST_LAYOUTS = 64
+"""Layouts of controller commands to keep; the lengths of the texts in them vary little."""
 
 
 class JointStateReader:
@@ -69,6 +75,118 @@ class JointStateReader:
         self._names, self._prefix = names, bytes(data[_FRAME_AT:at])
 
 
+class JointStateWriter:
+    """Write the joint states of the same joints again and again."""
+
+    def __init__(self, joint_names: Sequence[str]) -> None:
+        """Name the joints, in this order."""
+        n = len(joint_names)
+        texts = [_text(name) for name in joint_names]
+        self._fixed = b"".join([_text(""), _COUNT.pack(n), *texts])
+        at = _FRAME_AT - _ORIGIN + len(self._fixed)
+        layout = f"<4siI{len(self._fixed)}s"
+        for _ in range(3):
+            at += 4
+            layout += f"I{-at % 8}x{n}d"
+            at += -at % 8 + 8 * n
+        self._layout = struct.Struct(layout)
+        self._n = n
+
+    def write(
+        self,
+        stamp: int,
+        position: Sequence[float],
+        velocity: Sequence[float],
+        effort: Sequence[float],
+    ) -> bytes:
+        """Return the message with these values (n,): ns, rad, rad/s, N m."""
+        seconds, nanoseconds = divmod(stamp, NS_PER_S)
+        n = self._n
+        return self._layout.pack(
+            _HEADER, seconds, nanoseconds, self._fixed, n, *position, n, *velocity, n, *effort
+        )
+
+
+class ControllerCommandWriter:
+    """Write the commands for `<controller>/commands`, a `Float64MultiArray`.
+
+    The labels of `layout.dim` say what the values were made of; real controllers ignore them:
+
+    - `dim[0]`: stamp of the joint state answered, in nanoseconds;
+    - `dim[1]`: stamp of the policy's command in force, in nanoseconds, 0 without one;
+    - `dim[2]`: what the filter did, see `sinew_core.safety.record`.
+
+    `last` is the last one.
+    """
+
+    def __init__(self, n_joints: int) -> None:
+        """Write commands of `n_joints` values."""
+        self._n = n_joints
+        self._layouts: dict[tuple[int, int, int], struct.Struct] = {}
+        self.last = self.write([0.0] * n_joints, 0)
+
+    def write(
+        self, values: Sequence[float], state_stamp: int, command_stamp: int = 0, record: str = ""
+    ) -> bytes:
+        """Return the message with these values (n,)."""
+        n = self._n
+        labels = str(state_stamp).encode(), str(command_stamp).encode(), record.encode()
+        state, command, what = (len(label) + 1 for label in labels)
+        layout = self._layouts.get((state, command, what)) or self._lay_out(state, command, what)
+        self.last = layout.pack(
+            *(_HEADER, 3),
+            *(state, labels[0], n, n),
+            *(command, labels[1], 1, 1),
+            *(what, labels[2], 1, 1),
+            *(0, n, *values),
+        )
+        return self.last
+
+    def _lay_out(self, *sizes: int) -> struct.Struct:
+        """Return the layout for labels of these sizes, the ends of the texts included."""
+        at, layout = 4, "<4sI"
+        for size in sizes:
+            layout += f"I{size}s{-size % 4}xII"
+            at += 4 + size + -size % 4 + 8
+        at += 8
+        layout += f"II{-at % 8}x{self._n}d"
+        if len(self._layouts) >= _MOST_LAYOUTS:
+            self._layouts.clear()
+        made = self._layouts[sizes[0], sizes[1], sizes[2]] = struct.Struct(layout)
+        return made
+
+
+def read_controller_command(data: bytes) -> tuple[str, tuple[float, ...]]:
+    """Return what a controller command answers and its values.
+
+    The first is the label of `layout.dim[0]`, '' where there is none: see
+    `ControllerCommandWriter`. Bytes that are no such message have no values.
+    """
+    try:
+        if data.startswith(_LITTLE_ENDIAN_CDR):
+            return _read_controller_command(data)
+        message = deserialize_message(data, Float64MultiArray)
+    except (struct.error, UnicodeDecodeError, RuntimeError):
+        return "", ()
+    dimensions = message.layout.dim
+    return dimensions[0].label if dimensions else "", tuple(message.data)
+
+
+def _read_controller_command(data: bytes) -> tuple[str, tuple[float, ...]]:
+    at = _ORIGIN
+    (dimensions,) = _COUNT.unpack_from(data, at)
+    at += 4
+    label = ""
+    for index in range(dimensions):
+        (size,) = _COUNT.unpack_from(data, at)
+        if index == 0:
+            label = data[at + 4 : at + 4 + size].rstrip(b"\0").decode()
+        at += 4 + size + -size % 4 + 8
+    (count,) = _COUNT.unpack_from(data, at + 4)
+    at += 8
+    return label, struct.unpack_from(f"<{count}d", data, at + (_ORIGIN - at) % 8) if count else ()
+
+
 def read_stamp(data: bytes) -> int:
     """Return the stamp in ns of a serialised joint state."""
     if not data.startswith(_LITTLE_ENDIAN_CDR):
@@ -82,6 +200,12 @@ def _read_string(data: bytes, at: int) -> tuple[str, int]:
     (size,) = _COUNT.unpack_from(data, at)
     at += 4
     return data[at : at + size].rstrip(b"\0").decode(), at + size
+
+
+def _text(text: str) -> bytes:
+    """Return a string with its size before it, filled up to a multiple of four bytes."""
+    coded = text.encode() + b"\0"
+    return _COUNT.pack(len(coded)) + coded + b"\0" * (-len(coded) % 4)
 
 
 def _read_by_rclpy(data: bytes) -> JointStateFields:

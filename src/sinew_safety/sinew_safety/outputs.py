@@ -9,8 +9,9 @@ from sinew_core.robots.model import RobotModel
 from sinew_core.safety.filter import Cause, FilterResult
 from sinew_core.safety.record import RecordedMode, text_check
 from sinew_ros.main import SinewNode
-from sinew_ros.messages import ControllerMessage, InterventionMessage
+from sinew_ros.messages import InterventionMessage
 from sinew_ros.qos import LATCHED, RELIABLE, controller_command, incompatible_subscribers
+from sinew_ros.raw import ControllerCommandWriter
 from sinew_safety.configuration import FilterConfiguration
 
 _NAMES = {cause: cause.name.lower() for cause in Cause}
@@ -34,7 +35,7 @@ class Outputs:
         self.topic = configuration.commands_topic
         self._node = node
         self._qos = controller_command(lockstep=configuration.lockstep)
-        self._message = ControllerMessage(robot.n_joints)
+        self._writer = ControllerCommandWriter(robot.n_joints)
         self._intervention = InterventionMessage(robot.joint_names, configuration.node.mode)
         self._commands = node.create_publisher(Float64MultiArray, self.topic, self._qos)
         self._interventions = node.create_publisher(JointTrajectory, "~/interventions", RELIABLE)
@@ -47,12 +48,12 @@ class Outputs:
 
     def repeat(self) -> None:
         """Publish the last output again."""
-        self._commands.publish(self._message.message)
+        self._commands.publish(self._writer.last)
 
     def send(self, output: tuple[float, ...], state_stamp: int, command_stamp: int) -> None:
         """Publish an output (n,), and what was changed."""
         record, result = self.mode.take()
-        self._commands.publish(self._message.fill(output, state_stamp, command_stamp, record))
+        self._commands.publish(self._writer.write(output, state_stamp, command_stamp, record))
         if result is not None and result.intervened:
             self._report(state_stamp, result)
 

@@ -23,9 +23,10 @@ from sinew_core.simulation import ENGINE_NAMES, make_engine
 from sinew_core.tasks.reach import ReachParameters, ReachTask
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import JointStateMessage, answered_stamp, commands_topic
+from sinew_ros.messages import commands_topic, label_stamp
 from sinew_ros.parameters import Declarations
 from sinew_ros.qos import LATCHED, RELIABLE
+from sinew_ros.raw import JointStateWriter, read_controller_command
 from sinew_ros.stamps import period_ns, set_stamp
 from sinew_sim.arm import SimulatedArm
 from sinew_sim.drives import make_drive
@@ -103,7 +104,7 @@ class SimDriver(SinewNode):
         self._starts = np.random.default_rng(p.seed)
         self._counters: Counter[str] = Counter()
         self._placed_ns = 0  # stamp of the first state after a reset, until it is answered
-        self._state = JointStateMessage(robot.joint_names)
+        self._state = JointStateWriter(robot.joint_names)
         self._clock_message = ClockMessage()
         self._open_topics(robot.urdf_text)
         if self._lockstep:
@@ -120,7 +121,7 @@ class SimDriver(SinewNode):
         description = self.create_publisher(String, "robot_description", LATCHED)
         description.publish(String(data=urdf_text))
         topic = commands_topic(self._p.mode, self._p.controller)
-        self.create_subscription(Float64MultiArray, topic, self._command, RELIABLE)
+        self.create_subscription(Float64MultiArray, topic, self._command, RELIABLE, raw=True)
         self.create_service(Trigger, "~/reset", self._reset)
         self._diagnostics = Diagnostics(self, self._report)
 
@@ -140,10 +141,11 @@ class SimDriver(SinewNode):
         if self._sim_time:
             set_stamp(self._clock_message.clock, stamp)
             self._clock_publisher.publish(self._clock_message)
-        message = self._state.fill(
-            stamp, arm.position.tolist(), arm.velocity.tolist(), arm.effort.tolist()
+        self._states.publish(
+            self._state.write(
+                stamp, arm.position.tolist(), arm.velocity.tolist(), arm.effort.tolist()
+            )
         )
-        self._states.publish(message)
         self._published_s = time.monotonic()
         self._counters["states"] += 1
         return stamp
@@ -153,14 +155,15 @@ class SimDriver(SinewNode):
             self._counters["states_republished"] += 1
             self._publish()
 
-    def _command(self, message: Float64MultiArray) -> None:
-        stamp = answered_stamp(message)
+    def _command(self, data: bytes) -> None:
+        label, values = read_controller_command(data)
+        stamp = label_stamp(label)
         if self._lockstep and stamp != self._arm.stamp_ns:
             self._counters["commands_for_another_state"] += 1
         elif stamp is not None and stamp < self._placed_ns:
             # It may hold the arm where it was before the reset, whose state comes to the filter.
             self._counters["commands_before_reset"] += 1
-        elif not self._arm.accept(message.data):
+        elif not self._arm.accept(values):
             self._counters["commands_rejected"] += 1
             if self._counters["commands_rejected"] == 1:
                 self._diagnostics.changed()

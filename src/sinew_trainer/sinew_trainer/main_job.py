@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import importlib
+import json
 import os
 import sys
 import tempfile
@@ -35,6 +36,7 @@ from sinew_core.training.folder import (
     CONFIGURATION_FILE,
     DEPLOYMENT_FILE,
     GRAPH_FOLDER,
+    TRAINING_FILE,
 )
 from sinew_trainer.deployment import write_deployment
 from sinew_trainer.launching import Launch
@@ -45,8 +47,10 @@ _HELP = """usage: ./sinew train [name:=value ...]
 Trains a policy, evaluates it in the environment and over the ROS 2 graph, and writes
 runs/NAME/ with report.html, report.json, config.yaml and bundle/.
 """
-_REALTIME_WEIGHT = 9
-"""Lockstep episodes that take about as long as one in real time."""
+_LOCKSTEP_OVER_ENV = 5.5
+"""Wall time of a lockstep episode over that of one in the environment, about."""
+_LAUNCH_EPISODES = 13
+"""Lockstep episodes that take about as long as starting and ending a graph."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +123,7 @@ class MainJob:
         graph = self._graph
         cores = core_groups(sorted(os.sched_getaffinity(0)), graph.graph_copies)
         apart = len(cores) > 1 and bool(cores[0])
-        ahead = graph.realtime_episodes * _REALTIME_WEIGHT if apart else 0
+        ahead = self._realtime_weight() if apart else 0
         counts = shares(graph.graph_episodes, graph.graph_copies, ahead)
         _say(
             f"evaluating over the ROS 2 graph: {graph.graph_episodes} episodes in lockstep, "
@@ -136,6 +140,14 @@ class MainJob:
         if apart and counts[0]:
             self._launches.append(self._lockstep(0, counts, cores))
         self._wait(self._launches)
+
+    def _realtime_weight(self) -> int:
+        """Return how many lockstep episodes take about as long as all those in real time."""
+        episodes = self._graph.realtime_episodes
+        training = json.loads((self.folder / TRAINING_FILE).read_text())
+        length_s = training["eval_env"]["length_mean"] * self.configuration.rates.control_period_s
+        ratio: float = length_s / training["episode_wall_s"]
+        return round(episodes * ratio / _LOCKSTEP_OVER_ENV) + _LAUNCH_EPISODES * bool(episodes)
 
     def _lockstep(
         self, index: int, counts: Sequence[int], cores: Sequence[Sequence[int]]

@@ -121,12 +121,14 @@ class _Run:
         final: EvaluationResult | None = None
         picture: bytes | None = None
         wall_s: float | None = None
+        episode_wall_s: float | None = None
         try:
             confirmed = self._loop()
             wall_s = self._wall_s()
             if self._best_network is not None:
                 drawing = self._pool.submit(PictureJob(network=self._best_network))
                 final = self._evaluate(self._best_network)
+                episode_wall_s = (self._wall_s() - wall_s) * self._pool.size / final.episodes
                 picture = self._wait(drawing)
         except _Stopped:
             stopped = True
@@ -139,6 +141,7 @@ class _Run:
             curve=tuple(self._curve),
             evaluation=self._best,
             final_evaluation=final,
+            episode_wall_s=episode_wall_s,
             bundle=self._bundle if self._best else None,
             picture=picture,
         )

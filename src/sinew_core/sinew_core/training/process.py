@@ -54,6 +54,7 @@ def run(folder: Path, stop: _Stop) -> None:
     figures = _figures(configuration, result)
     if result.final_evaluation is not None:
         figures["eval_env"] = dataclasses.asdict(result.final_evaluation)
+        figures["episode_wall_s"] = result.episode_wall_s
     if result.picture is not None:
         write_atomically(folder / PICTURE_FILE, result.picture)
     figures["stopped"] = stop()

@@ -44,6 +44,7 @@ class TrainResult:
         stopped: whether the user ended it.
         evaluation: by which the policy in the bundle was chosen; None before the first one.
         final_evaluation: of that policy, on `eval_episodes` fresh episodes; None if stopped before.
+        episode_wall_s: wall time that a worker took for an episode of that, on average.
         bundle: its folder; None before the first evaluation.
         picture: a PNG of the arm at a target; None if stopped before, or nothing can be drawn.
         updates: gradient steps of the learner.
@@ -57,5 +58,6 @@ class TrainResult:
     curve: tuple[CurvePoint, ...]
     evaluation: EvaluationResult | None
     final_evaluation: EvaluationResult | None
+    episode_wall_s: float | None
     bundle: Path | None
     picture: bytes | None

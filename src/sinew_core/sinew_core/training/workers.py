@@ -30,6 +30,7 @@ class WorkerPool:
 
     def __init__(self, configuration: Mapping[str, object], count: int) -> None:
         """Start the workers; `configuration` is `RunConfiguration.to_mapping()`."""
+        self.size = count
         self._workers = [_Worker(configuration) for _ in range(count)]
         self._free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         for worker in self._workers:
