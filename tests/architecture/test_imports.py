@@ -104,6 +104,16 @@ def test_the_safety_package_never_imports_torch_or_an_engine_however_indirectly(
     assert not wrong
 
 
+@pytest.mark.parametrize("module", ["sinew_core.training.process", "sinew_core.training.learners"])
+def test_a_learner_starts_without_a_compiler_or_an_engine(module):
+    wrong = [
+        f"{name} by {importer}"
+        for name, importer in imported_when_importing(module).items()
+        if top(name) in ("numba", "gymnasium", "pybullet", "mujoco", "coal")
+    ]
+    assert not wrong
+
+
 @pytest.mark.parametrize("module", DEPLOYED)
 def test_a_deployed_module_needs_only_the_deploy_requirements(module):
     assert module in modules()

@@ -6,7 +6,13 @@ import yaml
 from sinew_core.errors import ConfigError
 from sinew_core.training.configuration import RunConfiguration
 from sinew_trainer.deployment import deployment
-from sinew_trainer.main_job import core_groups, main, read_configuration, shares
+from sinew_trainer.main_job import (
+    core_groups,
+    main,
+    read_configuration,
+    realtime_weight,
+    shares,
+)
 from sinew_trainer.report import join_figures, join_graph, summary_table
 
 PART = {
@@ -34,6 +40,12 @@ PART = {
 )
 def test_episodes_are_shared_evenly_with_what_the_first_part_did_before(total, parts, ahead, sizes):
     assert shares(total, parts, ahead) == sizes
+
+
+def test_real_time_weighs_more_the_faster_the_machine():
+    assert realtime_weight(0, 2.4, 0.05) == 0
+    slow, fast = realtime_weight(5, 2.4, 0.05), realtime_weight(5, 2.4, 0.02)
+    assert 40 < slow < fast
 
 
 @pytest.mark.parametrize(

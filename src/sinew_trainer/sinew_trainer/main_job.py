@@ -143,11 +143,9 @@ class MainJob:
 
     def _realtime_weight(self) -> int:
         """Return how many lockstep episodes take about as long as all those in real time."""
-        episodes = self._graph.realtime_episodes
         training = json.loads((self.folder / TRAINING_FILE).read_text())
         length_s = training["eval_env"]["length_mean"] * self.configuration.rates.control_period_s
-        ratio: float = length_s / training["episode_wall_s"]
-        return round(episodes * ratio / _LOCKSTEP_OVER_ENV) + _LAUNCH_EPISODES * bool(episodes)
+        return realtime_weight(self._graph.realtime_episodes, length_s, training["episode_wall_s"])
 
     def _lockstep(
         self, index: int, counts: Sequence[int], cores: Sequence[Sequence[int]]
@@ -192,6 +190,20 @@ def shares(total: int, parts: int, ahead: int = 0) -> list[int]:
     first = min(total, max(0, -(-(total + ahead) // parts) - ahead))
     rest, others = total - first, parts - 1
     return [first, *(rest // others + (i < rest % others) for i in range(others))]
+
+
+def realtime_weight(episodes: int, length_s: float, episode_wall_s: float) -> int:
+    """Return how many lockstep episodes take about as long as some in real time.
+
+    Args:
+        episodes: those in real time.
+        length_s: simulated time of an episode.
+        episode_wall_s: wall time that one takes in the environment.
+    """
+    if not episodes:
+        return 0
+    lockstep_s = _LOCKSTEP_OVER_ENV * episode_wall_s
+    return round(episodes * length_s / lockstep_s) + _LAUNCH_EPISODES
 
 
 def core_groups(cores: Sequence[int], parts: int) -> list[Sequence[int]]:
