@@ -103,7 +103,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             RobotError: for a robot that cannot be loaded.
         """
         self.robot = load_robot(robot, urdf=urdf) if isinstance(robot, str) else robot
-        self.setup = ReachSetup.make(
+        setup = ReachSetup.make(
             self.robot,
             action_mode,
             task_parameters=task_parameters,
@@ -111,15 +111,11 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             rates=rates,
             safety=safety,
         )
-        self.rates, self.task = self.setup.rates, self.setup.task
-        self.safety_parameters = self.setup.safety_parameters
-        self.action_spec = self.setup.action_spec
-        self.observation_spec = self.setup.observation_spec
+        self._prepare(setup)
         self.render_mode = _checked_render_mode(render_mode)
         self.metadata = {**self.metadata, "render_fps": self.rates.control_rate_hz}
         self.terminate_on_success = terminate_on_success
         self._delay = _checked_delay(command_delay_cycles, self.rates)
-        self._prepare()
         self._engine = make_engine(engine, self.robot, self.rates.physics_rate_hz)
         self._drive = make_drive(
             action_mode,
@@ -130,8 +126,11 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             gravity_compensation=gravity_compensation,
         )
 
-    def _prepare(self) -> None:
+    def _prepare(self, setup: ReachSetup) -> None:
         """Make the spaces and all that is used again in every step."""
+        self.setup, self.rates, self.task = setup, setup.rates, setup.task
+        self.safety_parameters = setup.safety_parameters
+        self.action_spec, self.observation_spec = setup.action_spec, setup.observation_spec
         size, n = self.observation_spec.size, self.robot.n_joints
         self.builder = ObservationBuilder(
             self.observation_spec, compiled_tool_position(self.robot.chain)
