@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from safety_plant import Plant, Wishes
@@ -45,6 +45,23 @@ def test_largest_step_is_the_inverse_of_the_ramp(step, jerk_step):
     by_steps = sum(max(step - k * jerk_step, 0.0) for k in range(40))
     assert change == pytest.approx(by_steps, abs=1e-13)
     assert jerk.largest_step(change, jerk_step) == pytest.approx(step, abs=1e-12)
+
+
+rounding = st.floats(-4e-16, 4e-16)
+
+
+@settings(max_examples=400)
+@given(st.integers(0, 3), jerk_steps, rounding, rounding)
+def test_a_law_that_ends_at_zero_has_no_second_lobe_whatever_the_rounding(
+    ahead, jerk_step, off_command, off_step
+):
+    assume(jerk_step * (ahead + 1) < SPEED_STEP)
+    command = 0.5 * jerk_step * ahead * (ahead + 1) + off_command
+    step = -jerk_step * (ahead + 1) + off_step
+    path = brake_from(command, step, jerk_step)
+    sign = 1.0 if command > 0.0 or (command == 0.0 and step > 0.0) else -1.0
+    if min(sign * v for v in path) >= 0.0:
+        assert jerk.brake_lobes(command, step, SPEED_STEP, jerk_step)[3:] == (0.0, 0.0, 0.0)
 
 
 @settings(max_examples=400)

@@ -14,7 +14,7 @@ from sinew_core.safety.equations import (
     SPEED,
     SPEED_STEP,
 )
-from sinew_core.safety.jerk import settled_area
+from sinew_core.safety.jerk import ROUNDING_RAD_S, settled_area
 from sinew_core.safety.parameters import SafetyParameters
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def certified_velocity_constants(
     joints, model = filter_constants(limits, parameters, period_s)
     shrink = (1.0 - parameters.jitter) ** 2 / (1.0 + parameters.gain_error)
     hold = model[GAIN] * period_s * parameters.dead_time_periods
-    return _extended(joints, model, limits, parameters, shrink, (hold, 0.0, 1e-14))
+    return _extended(joints, model, limits, parameters, shrink, (hold, 0.0, ROUNDING_RAD_S))
 
 
 def certified_position_constants(

@@ -28,6 +28,8 @@ import math
 
 SAME_STEP = 1e-12
 """Relative: commands keep rounding of about 1e-16 rad/s, which must not look like jerk."""
+ROUNDING_RAD_S = 1e-14
+"""Of velocity commands: the law ends at zero where it would go on by less."""
 
 Lobes = tuple[float, float, float, float, float, float]
 """Area (rad/s times periods), periods and peak (rad/s) of the first lobe and of the second.
@@ -127,7 +129,7 @@ def overshoot(x: float, y: float, jerk_step: float) -> tuple[float, float]:
     if hard <= 0.0:
         return 0.0, 0.0
     depth = ramp_change(hard, jerk_step) - x
-    if depth <= SAME_STEP * x:
+    if depth <= SAME_STEP * x or depth <= ROUNDING_RAD_S:
         return 0.0, 0.0
     return depth, max((hard - largest_step(depth, jerk_step)) / jerk_step, 0.0)
 
