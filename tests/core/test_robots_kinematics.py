@@ -81,7 +81,9 @@ def test_positions_agree_with_pybullet(name, client, tmp_path):
     path = tmp_path / "robot.urdf"
     path.write_text(robot.urdf_text)
     body = pybullet.loadURDF(str(path), useFixedBase=True, physicsClientId=client)
-    infos = [pybullet.getJointInfo(body, j, client) for j in range(pybullet.getNumJoints(body))]
+    infos = [
+        pybullet.getJointInfo(body, j, client) for j in range(pybullet.getNumJoints(body, client))
+    ]
     index = {info[1].decode(): info[0] for info in infos}
     tool = next(info[0] for info in infos if info[12].decode() == robot.tool_link)
     for q in random_postures(robot, 20):
