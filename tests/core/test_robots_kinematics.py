@@ -88,8 +88,10 @@ def test_positions_agree_with_pybullet(name, client, tmp_path):
     tool = next(info[0] for info in infos if info[12].decode() == robot.tool_link)
     for q in random_postures(robot, 20):
         for joint, angle in zip(robot.joint_names, q, strict=True):
-            pybullet.resetJointState(body, index[joint], angle)
-        state = pybullet.getLinkState(body, tool, computeForwardKinematics=True)
+            pybullet.resetJointState(body, index[joint], angle, physicsClientId=client)
+        state = pybullet.getLinkState(
+            body, tool, computeForwardKinematics=True, physicsClientId=client
+        )
         # PyBullet keeps the fixed transforms in single precision.
         assert robot.chain.tool_position(q) == pytest.approx(state[4], abs=1e-6)
 
