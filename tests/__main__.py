@@ -14,21 +14,31 @@ import pytest
 
 _WITHOUT_GRAPH = ("-n", "auto", "--dist", "loadfile", "-m", "not graph")
 _GRAPH = ("-m", "graph")
-_NOTHING_COLLECTED = pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 def main(arguments: list[str]) -> int:
-    """Run pytest once or twice; the exit status is that of the first run that fails."""
-    if any(not argument.startswith("-") or argument == "-m" for argument in arguments):
+    """Run pytest once or twice; a failure in the first run does not keep the second from running.
+
+    The exit status is pytest's: the first that says that something is wrong.
+    """
+    if any(not argument.startswith("-") or argument.startswith("-m") for argument in arguments):
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+    statuses = []
     for selection in (_WITHOUT_GRAPH, _GRAPH):
         try:
             status = subprocess.call([sys.executable, "-m", "pytest", *selection, *arguments])
         except KeyboardInterrupt:  # pytest has had the signal too, and said what it has done
             return int(pytest.ExitCode.INTERRUPTED)
-        if status not in (0, _NOTHING_COLLECTED):
+        if status not in (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.TESTS_FAILED,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        ):
             return status
-    return 0
+        statuses.append(status)
+    if pytest.ExitCode.TESTS_FAILED in statuses:
+        return int(pytest.ExitCode.TESTS_FAILED)
+    return min(statuses)  # one part may have nothing for the arguments, both may not
 
 
 if __name__ == "__main__":

@@ -43,9 +43,16 @@ def test_episodes_are_shared_evenly_with_what_the_first_part_did_before(total, p
 
 
 def test_real_time_weighs_more_the_faster_the_machine():
-    assert realtime_weight(0, 2.4, 0.05) == 0
-    slow, fast = realtime_weight(5, 2.4, 0.05), realtime_weight(5, 2.4, 0.02)
-    assert 40 < slow < fast
+    def weight(episodes, episode_wall_s):
+        training = {"eval_env": {"length_mean": 60.0}, "episode_wall_s": episode_wall_s}
+        return realtime_weight(episodes, training, 0.04)
+
+    assert weight(0, 0.05) == 0
+    assert 40 < weight(5, 0.05) < weight(5, 0.02)
+
+
+def test_real_time_weighs_nothing_where_training_was_stopped_before_its_evaluation():
+    assert realtime_weight(5, {"stopped": True}, 0.04) == 0
 
 
 @pytest.mark.parametrize(

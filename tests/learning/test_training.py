@@ -6,6 +6,7 @@ import pytest
 from sinew_core.bundle import load_bundle
 from sinew_core.errors import ConfigError
 from sinew_core.evaluation import evaluate
+from sinew_core.training import jobs, loop
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.environment import make_environment
 from sinew_core.training.jobs import split
@@ -100,6 +101,19 @@ def test_a_stop_keeps_the_best_bundle(tmp_path):
     result, _ = run(tmp_path, endless, should_stop=(tmp_path / "bundle" / "manifest.json").exists)
     assert result.stopped
     assert result.env_steps < 1_000_000
+    load_bundle(tmp_path / "bundle")
+
+
+def test_a_stop_while_the_first_bundle_is_made_keeps_it(tmp_path, monkeypatch):
+    asked = []
+
+    def observe(**arguments):
+        asked.append(arguments)
+        return jobs.ObserveJob(**arguments)
+
+    monkeypatch.setattr(loop, "ObserveJob", observe)
+    result, _ = run(tmp_path, DDPG, should_stop=lambda: bool(asked))
+    assert result.stopped
     load_bundle(tmp_path / "bundle")
 
 

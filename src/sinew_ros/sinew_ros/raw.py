@@ -24,8 +24,10 @@ _FRAME_AT = 12
 _STAMP = struct.Struct("<iI")
 _COUNT = struct.Struct("<I")
 _HEADER = bytes((*_LITTLE_ENDIAN_CDR, 0, 0))
-_MOST_LAYOUTS = 64
-"""Layouts of controller commands to keep; the lengths of the texts in them vary little."""
+_DIMENSIONS = _COUNT.pack(3)
+_EXTENT = struct.Struct("<II")
+"""Size and stride of a dimension; the data's offset and their number."""
+_ONE = _EXTENT.pack(1, 1)
 
 
 class JointStateReader:
@@ -121,39 +123,26 @@ class ControllerCommandWriter:
 
     def __init__(self, n_joints: int) -> None:
         """Write commands of `n_joints` values."""
-        self._n = n_joints
-        self._layouts: dict[tuple[int, int, int], struct.Struct] = {}
+        self._joints = _EXTENT.pack(n_joints, n_joints)
+        self._tail = _EXTENT.pack(0, n_joints)
+        self._values = struct.Struct(f"<{n_joints}d")
         self.last = self.write([0.0] * n_joints, 0)
 
     def write(
         self, values: Sequence[float], state_stamp: int, command_stamp: int = 0, record: str = ""
     ) -> bytes:
         """Return the message with these values (n,)."""
-        n = self._n
-        labels = str(state_stamp).encode(), str(command_stamp).encode(), record.encode()
-        state, command, what = (len(label) + 1 for label in labels)
-        layout = self._layouts.get((state, command, what)) or self._lay_out(state, command, what)
-        self.last = layout.pack(
-            *(_HEADER, 3),
-            *(state, labels[0], n, n),
-            *(command, labels[1], 1, 1),
-            *(what, labels[2], 1, 1),
-            *(0, n, *values),
+        head = b"".join(
+            (
+                *(_HEADER, _DIMENSIONS),
+                *(_text(str(state_stamp)), self._joints),
+                *(_text(str(command_stamp)), _ONE),
+                *(_text(record), _ONE),
+                self._tail,
+            )
         )
+        self.last = head + b"\0" * ((_ORIGIN - len(head)) % 8) + self._values.pack(*values)
         return self.last
-
-    def _lay_out(self, *sizes: int) -> struct.Struct:
-        """Return the layout for labels of these sizes, the ends of the texts included."""
-        at, layout = 4, "<4sI"
-        for size in sizes:
-            layout += f"I{size}s{-size % 4}xII"
-            at += 4 + size + -size % 4 + 8
-        at += 8
-        layout += f"II{-at % 8}x{self._n}d"
-        if len(self._layouts) >= _MOST_LAYOUTS:
-            self._layouts.clear()
-        made = self._layouts[sizes[0], sizes[1], sizes[2]] = struct.Struct(layout)
-        return made
 
 
 def read_controller_command(data: bytes) -> tuple[str, tuple[float, ...]]:
@@ -178,10 +167,9 @@ def _read_controller_command(data: bytes) -> tuple[str, tuple[float, ...]]:
     at += 4
     label = ""
     for index in range(dimensions):
-        (size,) = _COUNT.unpack_from(data, at)
-        if index == 0:
-            label = data[at + 4 : at + 4 + size].rstrip(b"\0").decode()
-        at += 4 + size + -size % 4 + 8
+        text, at = _read_string(data, at)
+        at += (_ORIGIN - at) % 4 + _EXTENT.size
+        label = label if index else text
     (count,) = _COUNT.unpack_from(data, at + 4)
     at += 8
     return label, struct.unpack_from(f"<{count}d", data, at + (_ORIGIN - at) % 8) if count else ()

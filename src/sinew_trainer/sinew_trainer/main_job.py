@@ -13,10 +13,11 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -123,7 +124,9 @@ class MainJob:
         graph = self._graph
         cores = core_groups(sorted(os.sched_getaffinity(0)), graph.graph_copies)
         apart = len(cores) > 1 and bool(cores[0])
-        ahead = self._realtime_weight() if apart else 0
+        training = json.loads((self.folder / TRAINING_FILE).read_text())
+        period_s = self.configuration.rates.control_period_s
+        ahead = realtime_weight(graph.realtime_episodes, training, period_s) if apart else 0
         counts = shares(graph.graph_episodes, graph.graph_copies, ahead)
         _say(
             f"evaluating over the ROS 2 graph: {graph.graph_episodes} episodes in lockstep, "
@@ -140,12 +143,6 @@ class MainJob:
         if apart and counts[0]:
             self._launches.append(self._lockstep(0, counts, cores))
         self._wait(self._launches)
-
-    def _realtime_weight(self) -> int:
-        """Return how many lockstep episodes take about as long as all those in real time."""
-        training = json.loads((self.folder / TRAINING_FILE).read_text())
-        length_s = training["eval_env"]["length_mean"] * self.configuration.rates.control_period_s
-        return realtime_weight(self._graph.realtime_episodes, length_s, training["episode_wall_s"])
 
     def _lockstep(
         self, index: int, counts: Sequence[int], cores: Sequence[Sequence[int]]
@@ -192,18 +189,17 @@ def shares(total: int, parts: int, ahead: int = 0) -> list[int]:
     return [first, *(rest // others + (i < rest % others) for i in range(others))]
 
 
-def realtime_weight(episodes: int, length_s: float, episode_wall_s: float) -> int:
-    """Return how many lockstep episodes take about as long as some in real time.
+def realtime_weight(episodes: int, training: Mapping[str, Any], control_period_s: float) -> int:
+    """Return how many lockstep episodes take about as long as `episodes` in real time.
 
-    Args:
-        episodes: those in real time.
-        length_s: simulated time of an episode.
-        episode_wall_s: wall time that one takes in the environment.
+    `training` is what training.json holds. Where training was stopped before its evaluation it says
+    nothing of the machine's speed: then 0.
     """
-    if not episodes:
+    if not episodes or "eval_env" not in training:
         return 0
-    lockstep_s = _LOCKSTEP_OVER_ENV * episode_wall_s
-    return round(episodes * length_s / lockstep_s) + _LAUNCH_EPISODES
+    realtime_s = episodes * training["eval_env"]["length_mean"] * control_period_s
+    lockstep_s = _LOCKSTEP_OVER_ENV * training["episode_wall_s"]
+    return round(realtime_s / lockstep_s) + _LAUNCH_EPISODES
 
 
 def core_groups(cores: Sequence[int], parts: int) -> list[Sequence[int]]:

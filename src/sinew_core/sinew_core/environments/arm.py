@@ -127,7 +127,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         )
 
     def _prepare(self, setup: ReachSetup) -> None:
-        """Make the spaces and all that is used again in every step."""
+        """Take over the setup; make the spaces and all that is used again in every step."""
         self.setup, self.rates, self.task = setup, setup.rates, setup.task
         self.safety_parameters = setup.safety_parameters
         self.action_spec, self.observation_spec = setup.action_spec, setup.observation_spec

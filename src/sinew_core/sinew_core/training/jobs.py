@@ -84,6 +84,7 @@ class PictureJob:
 
     def run(self, env: ArmEnv) -> bytes | None:
         """Return a PNG, None where the engine cannot render."""
+        # Imported here, because the learner has jobs but no use for what draws.
         from sinew_core.report.picture import episode_picture
 
         return episode_picture(env, NumpyPolicy(self.network).act)

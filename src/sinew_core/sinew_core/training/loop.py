@@ -231,13 +231,15 @@ class _Run:
         )
         _LOGGER.info("%d steps: %s", env_steps, result)
         if self._best is None or _score(result) > _score(self._best):
+            # A stop has to wait for it: what was judged the best so far is to be kept.
+            golden = self._pool.submit(ObserveJob(network=network)).result()
             export_bundle(
                 self._bundle,
                 self._configuration,
                 self._setup,
                 network,
                 result,
-                self._wait(self._pool.submit(ObserveJob(network=network))),
+                golden,
                 env_steps=env_steps,
                 wall_s=self._wall_s(),
             )
