@@ -197,8 +197,8 @@ def realtime_weight(episodes: int, training: Mapping[str, Any], control_period_s
     """
     if not episodes or "eval_env" not in training:
         return 0
-    realtime_s = episodes * training["eval_env"]["length_mean"] * control_period_s
-    lockstep_s = _LOCKSTEP_OVER_ENV * training["episode_wall_s"]
+    realtime_s: float = episodes * training["eval_env"]["length_mean"] * control_period_s
+    lockstep_s: float = _LOCKSTEP_OVER_ENV * training["episode_wall_s"]
     return round(realtime_s / lockstep_s) + _LAUNCH_EPISODES
 
 
