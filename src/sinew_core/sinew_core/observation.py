@@ -89,15 +89,10 @@ class ObservationBuilder:
         self.tool_position_base: FloatArray = np.zeros(3)
         self._write_tool_position = _as_function(tool_position)
         _check_fields(spec)
+        self._names = spec.names
         self._scale = np.concatenate([np.array(f.scale, dtype=np.float64) for f in spec.fields])
         self._values: FloatArray = np.zeros(spec.size)
-        views = {name: self._values[spec.slice(name)] for name in spec.names}
-        self._position = views.get("joint_position")
-        self._velocity = views.get("joint_velocity")
-        self._tool = views.get("tool_position_base")
-        self._target = views.get("target_position_base")
-        self._relative = views.get("target_from_tool_base")
-        self._previous = views.get("previous_action")
+        self._relative: FloatArray = np.zeros(3)
 
     def build(self, signals: Signals, out: Observation | None = None) -> Observation:
         """Return the observation (size,) float32, in `out` if given.
@@ -106,18 +101,16 @@ class ObservationBuilder:
         """
         tool = self.tool_position_base
         self._write_tool_position(signals.joint_position, tool)
-        if self._position is not None:
-            self._position[:] = signals.joint_position
-        if self._velocity is not None:
-            self._velocity[:] = signals.joint_velocity
-        if self._tool is not None:
-            self._tool[:] = tool
-        if self._target is not None:
-            self._target[:] = signals.target_position_base
-        if self._relative is not None:
-            np.subtract(signals.target_position_base, tool, self._relative)
-        if self._previous is not None:
-            self._previous[:] = signals.previous_action
+        np.subtract(signals.target_position_base, tool, self._relative)
+        parts = {
+            "joint_position": signals.joint_position,
+            "joint_velocity": signals.joint_velocity,
+            "tool_position_base": tool,
+            "target_position_base": signals.target_position_base,
+            "target_from_tool_base": self._relative,
+            "previous_action": signals.previous_action,
+        }
+        np.concatenate([parts[name] for name in self._names], out=self._values)
         if out is None:
             out = np.empty(self._values.size, dtype=np.float32)
         np.multiply(self._values, self._scale, out, casting="same_kind")

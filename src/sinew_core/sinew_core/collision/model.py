@@ -33,6 +33,7 @@ class CollisionModel:
 
     Attributes:
         pairs: what keeps apart, in the order of all lists.
+        home_rad: (n_joints,) rad, the robot's home posture.
         levers_m: (n_pairs, n_joints) m; for all postures q and q' at which a pair's parts do not
             overlap, its distance differs by at most sum_j levers_m[pair][j] |q_j - q'_j|.
         touching: names of the links that are left out since they overlap, at home or always.
@@ -47,6 +48,7 @@ class CollisionModel:
             RobotError: its URDF has a collision shape that cannot be used.
         """
         self._chain = robot.chain
+        self.home_rad: list[float] = robot.home_rad.tolist()
         self._queries: DistanceQueries | None = None
         self.touching: tuple[tuple[str, str], ...] = ()
         self.without_shapes: tuple[str, ...] = ()
@@ -107,7 +109,7 @@ class CollisionModel:
             return DistanceQueries(robot.n_joints, pairs, parameters.floor_height_m)
 
         at_home = queries(candidates)
-        at_home.place(self._chain.joint_frames(robot.home_rad.tolist()))
+        at_home.place(self._chain.joint_frames(self.home_rad))
         kept, touching = [], []
         for i, each in enumerate(candidates):
             touch = at_home.distance_m(i) <= _TOUCH_M

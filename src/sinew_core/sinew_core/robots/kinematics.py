@@ -68,6 +68,7 @@ class KinematicChain:
     axes: Array
     tool: Array
     coefficients: tuple[float, ...] = dataclasses.field(init=False, repr=False)
+    _rows: list[tuple[float, ...]] = dataclasses.field(init=False, repr=False)
     tool_offset_m: tuple[float, float, float] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -107,6 +108,8 @@ class KinematicChain:
             before = turn
         x, y, z = (before.T @ self.tool[:3, 3]).tolist()
         object.__setattr__(self, "coefficients", tuple(coefficients))
+        rows = list(zip(*[iter(coefficients)] * 12, strict=True))
+        object.__setattr__(self, "_rows", rows)
         object.__setattr__(self, "tool_offset_m", (x, y, z))
 
     @property
@@ -134,8 +137,12 @@ class KinematicChain:
 
     def jacobian(self, q: Floats) -> Array:
         """Return the tool's geometric Jacobian (6, n) in the base frame: linear, then angular."""
-        joints = self._frames(self._floats(q))
-        x, y, z = joints.pop()[:3]
+        frames = self.joint_frames(self._floats(q))
+        u, v, w = self.tool_offset_m
+        *_, xx, xy, xz, px, yx, yy, yz, py, zx, zy, zz, pz = frames
+        x = px + xx * u + xy * v + xz * w
+        y = py + yx * u + yy * v + yz * w
+        z = pz + zx * u + zy * v + zz * w
         columns = [
             (
                 ay * (z - pz) - az * (y - py),
@@ -145,7 +152,7 @@ class KinematicChain:
                 ay,
                 az,
             )
-            for px, py, pz, ax, ay, az in joints
+            for _, _, ax, px, _, _, ay, py, _, _, az, pz in zip(*[iter(frames)] * 12, strict=True)
         ]
         jacobian: Array = np.array(columns).T
         return jacobian
@@ -157,27 +164,33 @@ class KinematicChain:
         of `rotation_from_z`); it takes 12 numbers, three rows of rotation and position.
         """
         frames: list[float] = []
-        rotation = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-        x = y = z = 0.0
-        for i, angle in enumerate(q):
-            coefficients = self.coefficients[12 * i : 12 * i + 12]
-            x, y, z = _moved((x, y, z), rotation, coefficients[9:])
-            rotation = _turned(rotation, coefficients, angle)
-            xx, xy, xz, yx, yy, yz, zx, zy, zz = rotation
+        xx = yy = zz = 1.0
+        xy = xz = yx = yz = zx = zy = x = y = z = 0.0
+        # Written out, as calls would double its time.
+        for angle, (a, b, c, d, e, f, g, h, k, u, v, w) in zip(q, self._rows, strict=True):
+            x = x + xx * u + xy * v + xz * w
+            y = y + yx * u + yy * v + yz * w
+            z = z + zx * u + zy * v + zz * w
+            cosine, sine = math.cos(angle), math.sin(angle)
+            a, b = a * cosine + b * sine, b * cosine - a * sine
+            d, e = d * cosine + e * sine, e * cosine - d * sine
+            g, h = g * cosine + h * sine, h * cosine - g * sine
+            xx, xy, xz = (
+                xx * a + xy * d + xz * g,
+                xx * b + xy * e + xz * h,
+                xx * c + xy * f + xz * k,
+            )
+            yx, yy, yz = (
+                yx * a + yy * d + yz * g,
+                yx * b + yy * e + yz * h,
+                yx * c + yy * f + yz * k,
+            )
+            zx, zy, zz = (
+                zx * a + zy * d + zz * g,
+                zx * b + zy * e + zz * h,
+                zx * c + zy * f + zz * k,
+            )
             frames += (xx, xy, xz, x, yx, yy, yz, y, zx, zy, zz, z)
-        return frames
-
-    def _frames(self, q: Sequence[float]) -> list[tuple[float, float, float, float, float, float]]:
-        """Return each joint's position and axis in the base frame, and the tool's at the end."""
-        frames = []
-        rotation = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-        position = (0.0, 0.0, 0.0)
-        for i, angle in enumerate(q):
-            coefficients = self.coefficients[12 * i : 12 * i + 12]
-            position = _moved(position, rotation, coefficients[9:])
-            rotation = _turned(rotation, coefficients, angle)
-            frames.append((*position, rotation[2], rotation[5], rotation[8]))
-        frames.append((*_moved(position, rotation, self.tool_offset_m), 0.0, 0.0, 0.0))
         return frames
 
     def _floats(self, q: Floats) -> list[float] | Sequence[float]:
@@ -185,43 +198,6 @@ class KinematicChain:
         if len(values) != self.n_joints:
             raise ValueError(f"{len(values)} joint positions: the chain has {self.n_joints} joints")
         return values
-
-
-def _moved(
-    position: tuple[float, float, float], rotation: Sequence[float], offset: Sequence[float]
-) -> tuple[float, float, float]:
-    """Return `position` plus the rotated `offset`, in plain floats, faster than arrays here."""
-    x, y, z = position
-    xx, xy, xz, yx, yy, yz, zx, zy, zz = rotation
-    u, v, w = offset
-    return (
-        x + xx * u + xy * v + xz * w,
-        y + yx * u + yy * v + yz * w,
-        z + zx * u + zy * v + zz * w,
-    )
-
-
-def _turned(
-    rotation: Sequence[float], coefficients: Sequence[float], angle_rad: float
-) -> tuple[float, float, float, float, float, float, float, float, float]:
-    """Return `rotation` times a joint's fixed rotation, then turned about z; all row by row."""
-    xx, xy, xz, yx, yy, yz, zx, zy, zz = rotation
-    a, b, c, d, e, f, g, h, k = coefficients[:9]
-    cosine, sine = math.cos(angle_rad), math.sin(angle_rad)
-    a, b = a * cosine + b * sine, b * cosine - a * sine
-    d, e = d * cosine + e * sine, e * cosine - d * sine
-    g, h = g * cosine + h * sine, h * cosine - g * sine
-    return (
-        xx * a + xy * d + xz * g,
-        xx * b + xy * e + xz * h,
-        xx * c + xy * f + xz * k,
-        yx * a + yy * d + yz * g,
-        yx * b + yy * e + yz * h,
-        yx * c + yy * f + yz * k,
-        zx * a + zy * d + zz * g,
-        zx * b + zy * e + zz * h,
-        zx * c + zy * f + zz * k,
-    )
 
 
 def rotation_about(axis: Sequence[float], angle_rad: float) -> Array:

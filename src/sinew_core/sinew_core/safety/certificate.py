@@ -13,7 +13,6 @@ import numpy as np
 from sinew_core.safety.brake_plan import Box, BrakePlan
 from sinew_core.safety.certified_equations import (
     BRAKE,
-    HOLD,
     HULL_LOWER,
     HULL_UPPER,
     RADIUS,
@@ -23,19 +22,15 @@ from sinew_core.safety.certified_equations import (
 from sinew_core.safety.equations import (
     BY_RECOVERY,
     COMMAND,
-    DRIFT,
     EDGE,
-    MOTION_LEAST,
-    MOTION_MOST,
     NO_CAUSE,
     RECOVERY,
     REST_LOWER,
     REST_UPPER,
-    SPEED,
     Row,
     Rows,
 )
-from sinew_core.safety.hull import brake_extents, write_hull
+from sinew_core.safety.hull import write_hull
 from sinew_core.safety.pair_memory import Anchor, Array, PairMemory
 
 TRIES = 3
@@ -55,6 +50,7 @@ NOT_INWARD_M = 1e-7
 class Distances(Protocol):
     """What the certificate asks of a collision model."""
 
+    home_rad: list[float]
     levers_m: list[list[float]]
 
     def distances_m(
@@ -77,6 +73,7 @@ class Certificate:
         self,
         distances: Distances,
         keep_m: Sequence[float],
+        allowance_m: Array,
         causes: Sequence[int],
         joints: Sequence[Row],
         model: Row,
@@ -86,6 +83,7 @@ class Certificate:
         Args:
             distances: of every pair.
             keep_m: (pairs,) m, the distance that each pair keeps.
+            allowance_m: (pairs,) m, what a proof may lose while all joints recover.
             causes: (pairs,) of a command changed for the sake of each pair.
             joints: (11, n) constants of the joints.
             model: (12,) constants of the arm.
@@ -98,8 +96,10 @@ class Certificate:
         ]
         self._keep = np.array(keep_m, dtype=np.float64)
         self._causes = list(causes)
-        self._allowance = self._recovery_allowance()
-        self._soft: list[float] = (self._keep + self._allowance).tolist()
+        self._allowance = allowance_m
+        self._soft: list[float] = (self._keep + allowance_m).tolist()
+        self._home = np.array(distances.home_rad)[:, None]
+        self._home_distances = np.array(distances.distances_m(distances.home_rad))
         self._asked = 0
 
     def new_memory(self) -> PairMemory:
@@ -117,8 +117,14 @@ class Certificate:
         )
 
     def begin(self, memory: PairMemory, state: Rows) -> None:
-        """Measure all pairs of an arm that was reset, and see which of them are too close."""
-        memory.distances[:] = -np.inf
+        """Begin anew for an arm that was reset: see which pairs are too close.
+
+        What the distances at home do not prove clear is measured. They are the same for every
+        start, so that what follows a reset does not depend on what was before it.
+        """
+        memory.anchors[:] = self._home
+        memory.distances[:] = self._home_distances
+        memory.recovering = False
         memory.thresholds[:] = self._keep
         memory.enough[:] = self._soft
         memory.trail.clear()
@@ -238,14 +244,15 @@ class Certificate:
         """
         centre = here[0]
         at_rest = not any(state[COMMAND]) and not any(state[STEP])
-        recovering = memory.thresholds < self._keep
-        suspects: list[int] = np.flatnonzero(recovering).tolist()
-        if at_rest or np.isneginf(memory.distances).any():
+        if not at_rest and not memory.recovering:
             # In motion the last proof covers the present; at rest drift may have used it up.
+            return True
+        suspect = memory.thresholds < self._keep
+        if at_rest:
             lower = [c - h for c, h in zip(centre, half, strict=True)]
             upper = [c + h for c, h in zip(centre, half, strict=True)]
-            spare = memory.spare(self.levers, lower, upper)
-            suspects = np.flatnonzero(recovering | ~(spare >= self._keep)).tolist()
+            suspect |= ~(memory.spare(self.levers, lower, upper) >= self._keep)
+        suspects: list[int] = np.flatnonzero(suspect).tolist()
         if not suspects or not all(-FARTHEST_RAD < q < FARTHEST_RAD for q in centre):
             return True
         here[1].update(self._ask(centre, suspects))
@@ -260,6 +267,7 @@ class Certificate:
                 memory.thresholds[pair] = low
         before = list(memory.cap)
         close = memory.thresholds < self._keep
+        memory.recovering = bool(close.any())
         memory.enough[:] = np.where(close, np.inf, self._soft)
         carriers: Array = self.levers[:, close].sum(axis=1)
         memory.cap[:] = [self._model[RECOVERY] if c > 0.0 else np.inf for c in carriers.tolist()]
@@ -272,7 +280,8 @@ class Certificate:
         """
         lower, upper = state[HULL_LOWER], state[HULL_UPPER]
         spare = memory.spare(self.levers, lower, upper)
-        open_pairs: list[int] = np.flatnonzero(~(spare >= memory.enough)).tolist()
+        proven: list[bool] = (spare >= memory.enough).tolist()
+        open_pairs = [pair for pair, enough in enumerate(proven) if not enough]
         if not open_pairs:
             return None
         middle = [0.5 * (low + high) for low, high in zip(lower, upper, strict=True)]
@@ -283,7 +292,6 @@ class Certificate:
             open_pairs = [p for p in open_pairs if not measured[p] >= needed[p]]
             if not open_pairs:
                 memory.remember((middle, measured))
-                memory.recentre(self.levers, lower, upper)
                 return None
         return self._walk(memory, state, here, open_pairs)
 
@@ -376,20 +384,3 @@ class Certificate:
         for j, lever in self._levers[pair]:
             moved += lever * half[j]
         return moved
-
-    def _recovery_allowance(self) -> Array:
-        """Return what a proof loses (pairs,) m while all joints move at the recovery speed."""
-        model = self._model
-        lost = []
-        for j in range(self.n_joints):
-            speed = min(model[RECOVERY], self._joints[SPEED][j])
-            _, above, periods = brake_extents(self._joints, model, j, speed, speed)
-            spread = 1.0 - model[MOTION_LEAST] / model[MOTION_MOST]
-            # From its middle a manoeuvre is proven at once; three quarters, as that is not exact.
-            lost.append(
-                (0.75 + 0.5 * spread) * above
-                + (model[EDGE] + model[HOLD]) * speed
-                + model[DRIFT] * (periods + 1.0)
-            )
-        allowance: Array = (self.levers * np.array(lost)[:, None]).sum(axis=0)
-        return allowance

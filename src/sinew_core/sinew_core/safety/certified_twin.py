@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence, Sequence
 from typing import TYPE_CHECKING
 
 import numba
@@ -28,7 +28,7 @@ from sinew_core.safety.certified_constants import (
 from sinew_core.safety.certified_cycle import KnownPairs, count
 from sinew_core.safety.certified_equations import STATE_ROWS, STEP, commit_velocities
 from sinew_core.safety.certified_positions import commit_positions
-from sinew_core.safety.pair_memory import Anchor, PairMemory
+from sinew_core.safety.pair_memory import PairMemory
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.twin import (
     Array,
@@ -55,13 +55,29 @@ Kernel = Callable[..., int]
 
 @functools.cache
 def _kernel() -> Kernel:
-    """Compile the cycle; numba's cache covers the hash of all files that it is made of."""
+    """Compile the cycle; numba's cache covers the hash of all files that it is made of.
+
+    The arrays of `KnownPairs` are the last arguments of the compiled function: unpacking a tuple of
+    them would take longer than the cycle.
+    """
     files = "".join(inspect.getsource(module) for module in (eq, peq, *_MODULES))
     sources = hashlib.sha256(files.encode()).hexdigest()
 
-    def step_certified_arms(*arguments: object) -> int:
+    def step_certified_arms(
+        positions: bool, joints: Sequence[eq.Row], model: eq.Row, states: Sequence[eq.Rows],
+        histories: Sequence[eq.Rows], head: int, desired: Sequence[eq.Row],
+        measured: Sequence[eq.Row], fresh: bool, out: eq.Rows,
+        causes: Sequence[MutableSequence[int]], interventions: Sequence[MutableSequence[int]],
+        faults: MutableSequence[int], pending: MutableSequence[int], levers: eq.Rows,
+        anchors: Array, distances: Array, enough: Array, references: Array, weights: Array,
+        caps: Array,
+    ) -> int:  # fmt: skip
         sources  # noqa: B018 - see above
-        return certified_cycle.step_certified_arms(*arguments)  # type: ignore[arg-type]  # compiled
+        known = KnownPairs(levers, anchors, distances, enough, references, weights, caps)
+        return certified_cycle.step_certified_arms(
+            positions, joints, model, states, histories, head, desired, measured, fresh, known, out,
+            causes, interventions, faults, pending,
+        )  # fmt: skip
 
     kernel: Kernel = numba.njit(cache=True, nogil=True)(step_certified_arms)
     return kernel
@@ -94,7 +110,7 @@ class _Cycle:
             weights=np.zeros((n_arms, n)),
             caps=np.full((n_arms, n), np.inf),
         )
-        self._trails: list[list[Anchor]] = [[] for _ in range(n_arms)]
+        self._memories = [self._memory(arm) for arm in range(n_arms)]
         self._pending = np.zeros(n_arms, dtype=np.int64)
 
     def begin(self, arms: Counts, states: Array) -> None:
@@ -103,7 +119,7 @@ class _Cycle:
             states[arm, STEP] = 0.0
             if self._certificate is not None:
                 state = states[arm].tolist()
-                self._certificate.begin(self._memory(arm), state)
+                self._certificate.begin(self._memories[arm], state)
                 states[arm] = state
 
     def __call__(
@@ -134,12 +150,12 @@ class _Cycle:
             desired,
             measured,
             fresh,
-            self._known,
             out,
             causes,
             interventions,
             faults,
             self._pending,
+            *self._known,
         )
         following = (head + 1) % histories.shape[1]
         for arm in np.flatnonzero(self._pending).tolist() if left else ():
@@ -155,7 +171,7 @@ class _Cycle:
         rows, command, changes = state.tolist(), out.tolist(), causes.tolist()
         prove(
             self._certificate,
-            self._memory(arm),
+            self._memories[arm],
             self._period_s,
             rows,
             desired.tolist(),
@@ -180,7 +196,7 @@ class _Cycle:
             known.references[arm],
             known.weights[arm],
             known.caps[arm],
-            self._trails[arm],
+            [],
         )
 
 

@@ -28,6 +28,7 @@ class PairMemory:
         weights: (n,) 1/rad, the greatest lever over that distance.
         cap: (n,) rad/s, the largest speed near a pair in recovery, else inf.
         trail: what was measured along the manoeuvre that was proven last, the latest last.
+        recovering: whether any threshold is below the distance to keep.
     """
 
     anchors: Array
@@ -38,6 +39,7 @@ class PairMemory:
     weights: MutableSequence[float]
     cap: MutableSequence[float]
     trail: list[Anchor]
+    recovering: bool = False
 
     def spare(self, levers: Array, lower: Row, upper: Row) -> Array:
         """Return the distances (pairs,) m that are proven on a box; `levers` (n, pairs) m."""

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sinew_core.safety import equations as eq
 from sinew_core.safety.certificate import Certificate
+from sinew_core.safety.certified_equations import HOLD
+from sinew_core.safety.hull import brake_extents
+from sinew_core.safety.pair_memory import Array
 from sinew_core.safety.parameters import SafetyParameters
 
 if TYPE_CHECKING:
@@ -41,4 +46,31 @@ def make_certificate(
         return None
     kinds = [pair.kind.value for pair in distances.pairs]
     keep_m = [0.0 if kind == "workspace" else parameters.clearance_m for kind in kinds]
-    return Certificate(distances, keep_m, [_CAUSES[kind] for kind in kinds], joints, model)
+    allowance_m = recovery_allowance_m(distances.levers_m, joints, model)
+    causes = [_CAUSES[kind] for kind in kinds]
+    return Certificate(distances, keep_m, allowance_m, causes, joints, model)
+
+
+def recovery_allowance_m(
+    levers_m: Sequence[eq.Row], joints: Sequence[eq.Row], model: eq.Row
+) -> Array:
+    """Return what a proof loses (pairs,) m while all joints move at the recovery speed.
+
+    Args:
+        levers_m: (pairs, n) m.
+        joints: (11, n) constants of the joints, as in `certified_equations`.
+        model: (12,) constants of the arm.
+    """
+    lost = []
+    for j in range(len(joints[0])):
+        speed = min(model[eq.RECOVERY], joints[eq.SPEED][j])
+        _, above, periods = brake_extents(joints, model, j, speed, speed)
+        spread = 1.0 - model[eq.MOTION_LEAST] / model[eq.MOTION_MOST]
+        # From its middle a manoeuvre is proven at once; three quarters, as that is not exact.
+        lost.append(
+            (0.75 + 0.5 * spread) * above
+            + (model[eq.EDGE] + model[HOLD]) * speed
+            + model[eq.DRIFT] * (periods + 1.0)
+        )
+    allowance: Array = (np.array(levers_m) * np.array(lost)).sum(axis=1)
+    return allowance

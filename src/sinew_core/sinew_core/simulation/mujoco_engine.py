@@ -38,12 +38,17 @@ class MujocoEngine:
         self._compensated = False
         self._artist: Scene | None = None
         data, limits = self._data, robot.limits
+        # Views on MuJoCo's memory, since each access to one of its attributes makes a new one.
+        self._position, self._velocity = data.qpos, data.qvel
+        self._applied = data.qfrc_applied
+        self._model_address: int = self._model._address
+        self._data_address: int = data._address
         self._drive_arguments = (
             1.0 / physics_rate_hz,
-            data.qpos,
-            data.qvel,
+            self._position,
+            self._velocity,
             data.qfrc_bias,
-            data.qfrc_applied,
+            self._applied,
             limits.position_lower_rad.copy(),
             limits.position_upper_rad.copy(),
             self._limit,
@@ -57,8 +62,8 @@ class MujocoEngine:
         position = finite_list(self.robot, "reset position", position_rad)
         mujoco.mj_resetData(self._model, self._data)
         if velocity_rad_s is not None:
-            self._data.qvel[:] = finite_list(self.robot, "reset velocity", velocity_rad_s)
-        self._data.qpos[:] = position
+            self._velocity[:] = finite_list(self.robot, "reset velocity", velocity_rad_s)
+        self._position[:] = position
         self._target[:] = 0.0
         self._velocity_mode = True
 
@@ -76,12 +81,11 @@ class MujocoEngine:
     def step(self, n_steps: int) -> None:
         """Advance the physics by one native call, see `Engine.step`."""
         if self._velocity_mode:
-            model, data = self._model._address, self._data._address
-            drive(model, data, n_steps, *self._drive_arguments)
+            drive(self._model_address, self._data_address, n_steps, *self._drive_arguments)
             return
-        effort = self._data.qfrc_applied
+        effort = self._applied
         if self._compensated:
-            np.add(self._effort, self._gravity(self._data.qpos), out=effort)
+            np.add(self._effort, self._gravity(self._position), out=effort)
         else:
             effort[:] = self._effort
         np.clip(effort, -self._limit, self._limit, out=effort)
@@ -89,10 +93,9 @@ class MujocoEngine:
 
     def read_state(self, position_out: Array, velocity_out: Array, effort_out: Array) -> None:
         """Write the state, see `Engine.read_state`."""
-        data = self._data
-        position_out[:] = data.qpos
-        velocity_out[:] = data.qvel
-        effort_out[:] = data.qfrc_applied
+        position_out[:] = self._position
+        velocity_out[:] = self._velocity
+        effort_out[:] = self._applied
 
     def gravity_effort(self, position_rad: Array) -> Array:
         """Return the gravity effort, see `Engine.gravity_effort`."""
