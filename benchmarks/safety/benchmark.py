@@ -7,13 +7,15 @@ ros2_control, MoveIt Servo and a soft limit on the same drives and wishes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from benchmarks.comparison import Comparison, Goal
 from benchmarks.options import Options
 from benchmarks.report import Progress, Report
-from benchmarks.safety import compared, kernels, runs, world
+from benchmarks.safety import compared, cycles, kernels, runs, world
 from benchmarks.safety.cases import Case
 from benchmarks.safety.certified import DISTANCE_TOLERANCE_M, search_certified
 from benchmarks.safety.manoeuvre import braking_figure
@@ -23,6 +25,8 @@ from sinew_core.robots.catalogue import load_robot
 SEED = 20
 NONE = Goal(bound=0.0, at_most=True)
 SOME = Goal(bound=1.0)
+CYCLE = Goal(bound=25.0, at_most=True)
+RARE_CYCLE = Goal(bound=1000.0, at_most=True)
 _SEARCH_NOTE = (
     "A step is one filter period of one joint. Robots, rates of 50 to 1000 Hz and assumptions are "
     "drawn anew every some 150,000 steps; drives do the worst that the assumptions allow, also "
@@ -36,6 +40,10 @@ _CERTIFIED_NOTE = (
     "Certified braking also holds the jerk limits of the commands, and distances at the true "
     "posture of every sample and of one instant between each two: parts of the arm, floor and "
     f"forbidden boxes by the clearance, within {DISTANCE_TOLERANCE_M:g} m, and the workspace."
+)
+_CYCLE_NOTE = (
+    "Cycles: the filter of the safety node, in plain Python, seven joints, times of the wall; the "
+    "arm is driven at its limits all the while, at random or against what it keeps off."
 )
 _BLIND_NOTE = (
     "Self-check: the same search must find what is wrong with a velocity filter that does not "
@@ -54,25 +62,33 @@ _PEERS_NOTE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Volume:
-    """How many steps of a joint each part takes at least."""
+    """How many steps of a joint each part takes at least, and how many cycles are timed each."""
 
     velocity: int
     position: int
     certified: int
     blind: int
     compared: int
+    cycles: int
 
 
-FULL = Volume(velocity=10**9, position=10**9, certified=10**7, blind=10**6, compared=5 * 10**6)
-QUICK = Volume(velocity=10**6, position=10**6, certified=10**4, blind=10**5, compared=2 * 10**5)
+FULL = Volume(
+    velocity=10**9, position=10**9, certified=10**7, blind=10**6, compared=5 * 10**6, cycles=20_000
+)
+QUICK = Volume(
+    velocity=10**6, position=10**6, certified=10**4, blind=10**5, compared=2 * 10**5, cycles=2_000
+)
 PARTS = 20  # of a search, for the progress
 
 
 def run(report: Report, options: Options) -> None:
-    """Search, then check that the search finds, then compare."""
+    """Time the cycles, check that the search finds, compare with the peers, then search."""
     volume = QUICK if options.quick else FULL
-    progress = Progress("safety", 3 * PARTS + len(runs.BLIND) + 3 * len(compared.DRIVES))
+    timed = list(cycles.cases())
+    n_compared = len(compared.PEERS) * len(compared.DRIVES)
+    progress = Progress("safety", 3 * PARTS + len(runs.BLIND) + n_compared + len(timed))
     report.draw("braking", braking_figure(), "one joint driven at its limit at full speed")
+    put_cycles(report, progress, timed, volume.cycles)
     put_blind(report, progress, volume.blind)
     put_peers(report, progress, volume.compared)
     searches: tuple[tuple[str, str, int, Callable[[int], Iterator[Totals]]], ...] = (
@@ -160,6 +176,30 @@ def _told(what: str, totals: Totals) -> str:
         f"{what}: {totals.cases:,} parameter sets, {counts[world.EPISODES]:,} arms from start to "
         f"rest, {totals.wall_s:,.0f} s on all cores. {found}."
     )
+
+
+def put_cycles(
+    report: Report, progress: Progress, cases: Sequence[cycles.Cycles], count: int
+) -> None:
+    """Time the cycles of the node's filter."""
+    for case in cases:
+        progress.start(f"cycles, {case}")
+        took = np.array(cycles.time_cycles(case, count))
+        rare = case.parameters.floor
+        typical, slow = np.percentile(took, (50.0, 99.0))
+        for name, value, goal in (
+            ("median", typical, None if rare else CYCLE),
+            ("99th percentile", slow, RARE_CYCLE if rare else None),
+        ):
+            report.put(
+                Comparison(
+                    what=f"cycle, {case}: {name}",
+                    unit="µs",
+                    ours=[float(value)],
+                    goal=goal,
+                    notes=(_CYCLE_NOTE,),
+                )
+            )
 
 
 def put_blind(report: Report, progress: Progress, steps: int) -> None:

@@ -79,7 +79,7 @@ class CollisionModel:
         n, queries = self._n_shape_pairs, self._queries
         if queries is not None and any(pair < n for pair in wanted):
             queries.place(self._chain.joint_frames(position_rad))
-            if not self._faces_m:
+            if all(pair < n for pair in wanted):
                 return [queries.distance_m(pair) for pair in wanted]
         tool = self._chain.tool_xyz(position_rad)
         return [

@@ -37,7 +37,7 @@ TRIES = 3
 LEAST_SHARE = 1.0 / 64.0
 NEARLY = 0.95
 """Of the part that the secant gives, since levers and distances are not straight lines."""
-POSTURES = 4
+POSTURES = 3
 """Postures that distances are asked at in one cycle before the search ends; some 60 us each."""
 TRAIL = 4
 """Postures of the last manoeuvres that are remembered with their distances."""

@@ -60,6 +60,9 @@ STATE_ROWS = 9
 ROOT_STEPS = 14
 CLOSE_RAD = 1e-8
 """How near to a position limit the search for the largest certified command ends."""
+CLOSE_SHARE = 0.01
+"""It also ends with the command known to that part of what was unknown: the reach has jumps, since
+each period of braking adds its drift."""
 ROUNDING_RAD = 1e-12
 """Of a position over a braking manoeuvre: what was certified must pass again."""
 
@@ -112,33 +115,37 @@ def largest_within(
     before: float,
     safe: float,
     unsafe: float,
+    over_unsafe: float,
     room: float,
 ) -> tuple[float, float]:
     """Return the largest command found in [safe, unsafe) whose reach is within `room`.
 
-    A search by the Illinois rule; what it returns was evaluated itself. Also returns by how much
-    the reach of `safe` exceeds `room`, if it does: then `safe` is returned.
+    A search by false position with the weights of Anderson and Björck (BIT 13, 1973); what it
+    returns was evaluated itself. `over_unsafe` is by how much the reach of `unsafe` exceeds `room`.
+    Also returns by how much that of `safe` does, if it does: then `safe` is returned.
     """
     over_safe = outward_reach(joints, model, joint, before, safe) - room
     if over_safe >= 0.0:
         return safe, over_safe
-    over_unsafe = outward_reach(joints, model, joint, before, unsafe) - room
     weight_safe, weight_unsafe = over_safe, over_unsafe
+    close = CLOSE_SHARE * (unsafe - safe)
     for _ in range(ROOT_STEPS):
-        if over_safe > -CLOSE_RAD:
+        if over_safe > -CLOSE_RAD or unsafe - safe < close:
             break
         middle = safe - (unsafe - safe) * (weight_safe / (weight_unsafe - weight_safe))
         if not safe < middle < unsafe:
             break
         over = outward_reach(joints, model, joint, before, middle) - room
         if over <= 0.0:
+            kept = 1.0 - over / weight_safe
+            weight_unsafe *= kept if kept > 0.0 else 0.5
             safe = middle
             over_safe = weight_safe = over
-            weight_unsafe *= 0.5
         else:
+            kept = 1.0 - over / weight_unsafe
+            weight_safe *= kept if kept > 0.0 else 0.5
             unsafe = middle
             weight_unsafe = over
-            weight_safe *= 0.5
     return safe, 0.0
 
 
@@ -214,9 +221,12 @@ def within_position(
     before = sign * state[COMMAND][joint]
     if reach_at_most(joints, model, joint, before, sign * wish) <= room:
         return wish, cause, NO_FAULT
-    if outward_reach(joints, model, joint, before, sign * wish) <= room + ROUNDING_RAD:
+    over_wish = outward_reach(joints, model, joint, before, sign * wish) - room
+    if over_wish <= ROUNDING_RAD:
         return wish, cause, NO_FAULT
-    found, over = largest_within(joints, model, joint, before, sign * brake, sign * wish, room)
+    found, over = largest_within(
+        joints, model, joint, before, sign * brake, sign * wish, over_wish, room
+    )
     if over > EMPTY_TOLERANCE:
         return brake, BY_BRAKE, BOUNDS_CONFLICT
     return (brake if found == sign * brake else sign * found), BY_POSITION, NO_FAULT

@@ -60,10 +60,12 @@ def approach_smoothly(
     brake, before = state[BRAKE][joint], sign * state[COMMAND][joint]
     if sign * fastest <= sign * brake:
         return fastest, False
-    if outward_reach(joints, model, joint, before, sign * fastest) <= abs(error):
+    room = abs(error)
+    over = outward_reach(joints, model, joint, before, sign * fastest) - room
+    if over <= 0.0:
         return fastest, False
     found, _ = largest_within(
-        joints, model, joint, before, sign * brake, sign * fastest, abs(error)
+        joints, model, joint, before, sign * brake, sign * fastest, over, room
     )
     return (brake if found == sign * brake else sign * found), True
 

@@ -108,13 +108,17 @@ def settle(
     f0 = turn - n0
     square = f0 * f0 + x / jerk_step + 0.5 * (n0 * n0 - n0 * (1.0 - 2.0 * f0)) - f0
     curve = math.sqrt(square) - f0 if square > 0.0 else 0.0
-    last = float(math.ceil(min(curve, speed_step / jerk_step - f0)))
-    m = max(last, 0.0) - n0
-    m = max(m, 0.0)
-    x1 = max(x + m * y - 0.5 * jerk_step * m * (m + 1.0), 0.0)
+    # Comparisons, since calls of min and max would take a fifth of the time.
+    hardest = speed_step / jerk_step - f0
+    last = float(math.ceil(curve if curve < hardest else hardest))
+    m = (last if last > 0.0 else 0.0) - n0
+    m = m if m > 0.0 else 0.0
+    x1 = x + m * y - 0.5 * jerk_step * m * (m + 1.0)
+    x1 = x1 if x1 > 0.0 else 0.0
     full = ramp_change(speed_step, jerk_step)
     p = float(math.floor((x1 - full) / speed_step)) + 1.0 if x1 >= full else 0.0
-    x2 = max(x1 - p * speed_step, 0.0)
+    x2 = x1 - p * speed_step
+    x2 = x2 if x2 > 0.0 else 0.0
     pull = largest_step(x2, jerk_step)
     return m, p, float(math.floor(pull / jerk_step)), x1, x2, pull
 
