@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable
@@ -31,7 +32,9 @@ R = TypeVar("R")
 
 
 class FaultError(RunError):
-    """What was expected did not come."""
+    """What was expected did not come; `since_s` is when the fault was injected."""
+
+    since_s = math.inf
 
 
 class NotReadyError(FaultError):

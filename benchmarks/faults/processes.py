@@ -68,6 +68,14 @@ class Process:
         self._process.wait(STOP_WITHIN_S)
         return now_s
 
+    def abort(self) -> None:
+        """End it where it hangs; what each of its threads was at is in its output."""
+        self.signal(signal.SIGABRT)
+        try:
+            self._process.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
 
 def end_all(processes: Sequence[Process]) -> list[str]:
     """End every process as Ctrl-C does, then by force; return what went wrong."""
@@ -83,7 +91,7 @@ def end_all(processes: Sequence[Process]) -> list[str]:
     finally:
         for process in asked:
             if process.running():
-                process.kill()
+                process.abort()
                 problems.append(f"{process.module} had to be killed:\n{process.output}")
             elif (status := process.status) != 0:
                 problems.append(f"{process.module} ended with status {status}:\n{process.output}")
@@ -108,6 +116,7 @@ def _environment(folder: Path, domain_id: int) -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "PYTHONFAULTHANDLER": "1",
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": "1",
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",

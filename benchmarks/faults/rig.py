@@ -86,6 +86,7 @@ class Rig:
         # above 101 collide with ephemeral ports.
         self._domain_id = 1 + (os.getpid() + 37 * next(_domains)) % 100
         self._since_answer = 0
+        self._sent_ns = 0
 
     def __enter__(self) -> Rig:
         """Start everything, and wait until all of it talks."""
@@ -195,11 +196,9 @@ class Rig:
         """Call the service."""
         return self.observer.call(self._arm, SetBool.Request(data=on))
 
-    def stop(self) -> float:
-        """Call the emergency stop; return the steady clock right before."""
-        now_s = time.monotonic()
+    def stop(self) -> None:
+        """Call the emergency stop."""
         self.observer.call(self._stop, Trigger.Request())
-        return now_s
 
     def move(self) -> None:
         """Arm, and wait until the arm moves steadily."""
@@ -261,11 +260,12 @@ class Rig:
         """
         assert len(messages) < RELIABLE.depth
         outputs = self.observer.outputs
-        last = outputs[-1].command_stamp_ns
+        # Newer than the last one sent, which need not be in force yet.
+        last = max(outputs[-1].command_stamp_ns, self._sent_ns)
         self.observer.until(lambda: outputs[-1].state_stamp_ns > last, "a newer state")
         for message in messages:
             self.commands.publish(message)
-        stamp = outputs[-1].state_stamp_ns
+        stamp = self._sent_ns = outputs[-1].state_stamp_ns
         self.commands.publish((valid or self._steady_command)(stamp))
         self.observer.until(lambda: outputs[-1].command_stamp_ns == stamp, "the valid command")
 
@@ -284,11 +284,17 @@ class Rig:
         )
 
     def _answer(self) -> None:
-        """Send the steady command at the control rate, where no process does."""
+        """Send the steady command at the control rate, where no process does.
+
+        States may come later than the outputs that answer them: no command may seem older than the
+        last one.
+        """
         self._since_answer += 1
-        if self.driving and self._since_answer >= RATES.state_rate_hz // RATES.control_rate_hz:
-            self._since_answer = 0
-            self.commands.publish(self._steady_command(self.observer.states[-1].stamp_ns))
+        stamp = self.observer.states[-1].stamp_ns
+        due = self._since_answer >= RATES.state_rate_hz // RATES.control_rate_hz
+        if self.driving and due and stamp > self._sent_ns:
+            self._since_answer, self._sent_ns = 0, stamp
+            self.commands.publish(self._steady_command(stamp))
 
     def _steady_command(self, stamp_ns: int) -> JointTrajectory:
         return self.command.fill(stamp_ns, VELOCITY_RAD_S)

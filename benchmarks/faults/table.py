@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.faults import injections
 from benchmarks.faults.injections import CYCLE_MS, HOUR_S, Seen
+from benchmarks.faults.observer import FaultError
 from benchmarks.faults.rig import RATES, Rig, Setup, Watchdogs
 
 STATE_MS = 1e3 / RATES.state_rate_hz
@@ -47,9 +49,13 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of one injection; at_rest and inside_limits are of the end and the whole run."""
+    """What came of one injection; at_rest and inside_limits are of the end and the whole run.
+
+    `since_s` is the steady clock before it.
+    """
 
     seen: Seen
+    since_s: float
     at_rest: bool
     inside_limits: bool
 
@@ -76,12 +82,19 @@ def run_fault(fault: Fault, watchdogs: Watchdogs, folder: Path, *, timed: bool =
         if timed:
             # What was waited for came with a cycle; a fault comes at any time between two commands.
             rig.observer.pause(random.uniform(0.0, RATES.control_period_s))
-        seen = fault.inject(rig)
-        if seen.state == "armed":
-            rig.stop()
-            rig.wait_for_state("latched")
-        rig.observer.until(rig.at_rest, "rest")
-        return Outcome(seen=seen, at_rest=rig.at_rest(), inside_limits=rig.inside_limits())
+        since_s = time.monotonic()
+        try:
+            seen = fault.inject(rig)
+            if seen.state == "armed":
+                rig.stop()
+                rig.wait_for_state("latched")
+            rig.observer.until(rig.at_rest, "rest")
+        except FaultError as error:
+            error.since_s = since_s
+            raise
+        return Outcome(
+            seen=seen, since_s=since_s, at_rest=rig.at_rest(), inside_limits=rig.inside_limits()
+        )
 
 
 _STALE = ("command is stale",)

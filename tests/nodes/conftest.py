@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ def _domain_id() -> int:
 # Before rclpy is imported anywhere: the middleware reads the environment once.
 os.environ["ROS_DOMAIN_ID"] = str(_domain_id())
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["PYTHONFAULTHANDLER"] = "1"
 
 
 class NodeProcess:
@@ -64,6 +66,9 @@ class NodeProcess:
         try:
             return self._process.wait(STOP_WITHIN_S)
         except subprocess.TimeoutExpired:
+            self.signal(signal.SIGABRT)  # what each thread was at is in its output then
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_WITHIN_S)
             self.kill()
             pytest.fail(f"{self.module} ignored SIGINT for {STOP_WITHIN_S} s:\n{self.output}")
 

@@ -99,6 +99,7 @@ def test_commands_move_an_armed_arm_only_and_stop_brakes_it_to_rest(graph):
     graph.drive(lambda: graph.states[-1].velocity[6] > 0.29, "full speed")
     assert graph.trigger("safety_filter/stop").success
     graph.wait_for("latched")
+    assert 0.0 < float(graph.filter_report()["stop_reaction_ms"]) < 1e3
     graph.probe.until(lambda: graph.speed() < 0.01, "rest")
     assert not graph.arm().success
     assert graph.trigger("safety_filter/clear").success

@@ -7,6 +7,7 @@ Signals never interrupt a callback: they ask the loop to end, the node sends its
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
 import os
 import signal
@@ -34,6 +35,7 @@ from sinew_ros.settable import Settable, refused
 _POLL_S = 0.05
 _DELIVER_S = 0.5
 _SAME_SIGNAL_S = 1.0
+_END_WITHIN_S = 2.0
 # Above ordinary processes, below what a driver of hardware and the kernel's threads use.
 _PRIORITY = 10
 
@@ -111,10 +113,13 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     finally:
+        # The middleware may hang in its own end, with Python's lock held: then tell where, and end.
+        faulthandler.dump_traceback_later(_END_WITHIN_S, exit=True)
         executor.shutdown(0)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+        faulthandler.cancel_dump_traceback_later()
         stopped.release()
 
 

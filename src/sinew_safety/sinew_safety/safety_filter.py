@@ -62,6 +62,8 @@ class SafetyFilter(SinewNode):
         self._senders = Senders()
         self._reported = self._supervisor.state
         self._cycle_ns: list[int] = []
+        self._stopped_ns = 0
+        self._stop_reaction_ms: float | None = None
         self._open_topics()
         if not self._lockstep:
             self.cycle_period_s = p.filter_period_s / p.speed
@@ -127,6 +129,9 @@ class SafetyFilter(SinewNode):
         output = supervisor.cycle(self._now_ns())
         if output is not None:
             self._outputs.send(output, supervisor.answered_stamp_ns, supervisor.command_stamp_ns)
+            if self._stopped_ns:
+                self._stop_reaction_ms = (time.monotonic_ns() - self._stopped_ns) / 1e6
+                self._stopped_ns = 0
 
     def _report_change(self) -> None:
         """Report a change of state once the latch is on disk."""
@@ -154,6 +159,7 @@ class SafetyFilter(SinewNode):
         return self._done(response)
 
     def _stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._stopped_ns = time.monotonic_ns()
         self._supervisor.stop("~/stop was called")
         response.success, response.message = True, self._supervisor.state.value
         return self._done(response)
@@ -194,6 +200,8 @@ class SafetyFilter(SinewNode):
             values["cycle_mean_us"] = round(sum(self._cycle_ns) / len(self._cycle_ns) / 1e3, 1)
             values["cycle_max_us"] = round(max(self._cycle_ns) / 1e3, 1)
             self._cycle_ns.clear()
+        if self._stop_reaction_ms is not None:
+            values["stop_reaction_ms"] = round(self._stop_reaction_ms, 3)
         level = Level.ERROR if state in (State.BRAKING, State.LATCHED) else Level.OK
         return (
             level,
