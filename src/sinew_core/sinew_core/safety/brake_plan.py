@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from sinew_core.safety.certified_equations import HOLD, JERK_STEP, RADIUS, WISH
+from sinew_core.safety.certified_equations import HOLD, JERK_STEP, RADIUS, ROUNDING, WISH
 from sinew_core.safety.equations import (
     COMMAND,
     DRIFT,
@@ -29,14 +29,16 @@ Phase = tuple[float, float, float, float]
 """Periods, the velocity before them, its first change, and how that changes each period."""
 
 
-def brake_phases(before: float, command: float, speed_step: float, jerk_step: float) -> list[Phase]:
+def brake_phases(
+    before: float, command: float, speed_step: float, jerk_step: float, rounding: float
+) -> list[Phase]:
     """Return the phases of a period of `command` after `before` and of braking; see `jerk`."""
     step = command - before
     sign = 1.0 if command > 0.0 or (command == 0.0 and step > 0.0) else -1.0
     x, y = sign * command, sign * step
     phases = [(1.0, before, step, 0.0)]
     if jerk_step < 2.0 * speed_step:
-        depth, ahead = overshoot(x, y, jerk_step)
+        depth, ahead = overshoot(x, y, jerk_step, rounding)
         if depth > 0.0:
             m = whole_periods(ahead)
             phases.append((m, sign * x, sign * (y + jerk_step), sign * jerk_step))
@@ -60,7 +62,9 @@ class JointPlan:
         fastest, slowest: the greatest and the least velocity.
     """
 
-    def __init__(self, before: float, command: float, speed_step: float, jerk_step: float) -> None:
+    def __init__(
+        self, before: float, command: float, speed_step: float, jerk_step: float, rounding: float
+    ) -> None:
         """Add up the phases."""
         self._before = before
         self._phases: list[tuple[float, float, float, Phase]] = []
@@ -68,10 +72,10 @@ class JointPlan:
         self.turn = 0.0
         positive = command > 0.0 or (command == 0.0 and before < 0.0)
         x, y = (command, command - before) if positive else (-command, before - command)
-        back, _ = overshoot(x, y, jerk_step)
+        back, _ = overshoot(x, y, jerk_step, rounding)
         peak = x + ramp_change(y - jerk_step, jerk_step) if y > jerk_step else x
         self.fastest, self.slowest = (peak, -back) if positive else (back, -peak)
-        for phase in brake_phases(before, command, speed_step, jerk_step):
+        for phase in brake_phases(before, command, speed_step, jerk_step, rounding):
             self._phases.append((at, forwards, backwards, phase))
             area = _area(phase, phase[0])
             if self.turn == 0.0 and area * (forwards - backwards) < 0.0:
@@ -130,12 +134,12 @@ class PlainPlan:
 
 
 def joint_plan(
-    before: float, command: float, speed_step: float, jerk_step: float
+    before: float, command: float, speed_step: float, jerk_step: float, rounding: float
 ) -> JointPlan | PlainPlan:
     """Return the plan of a period of `command` after `before` and of the braking law."""
     if jerk_step >= 2.0 * speed_step:
         return PlainPlan(before, command, speed_step)
-    return JointPlan(before, command, speed_step, jerk_step)
+    return JointPlan(before, command, speed_step, jerk_step, rounding)
 
 
 class BrakePlan:
@@ -149,7 +153,7 @@ class BrakePlan:
         """Plan each joint's manoeuvre."""
         self._model = model
         self._plans = [
-            joint_plan(*each)
+            joint_plan(*each, model[ROUNDING])
             for each in zip(
                 state[COMMAND], state[WISH], joints[SPEED_STEP], joints[JERK_STEP], strict=True
             )

@@ -79,7 +79,7 @@ def outward_reach(
     if command <= 0.0 and step <= 0.0:
         return 0.0
     area, periods, peak, area_back, periods_back, peak_back = brake_lobes(
-        command, step, joints[SPEED_STEP][joint], joints[JERK_STEP][joint]
+        command, step, joints[SPEED_STEP][joint], joints[JERK_STEP][joint], model[ROUNDING]
     )
     if command > 0.0 or (step > 0.0 and command == 0.0):
         return model[MOTION_MOST] * area + model[DRIFT] * periods + model[HOLD] * peak

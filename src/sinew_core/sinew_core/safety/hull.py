@@ -15,6 +15,7 @@ from sinew_core.safety.certified_equations import (
     HULL_UPPER,
     JERK_STEP,
     RADIUS,
+    ROUNDING,
     WISH,
 )
 from sinew_core.safety.equations import (
@@ -52,7 +53,7 @@ def brake_extents(
         back, periods, positive = 0.0, p + 1.0 if x > 0.0 else 0.0, command > 0.0
     else:
         area, first, peak, area_back, second, peak_back = brake_lobes(
-            command, step, speed_step, jerk_step
+            command, step, speed_step, jerk_step, model[ROUNDING]
         )
         periods = first + second
         ahead = model[MOTION_MOST] * area + model[HOLD] * peak

@@ -29,7 +29,7 @@ import math
 SAME_STEP = 1e-12
 """Relative: commands keep rounding of about 1e-16 rad/s, which must not look like jerk."""
 ROUNDING_RAD_S = 1e-14
-"""Of velocity commands: the law ends at zero where it would go on by less."""
+"""Of velocity commands: the law ends at zero where it would go on by less. Positions have more."""
 
 Lobes = tuple[float, float, float, float, float, float]
 """Area (rad/s times periods), periods and peak (rad/s) of the first lobe and of the second.
@@ -123,8 +123,10 @@ def settle(
     return m, p, float(math.floor(pull / jerk_step)), x1, x2, pull
 
 
-def overshoot(x: float, y: float, jerk_step: float) -> tuple[float, float]:
+def overshoot(x: float, y: float, jerk_step: float, rounding: float) -> tuple[float, float]:
     """Return by how much a joint at speed x >= 0 that brakes too hard crosses zero, and when.
+
+    By no more than `rounding` (rad/s) it does not.
 
     Returns:
         The depth, 0 for a joint that does not brake too hard, and the real number of periods.
@@ -133,7 +135,7 @@ def overshoot(x: float, y: float, jerk_step: float) -> tuple[float, float]:
     if hard <= 0.0:
         return 0.0, 0.0
     depth = ramp_change(hard, jerk_step) - x
-    if depth <= SAME_STEP * x or depth <= ROUNDING_RAD_S:
+    if depth <= SAME_STEP * x or depth <= rounding:
         return 0.0, 0.0
     return depth, max((hard - largest_step(depth, jerk_step)) / jerk_step, 0.0)
 
@@ -148,7 +150,9 @@ def settled_area(x: float, y: float, speed_step: float, jerk_step: float) -> tup
     return area, m + p + pull / rate
 
 
-def brake_lobes(command: float, step: float, speed_step: float, jerk_step: float) -> Lobes:
+def brake_lobes(
+    command: float, step: float, speed_step: float, jerk_step: float, rounding: float
+) -> Lobes:
     """Return the lobes of the law from `command` on, its own period included.
 
     The first lobe has the sign of the command, of `step` if that is 0, the second the other.
@@ -157,7 +161,7 @@ def brake_lobes(command: float, step: float, speed_step: float, jerk_step: float
     x, y = (command, step) if positive else (-command, -step)
     depth, ahead = 0.0, 0.0
     if jerk_step < 2.0 * speed_step:
-        depth, ahead = overshoot(x, y, jerk_step)
+        depth, ahead = overshoot(x, y, jerk_step, rounding)
     if depth == 0.0:
         area, periods = settled_area(x, y, speed_step, jerk_step)
         peak = x
