@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from benchmarks.faults.hog import may_hog
+from benchmarks.faults.processes import ROOT
 
 PRIORITY = 98
 _PERIOD_S = 0.002
@@ -39,7 +40,9 @@ class Stalls:
             log = self._folder / f"stalls-{core}.txt"
             with log.open("wb") as out:
                 command = [sys.executable, "-m", "benchmarks.faults.stalls", str(core)]
-                self._clocks.append(subprocess.Popen(command, stdout=out, start_new_session=True))
+                self._clocks.append(
+                    subprocess.Popen(command, cwd=ROOT, stdout=out, start_new_session=True)
+                )
             self._logs.append(log)
         return self
 
