@@ -97,8 +97,8 @@ class FilteredPositionDrive(VelocityDrive):
 class EffortDrive:
     """The safety filter for efforts, compiled, before torque-controlled motors.
 
-    Adds the effort that gravity asks for as the filter computed it, which the simulated driver has
-    its engine compute: equal but for rounding, and a twentieth of a step cheaper.
+    The engine adds gravity's effort as it does for the simulated driver: the filter's own would
+    differ in the last bit.
 
     Attributes:
         interventions: joints whose command was changed, added up since the reset.
@@ -116,11 +116,11 @@ class EffortDrive:
     ) -> None:
         """Start a filter for one arm."""
         self._engine = engine
+        self._gravity_compensation = gravity_compensation
         self._filter = BatchEffortFilter(
             robot, safety, period_s, 1, gravity_compensation=gravity_compensation
         )
         self._command = np.zeros((1, robot.n_joints))
-        self._sum = np.zeros(robot.n_joints)
 
     @property
     def interventions(self) -> int:
@@ -139,8 +139,9 @@ class EffortDrive:
     def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
         """Filter a desired effort (n,) N m and command it."""
         self._filter.step(desired[None], position[None], velocity[None], self._command)
-        np.add(self._command[0], self._filter.gravity_nm, self._sum)
-        self._engine.command_effort(self._sum, gravity_compensation=False)
+        self._engine.command_effort(
+            self._command[0], gravity_compensation=self._gravity_compensation
+        )
 
 
 def make_drive(
