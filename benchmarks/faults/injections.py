@@ -263,16 +263,12 @@ def overload_by_hog(rig: Rig) -> Seen:
 
 
 def emergency_stop(rig: Rig) -> Seen:
-    """Stop, then kill the latched filter and start it again.
-
-    The reaction is the filter's own account: a call is under way as long as a cycle may last.
-    """
-    rig.stop()
-    rig.wait_for_state("latched")
-    reaction = float(rig.report["stop_reaction_ms"])
+    """Stop, then kill the latched filter and start it again."""
+    stopped_s = rig.stop()
+    seen = _latched(rig, stopped_s)
     rig.observer.until(rig.at_rest, "rest")
     rig.filter.kill()
     rig.observer.reports.clear()
     rig.start_filter()
     rig.observer.until(lambda: rig.report, "the report of the new filter")
-    return Seen(reaction=reaction, state=rig.state, reason=rig.report["reason"])
+    return Seen(reaction=seen.reaction, state=rig.state, reason=rig.report["reason"])

@@ -196,9 +196,11 @@ class Rig:
         """Call the service."""
         return self.observer.call(self._arm, SetBool.Request(data=on))
 
-    def stop(self) -> None:
-        """Call the emergency stop."""
+    def stop(self) -> float:
+        """Call the emergency stop; return the steady clock right before."""
+        now_s = time.monotonic()
         self.observer.call(self._stop, Trigger.Request())
+        return now_s
 
     def move(self) -> None:
         """Arm, and wait until the arm moves steadily."""

@@ -25,8 +25,8 @@ _NOTE = (
     "Times go from the injection to the first slower output of the filter (after its death: to the "
     "first slower joint state), as an observing process receives both, on one steady clock. The "
     "watchdogs are those of the bounds: commands 0.1 s, states 3 periods, 3 missed cycles, the "
-    "driver's 0.1 s. The emergency stop counts from the call's arrival at the filter until its "
-    "output is sent, as the filter reports; calls and outputs take about a millisecond more."
+    "driver's 0.1 s. The way of the call and of the output is part of the emergency stop's time; "
+    "the filter reports its own part as stop_reaction_ms."
 )
 _OVERLOAD_NOTE = (
     "Overload lasts one cycle longer than may be missed; its time is that of the cycles that may "

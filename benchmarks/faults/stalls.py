@@ -17,12 +17,12 @@ from pathlib import Path
 from types import TracebackType
 
 from benchmarks.faults.hog import may_hog
-from benchmarks.faults.processes import ROOT
+from benchmarks.faults.processes import ROOT, die_with_parent
 
 PRIORITY = 98
 _PERIOD_S = 0.002
 _STALL_S = 0.004
-"""Lateness that counts: a filter period, less what is left of it after a cycle."""
+"""Lateness that counts: most of a filter period of 5 ms."""
 
 
 class Stalls:
@@ -41,7 +41,13 @@ class Stalls:
             with log.open("wb") as out:
                 command = [sys.executable, "-m", "benchmarks.faults.stalls", str(core)]
                 self._clocks.append(
-                    subprocess.Popen(command, cwd=ROOT, stdout=out, start_new_session=True)
+                    subprocess.Popen(
+                        command,
+                        cwd=ROOT,
+                        stdout=out,
+                        start_new_session=True,
+                        preexec_fn=die_with_parent,
+                    )
                 )
             self._logs.append(log)
         return self

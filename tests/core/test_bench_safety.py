@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from benchmarks.safety import compared, kernels, peers, plant, runs, world
+from benchmarks.safety import compared, cycles, kernels, peers, plant, runs, world
 from benchmarks.safety.cases import Case, draw_case
 from benchmarks.safety.manoeuvre import SPEED_RAD_S, UPPER_RAD, trace
 from benchmarks.safety.wishes import MODES
@@ -263,3 +263,12 @@ def test_what_is_safe_is_judged_by_the_truth():
     assert not compared.is_safe(limiter, arm, 0, 1.0)
     assert compared.is_safe(limiter, arm, 0, 0.9)
     assert not compared.is_safe(limiter, arm, 0, 0.8)  # 20 rad/s^2
+
+
+def test_each_cycle_is_timed_and_each_case_has_a_name_of_its_own():
+    timed = list(cycles.cases())
+    assert len({str(case) for case in timed}) == len(timed)
+    for case in (timed[0], timed[-1]):
+        took = cycles.time_cycles(case, 5)
+        assert len(took) == 5
+        assert min(took) > 0.0
