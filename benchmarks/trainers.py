@@ -18,7 +18,7 @@ from sinew_core.algorithms.parameters import DDPGParameters, PPOParameters
 from sinew_core.bundle import NumpyPolicy
 from sinew_core.environments import ArmEnv, ArmGoalEnv
 from sinew_core.tasks.reach import panda_gym_reach
-from sinew_core.training.learners import make_learner
+from sinew_core.training.learners import Problem, make_learner
 from sinew_core.training.rollout import run_episode
 from sinew_core.training.seeds import Seeds
 
@@ -59,17 +59,16 @@ class OurTrainer:
         """Start untrained."""
         self._train_env = ArmEnv(task_parameters=panda_gym_reach())
         self.env: gymnasium.Env[Any, Any] = ArmEnv(task_parameters=panda_gym_reach())
-        self._learner = make_learner(self._train_env.setup, _OURS[algorithm], seed)
+        self._learner = make_learner(Problem.of(self._train_env.setup), _OURS[algorithm], seed)
         self._seeds = Seeds(seed)
         self._env_steps = 0
         self._judged: NumpyPolicy | None = None
 
     def advance(self) -> int:
         """Collect the episodes of one iteration and learn from them."""
-        policy = NumpyPolicy(self._learner.explorer())
-        exploration = self._learner.exploration(self._env_steps)
+        explorer = self._learner.explorer(self._env_steps)
         seeds = self._seeds.training(self._learner.episodes_per_iteration)
-        episodes = [run_episode(self._train_env, policy, exploration, seed) for seed in seeds]
+        episodes = [run_episode(self._train_env, explorer, seed) for seed in seeds]
         self._env_steps += sum(len(e.transitions.reward) for e in episodes)
         self._learner.learn(episodes, self._env_steps)
         self._judged = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sinew_core.algorithms.parameters import DDPGParameters, PPOParameters
+from sinew_core.algorithms.parameters import PARAMETERS
 from sinew_core.parameters import Parameters
 from sinew_core.rates import Rates
 from sinew_core.safety.parameters import SafetyParameters
@@ -28,8 +28,7 @@ NODES: dict[str, dict[str, type[Parameters]]] = {
     "evaluator": {"": EvaluatorParameters},
     "trainer": {
         "": TrainConfig,
-        "ddpg": DDPGParameters,
-        "ppo": PPOParameters,
+        **PARAMETERS,
         "reach": ReachParameters,
         "rates": Rates,
         "safety": SafetyParameters,

@@ -1,4 +1,4 @@
-"""The parameter tables of the README: `python tests/architecture/readme_tables.py` updates them.
+"""The parameter tables of the documents: `python tests/architecture/readme_tables.py` updates them.
 
 A table stands between `<!-- parameters: module:Class -->` and `<!-- end -->`.
 """
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from sinew_core.parameters import table
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "algorithms.md")
 _REGION = re.compile(
     r"(<!-- parameters: (?P<module>[\w.]+):(?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL
 )
@@ -34,12 +35,15 @@ def updated(text: str) -> str:
 
 
 def main() -> int:
-    """Update the README; the exit status says whether it had been up to date."""
-    before = README.read_text(encoding="utf-8")
-    after = updated(before)
-    README.write_text(after, encoding="utf-8")
-    sys.stdout.write(f"{len(class_names(after))} tables, {'changed' * (after != before)}\n")
-    return int(after != before)
+    """Update the documents; the exit status says whether they had not been up to date."""
+    changed = 0
+    for document in DOCUMENTS:
+        before = document.read_text(encoding="utf-8")
+        after = updated(before)
+        document.write_text(after, encoding="utf-8")
+        changed += after != before
+    sys.stdout.write(f"{changed} of {len(DOCUMENTS)} documents changed\n")
+    return int(changed > 0)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
 import pytest
 
 from architecture.node_parameters import NODES
-from architecture.readme_tables import README, class_names, updated
+from architecture.readme_tables import DOCUMENTS, class_names, updated
 
 
-def test_the_readme_shows_the_parameters_as_they_are():
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_shows_the_parameters_as_they_are(document):
+    text = document.read_text(encoding="utf-8")
     assert updated(text) == text, "run: .venv/bin/python tests/architecture/readme_tables.py"
 
 
 @pytest.mark.parametrize("node", NODES)
-def test_the_readme_has_a_table_of_every_parameter_class(node):
-    shown = class_names(README.read_text(encoding="utf-8"))
+def test_every_parameter_class_has_its_table(node):
+    shown = [name for d in DOCUMENTS for name in class_names(d.read_text(encoding="utf-8"))]
     wanted = {f"{kind.__module__}:{kind.__name__}" for kind in NODES[node].values()}
     assert wanted <= set(shown)
 

@@ -6,12 +6,12 @@ from learning import toy
 from sinew_core.algorithms.ddpg import DDPG
 from sinew_core.algorithms.hindsight import HindsightSampler
 from sinew_core.algorithms.parameters import DDPGParameters
-from sinew_core.algorithms.replay import Replay
+from sinew_core.algorithms.replay import Motions, Replay
 
 
 def some_batch(size=8, seed=0):
     rng = np.random.default_rng(seed)
-    replay = Replay(100)
+    replay = Replay(Motions, 100)
     replay.add_episode(toy.episode(lambda _: rng.uniform(-1, 1, 2), rng)[0])
     return replay.take(replay.sample(size, rng))
 
@@ -75,7 +75,7 @@ def test_the_actor_waits_for_its_period():
 def train(seed, episodes=60):
     rng = np.random.default_rng(seed)
     ddpg = agent(seed, gamma=0.8, action_friction=0.0, action_penalty=0.0)
-    replay = Replay(10_000)
+    replay = Replay(Motions, 10_000)
     sampler = HindsightSampler(fraction=0.5, relabel=toy.relabel, goal_reward=toy.goal_reward)
     for _ in range(episodes):
         explore = lambda o: np.clip(ddpg.act(o) + 0.3 * rng.standard_normal(2), -1, 1)  # noqa: E731

@@ -2,11 +2,11 @@ import numpy as np
 
 from learning import toy
 from sinew_core.algorithms.hindsight import HindsightSampler
-from sinew_core.algorithms.replay import Replay
+from sinew_core.algorithms.replay import Motions, Replay
 
 
 def filled(rng):
-    replay = Replay(1000)
+    replay = Replay(Motions, 1000)
     for _ in range(10):
         replay.add_episode(toy.episode(lambda _: rng.uniform(-1, 1, 2), rng)[0])
     return replay
@@ -50,7 +50,7 @@ def test_the_goal_independent_reward_stays():
     rng = np.random.default_rng(0)
     costly = toy.episode(lambda _: np.zeros(2), rng)[0]
     costly.reward_rest[:] = -7.0
-    only = Replay(100)
+    only = Replay(Motions, 100)
     only.add_episode(costly)
     batch = sampler(1.0).sample(only, 10, rng)
     # The point stands still: every future position is the present one, so distance costs nothing.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sinew_core.algorithms.replay import Replay, Transitions
+from sinew_core.algorithms.replay import Motions, Replay
 
 
 def numbered(first, length, *, width=1):
@@ -9,7 +9,7 @@ def numbered(first, length, *, width=1):
     count = np.arange(first, first + length, dtype=np.float32)
     wide = np.repeat(count[:, None], width, axis=1)
     three = np.repeat(count[:, None], 3, axis=1)
-    return Transitions(
+    return Motions(
         observation=wide,
         action=wide,
         reward=count,
@@ -23,7 +23,7 @@ def numbered(first, length, *, width=1):
 
 
 def test_every_transition_is_held_until_the_ring_is_full():
-    replay = Replay(10)
+    replay = Replay(Motions, 10)
     replay.add_episode(numbered(0, 4))
     replay.add_episode(numbered(4, 4))
     assert len(replay) == 8
@@ -31,7 +31,7 @@ def test_every_transition_is_held_until_the_ring_is_full():
 
 
 def test_the_oldest_transitions_go_first():
-    replay = Replay(10)
+    replay = Replay(Motions, 10)
     for first in (0, 6, 12):
         replay.add_episode(numbered(first, 6))
     assert len(replay) == 10
@@ -39,14 +39,14 @@ def test_the_oldest_transitions_go_first():
 
 
 def test_samples_cover_everything_held_and_nothing_else():
-    replay = Replay(100)
+    replay = Replay(Motions, 100)
     replay.add_episode(numbered(0, 5))
     index = replay.sample(1000, np.random.default_rng(0))
     assert set(replay.take(index).reward.tolist()) == {0, 1, 2, 3, 4}
 
 
 def test_future_positions_lie_between_the_step_and_its_episodes_end():
-    replay = Replay(12)
+    replay = Replay(Motions, 12)
     for first in (0, 5, 100):  # the third episode wraps around the end of the ring
         replay.add_episode(numbered(first, 5))
     rng = np.random.default_rng(0)
@@ -62,13 +62,13 @@ def test_future_positions_lie_between_the_step_and_its_episodes_end():
 
 def test_an_episode_longer_than_the_memory_is_refused():
     with pytest.raises(ValueError, match="does not fit"):
-        Replay(3).add_episode(numbered(0, 4))
+        Replay(Motions, 3).add_episode(numbered(0, 4))
 
 
 def test_a_million_reach_transitions_take_less_than_a_gibibyte():
     episode = numbered(0, 2, width=28)
     bytes_each = sum(values[:1].nbytes for values in vars(episode).values()) + 4
     assert bytes_each * 1_000_000 < 2**30
-    replay = Replay(1_000_000)
+    replay = Replay(Motions, 1_000_000)
     replay.add_episode(episode)
     assert len(replay) == 2

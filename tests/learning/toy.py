@@ -3,9 +3,11 @@
 Observation (4,): position (2,), target minus position (2,). Action (2,): displacement in tenths.
 """
 
+import dataclasses
+
 import numpy as np
 
-from sinew_core.algorithms.replay import Transitions
+from sinew_core.algorithms.replay import Motions
 
 STEP = 0.1
 
@@ -39,8 +41,8 @@ def episode(act, rng, length=20):
                 observation,
                 action,
                 -distance,
-                0.0,
                 observe(position, target),
+                0.0,
                 0.0,
                 [*before, 0.0],
                 [*position, 0.0],
@@ -48,4 +50,5 @@ def episode(act, rng, length=20):
             )
         )
     columns = [np.array(c, np.float32) for c in zip(*rows, strict=True)]
-    return Transitions(**dict(zip(Transitions.__annotations__, columns, strict=True))), distance
+    names = [field.name for field in dataclasses.fields(Motions)]
+    return Motions(**dict(zip(names, columns, strict=True))), distance

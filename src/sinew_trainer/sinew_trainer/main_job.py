@@ -281,7 +281,7 @@ def _parameter_list() -> str:
         f"  {n:<25}{i.description}"
         for n, i, _ in [*describe(TrainConfig), *describe(GraphEvaluation)]
     ]
-    sections = "  ddpg.… ppo.… reach.… rates.… safety.…  (tables in README.md)"
+    sections = "".join(f"  {name}.…" for name in SECTIONS) + "\n  (tables in README.md and docs)"
     return (
         "\nArguments:\n"
         + "\n".join([*shown, "  config                   a config.yaml to start from", sections])

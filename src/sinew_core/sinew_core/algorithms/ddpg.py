@@ -9,6 +9,7 @@ appendix A).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from sinew_core.algorithms.networks import MLP, Adam
 from sinew_core.algorithms.noise import LinearSchedule
 from sinew_core.algorithms.parameters import DDPGParameters
 from sinew_core.algorithms.replay import Transitions
+from sinew_core.algorithms.state import Array, State, joined, part
 from sinew_core.bundle.runtime import PolicyNetwork
 
 FRICTION_KNEE = 0.02
@@ -75,17 +77,13 @@ class DDPG:
         ].numpy()
         return action
 
-    def policy_network(self, *, averaged: bool) -> PolicyNetwork:
-        """Return the actor, or the slow target actor, whose average over updates acts smoother."""
-        actor = self.target_actor if averaged else self.actor
-        size = actor.sizes[0]
-        return PolicyNetwork(
-            layers=actor.layers(),
-            hidden_activation="relu",
-            output_activation="tanh",
-            observation_mean=np.zeros(size, dtype=np.float32),
-            observation_std=np.ones(size, dtype=np.float32),
-        )
+    def exploring_network(self) -> PolicyNetwork:
+        """Return the actor."""
+        return actor_network(self.actor)
+
+    def policy_network(self) -> PolicyNetwork:
+        """Return the slow target actor, whose average over updates acts smoother."""
+        return actor_network(self.target_actor)
 
     def update(self, batch: Transitions) -> DDPGLosses:
         """Take one gradient step on the critic, one on the actor when due, and move the targets."""
@@ -102,6 +100,17 @@ class DDPG:
         self.target_actor.parameters.lerp_(self.actor.parameters, rate)
         return losses
 
+    def state(self) -> State:
+        """Return all that later updates depend on."""
+        parts = {name: thing.state() for name, thing in self._parts().items()}
+        return {**joined(**parts), "updates": np.array(self._updates)}
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Go on from what `state` returned."""
+        for name, thing in self._parts().items():
+            thing.load_state(part(state, name))
+        self._updates = int(state["updates"])
+
     def critic_targets(self, batch: Transitions) -> Tensor:
         """Return r + gamma Q'(s', mu'(s')), (batch, 1); no future counts where terminated."""
         next_observation = torch.from_numpy(batch.next_observation)
@@ -110,6 +119,16 @@ class DDPG:
         alive = 1.0 - torch.from_numpy(batch.terminated)
         target = torch.from_numpy(batch.reward) + self.parameters.gamma * alive * next_value[:, 0]
         return target[:, None]
+
+    def _parts(self) -> dict[str, MLP | Adam]:
+        return {
+            "actor": self.actor,
+            "critic": self.critic,
+            "target_actor": self.target_actor,
+            "target_critic": self.target_critic,
+            "actor_optimiser": self._actor_optimiser,
+            "critic_optimiser": self._critic_optimiser,
+        }
 
     def _update_critic(self, batch: Transitions, observation: Tensor) -> DDPGLosses:
         target = self.critic_targets(batch)
@@ -133,3 +152,15 @@ class DDPG:
         parameters = self.parameters
         friction = parameters.action_friction * torch.rsqrt(action.square() + FRICTION_KNEE**2)
         return action * (friction + 2.0 * parameters.action_penalty) / action.numel()
+
+
+def actor_network(actor: MLP) -> PolicyNetwork:
+    """Return a deterministic actor as it is deployed."""
+    size = actor.sizes[0]
+    return PolicyNetwork(
+        layers=actor.layers(),
+        hidden_activation=actor.hidden_activation,
+        output_activation="tanh",
+        observation_mean=np.zeros(size, dtype=np.float32),
+        observation_std=np.ones(size, dtype=np.float32),
+    )

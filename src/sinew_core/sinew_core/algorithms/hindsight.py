@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sinew_core.algorithms.replay import Replay, Transitions
+from sinew_core.algorithms.replay import Motions, Replay
 
 Float = NDArray[np.float32]
 Relabel = Callable[[Float, Float, Float], Float]
@@ -40,7 +40,7 @@ class HindsightSampler:
         self._relabel = relabel
         self._goal_reward = goal_reward
 
-    def sample(self, replay: Replay, batch_size: int, rng: np.random.Generator) -> Transitions:
+    def sample(self, replay: Replay[Motions], batch_size: int, rng: np.random.Generator) -> Motions:
         """Return a batch whose first `fraction` is relabelled."""
         index = replay.sample(batch_size, rng)
         batch = replay.take(index)

@@ -9,12 +9,14 @@ read. Tests hold the gradient equal to autograd's and Adam equal to `torch.optim
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from sinew_core.algorithms.state import Array, State, restore, tensors
 
 Layers = tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
 
@@ -117,6 +119,14 @@ class MLP:
         """Return copies of the weights (out, in) and biases (out,) of each layer."""
         return tuple((w.numpy().copy(), b.numpy().copy()) for w, b in self._layers)
 
+    def state(self) -> State:
+        """Return the parameters."""
+        return tensors(parameters=self.parameters)
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Take over parameters."""
+        restore(state, parameters=self.parameters)
+
     def _through_output(self, gradient: Tensor) -> Tensor:
         return _tanh_backward(gradient, self._output) if self.tanh_output else gradient
 
@@ -167,3 +177,17 @@ class Adam:
             torch.sqrt(self._square, out=self._scratch)
             self._scratch.add_(self._epsilon * correction)
             self._parameters.addcdiv_(self._mean, self._scratch, value=-rate * correction)
+
+    def state(self) -> State:
+        """Return the moments and the number of steps; the parameters are their owner's."""
+        return {
+            **tensors(mean=self._mean, square=self._square),
+            "steps": np.array(self._steps),
+            "learning_rate": np.array(self.learning_rate),
+        }
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Take over moments, steps and learning rate."""
+        restore(state, mean=self._mean, square=self._square)
+        self._steps = int(state["steps"])
+        self.learning_rate = float(state["learning_rate"])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from sinew_core.algorithms.state import Array, State
 
 MINIMUM_DEVIATION = 1e-3
 
@@ -29,10 +33,29 @@ class Normaliser:
         self._squares += batch.var(0) * count + difference**2 * self._count * count / total
         self._mean += difference * count / total
         self._count = total
-        self.mean = self._mean.astype(np.float32)
-        deviation = np.sqrt(self._squares / total)
-        self.std = np.maximum(deviation, MINIMUM_DEVIATION).astype(np.float32)
+        self._round()
 
     def __call__(self, observation: Tensor) -> Tensor:
         """Return (observation - mean) / std (batch, size)."""
         return (observation - torch.from_numpy(self.mean)) / torch.from_numpy(self.std)
+
+    def state(self) -> State:
+        """Return the statistics."""
+        return {
+            "count": np.array(self._count),
+            "mean": self._mean.copy(),
+            "squares": self._squares.copy(),
+        }
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Take over statistics."""
+        self._count = int(state["count"])
+        self._mean = np.array(state["mean"], dtype=np.float64)
+        self._squares = np.array(state["squares"], dtype=np.float64)
+        if self._count:
+            self._round()
+
+    def _round(self) -> None:
+        self.mean = self._mean.astype(np.float32)
+        deviation = np.sqrt(self._squares / self._count)
+        self.std = np.maximum(deviation, MINIMUM_DEVIATION).astype(np.float32)

@@ -12,6 +12,7 @@ frozen while an iteration learns; the step size may fall linearly with the envir
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,29 +20,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sinew_core.algorithms.exploration import NoisyPolicy
 from sinew_core.algorithms.networks import MLP, Adam
 from sinew_core.algorithms.noise import LinearSchedule
 from sinew_core.algorithms.normaliser import Normaliser
 from sinew_core.algorithms.parameters import PPOParameters
 from sinew_core.algorithms.returns import generalised_advantages
+from sinew_core.algorithms.state import Array, State, joined, part, restore, tensors
+from sinew_core.algorithms.steps import Steps
 from sinew_core.bundle.runtime import PolicyNetwork
 
 Float = NDArray[np.float32]
 OBSERVATION_CLIP = 10.0
 FRICTION_KNEE = 0.05
 """Actions well below it cost their square, actions well above it their size."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Steps:
-    """Steps of whole episodes laid end to end; `action` (time, n) as drawn, before clipping."""
-
-    observation: Float
-    action: Float
-    reward: Float
-    next_observation: Float
-    terminated: NDArray[np.bool_]
-    episode_ends: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +86,13 @@ class PPO:
         action: Float = self.actor.forward(self._inputs(observation[None]))[0].numpy()
         return action
 
+    def explorer(self) -> NoisyPolicy:
+        """Return the mean with the policy's own deviation around it."""
+        sigma = tuple(self.log_std.exp().tolist())
+        return NoisyPolicy(
+            network=self.policy_network(), process="gaussian", sigma=sigma, as_drawn=True
+        )
+
     def policy_network(self) -> PolicyNetwork:
         """Return the actor with its normaliser."""
         return PolicyNetwork(
@@ -104,6 +103,21 @@ class PPO:
             observation_std=self.normaliser.std,
             observation_clip=OBSERVATION_CLIP,
         )
+
+    def state(self) -> State:
+        """Return all that later updates depend on."""
+        parts = {name: thing.state() for name, thing in self._parts().items()}
+        counters = {"steps": np.array(self._steps), "updates": np.array(self.updates)}
+        drawn = tensors(log_std=self.log_std, order=self._generator.get_state())
+        return {**joined(**parts), **counters, **drawn}
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Go on from what `state` returned."""
+        for name, thing in self._parts().items():
+            thing.load_state(part(state, name))
+        restore(state, log_std=self.log_std)
+        self._generator.set_state(torch.from_numpy(np.asarray(state["order"])))
+        self._steps, self.updates = int(state["steps"]), int(state["updates"])
 
     @torch.no_grad()
     def update(self, steps: Steps) -> PPOLosses:
@@ -129,6 +143,16 @@ class PPO:
         if self.parameters.normalise_observations:
             self.normaliser.update(steps.observation)
         return losses
+
+    def _parts(self) -> dict[str, MLP | Adam | Normaliser]:
+        return {
+            "actor": self.actor,
+            "critic": self.critic,
+            "normaliser": self.normaliser,
+            "actor_optimiser": self._actor_optimiser,
+            "deviation_optimiser": self._deviation_optimiser,
+            "critic_optimiser": self._critic_optimiser,
+        }
 
     def _advantages(self, steps: Steps, observation: Tensor) -> tuple[Tensor, Tensor]:
         """Return advantages and value targets (time,)."""

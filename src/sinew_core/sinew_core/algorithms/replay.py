@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sinew_core.algorithms.state import Array, State, joined, part
 
 Float = NDArray[np.float32]
 Index = NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Transitions:
     """Steps in order of time, or a batch drawn from them.
 
-    `tool_position` and `next_tool_position` (batch, 3) m in the base frame and
-    `next_joint_velocity` (batch, n) rad/s are what hindsight needs to judge the same motion by
-    another target. `reward_rest` (batch,) is the part of `reward` that no target changes.
+    Shapes: `observation` and `next_observation` (batch, size), `action` (batch, n), or (batch, 1)
+    with the index of a discrete one, `reward` and `terminated` (batch,).
     """
 
     observation: Float
     action: Float
     reward: Float
-    reward_rest: Float
     next_observation: Float
     terminated: Float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Motions(Transitions):
+    """Transitions of an arm, with what hindsight needs to judge the same motion by another target.
+
+    `tool_position` and `next_tool_position` (batch, 3) m in the base frame, `next_joint_velocity`
+    (batch, n) rad/s. `reward_rest` (batch,) is the part of `reward` that no target changes.
+    """
+
+    reward_rest: Float
     tool_position: Float
     next_tool_position: Float
     next_joint_velocity: Float
 
 
-class Replay:
+T = TypeVar("T", bound=Transitions)
+
+
+class Replay(Generic[T]):
     """A ring of the latest `capacity` transitions, filled episode by episode.
 
     The arrays are allocated whole and the system commits their pages as they fill: a reach
     transition takes some 0.3 kB, so 10^6 of them stay well below 1 GiB.
     """
 
-    def __init__(self, capacity: int) -> None:
-        """Remember up to `capacity` transitions; the first episode settles the fields' widths."""
+    def __init__(self, kind: type[T], capacity: int) -> None:
+        """Remember up to `capacity` transitions of a kind; the first episode settles the widths."""
         self.capacity = capacity
+        self._kind = kind
         self._fields: dict[str, Float] = {}
         self._steps_left = np.zeros(capacity, dtype=np.int32)
         self._next = 0
@@ -50,7 +67,7 @@ class Replay:
         """Return the number of transitions held."""
         return self._size
 
-    def add_episode(self, episode: Transitions) -> None:
+    def add_episode(self, episode: T) -> None:
         """Append one episode in order of time; where the ring is full, the oldest steps go."""
         length = len(episode.reward)
         if length > self.capacity:
@@ -58,10 +75,7 @@ class Replay:
                 f"an episode of {length} steps does not fit a replay of {self.capacity}"
             )
         if not self._fields:
-            self._fields = {
-                name: np.zeros((self.capacity, *values.shape[1:]), dtype=np.float32)
-                for name, values in vars(episode).items()
-            }
+            self._allocate(vars(episode))
         where = (self._next + np.arange(length)) % self.capacity
         for name, values in vars(episode).items():
             self._fields[name][where] = values
@@ -73,9 +87,9 @@ class Replay:
         """Draw the indices (batch_size,) of transitions, uniformly, with replacement."""
         return rng.integers(self._size, size=batch_size)
 
-    def take(self, index: Index) -> Transitions:
+    def take(self, index: Index) -> T:
         """Return copies of the transitions at `index`."""
-        return Transitions(**{name: values[index] for name, values in self._fields.items()})
+        return self._kind(**{name: values[index] for name, values in self._fields.items()})
 
     def future_tool_positions(self, index: Index, rng: np.random.Generator) -> Float:
         """Return where the tool was at a random later moment of each transition's episode.
@@ -87,3 +101,25 @@ class Replay:
         ahead = rng.integers(self._steps_left[index], endpoint=True)
         result: Float = self._fields["next_tool_position"][(index + ahead) % self.capacity]
         return result
+
+    def state(self) -> State:
+        """Return what is held; arrays of the ring's filled part, which is its beginning."""
+        counters = {"next": np.array(self._next), "steps_left": self._steps_left[: self._size]}
+        filled = {name: values[: self._size] for name, values in self._fields.items()}
+        return {**counters, **joined(fields=filled)}
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Hold what `state` returned."""
+        fields = part(state, "fields")
+        self._next = int(state["next"])
+        self._size = len(state["steps_left"])
+        self._steps_left[: self._size] = state["steps_left"]
+        self._allocate(fields)
+        for name, values in fields.items():
+            self._fields[name][: self._size] = values
+
+    def _allocate(self, like: Mapping[str, Array]) -> None:
+        self._fields = {
+            name: np.zeros((self.capacity, *values.shape[1:]), dtype=np.float32)
+            for name, values in like.items()
+        }

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from sinew_core.algorithms.parameters import ALGORITHMS
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.specs import ACTION_MODES
 
-ALGORITHMS = ("ddpg", "ppo")
 ENGINES = ("pybullet", "mujoco")
 TASKS = ("reach",)
 

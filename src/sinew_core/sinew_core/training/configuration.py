@@ -6,19 +6,19 @@ It is written as a ROS 2 parameter file, so that `config:=runs/NAME/config.yaml`
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 
+from sinew_core.algorithms.parameters import ALGORITHMS, PARAMETERS
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, describe
 from sinew_core.rates import Rates
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.tasks.reach import ReachParameters
-from sinew_core.training.config import ALGORITHMS, TrainConfig
+from sinew_core.training.config import TrainConfig
 
 P = TypeVar("P", bound=Parameters)
 
@@ -31,18 +31,11 @@ _ROS_KEYS = ("/**", "ros__parameters")
 def section_classes(algorithm: str) -> dict[str, type[Parameters]]:
     """Return the parameter class of each section that a run of this algorithm has."""
     return {
-        algorithm: algorithm_parameters(algorithm),
+        algorithm: PARAMETERS[algorithm],
         "reach": ReachParameters,
         "rates": Rates,
         "safety": SafetyParameters,
     }
-
-
-def algorithm_parameters(algorithm: str) -> type[Parameters]:
-    """Return the hyper-parameter class of an algorithm."""
-    module = importlib.import_module("sinew_core.algorithms.parameters")
-    found: type[Parameters] = getattr(module, f"{algorithm.upper()}Parameters")
-    return found
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

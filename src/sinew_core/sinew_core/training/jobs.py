@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sinew_core.algorithms.exploration import Explorer
 from sinew_core.bundle.runtime import NumpyPolicy, PolicyNetwork
 from sinew_core.evaluation import Outcome, judge_episode
-from sinew_core.training.rollout import Episode, Exploration, run_episode
+from sinew_core.training.rollout import Episode, run_episode
 
 if TYPE_CHECKING:
     from sinew_core.environments.arm import ArmEnv
@@ -31,14 +32,12 @@ class Job(Protocol[Made]):
 class CollectJob:
     """Run training episodes."""
 
-    network: PolicyNetwork
-    exploration: Exploration
+    explorer: Explorer
     seeds: tuple[int, ...]
 
     def run(self, env: ArmEnv) -> list[Episode]:
         """Return them, in the order of their seeds."""
-        policy = NumpyPolicy(self.network)
-        return [run_episode(env, policy, self.exploration, seed) for seed in self.seeds]
+        return [run_episode(env, self.explorer, seed) for seed in self.seeds]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

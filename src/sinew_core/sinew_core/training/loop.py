@@ -77,10 +77,10 @@ def train(
     count = workers or max(2, os.cpu_count() or 2)
     with WorkerPool(configuration.to_mapping(), count) as pool:
         # Imported here, because torch takes as long to load as the workers to start.
-        from sinew_core.training.learners import make_learner
+        from sinew_core.training.learners import Problem, make_learner
 
         setup = make_setup(configuration)
-        learner = make_learner(setup, configuration.algorithm, configuration.train.seed)
+        learner = make_learner(Problem.of(setup), configuration.algorithm, configuration.train.seed)
         run = _Run(configuration, setup, learner, pool, on_progress, should_stop, run_folder)
         return run.run()
 
@@ -168,11 +168,10 @@ class _Run:
         return self._confirm(self._learner.network(), self._env_steps)
 
     def _collect(self) -> list[Future[list[Episode]]]:
-        network = self._learner.explorer()
-        exploration = self._learner.exploration(self._env_steps)
+        explorer = self._learner.explorer(self._env_steps)
         seeds = self._seeds.training(self._learner.episodes_per_iteration)
         return [
-            self._pool.submit(CollectJob(network=network, exploration=exploration, seeds=group))
+            self._pool.submit(CollectJob(explorer=explorer, seeds=group))
             for group in split(seeds, _JOB_EPISODES)
         ]
 

@@ -1,0 +1,75 @@
+"""Exploring policies that a worker can run without torch, named strategies around a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinew_core.algorithms.noise import GaussianNoise, OrnsteinUhlenbeckNoise
+from sinew_core.bundle.runtime import NumpyPolicy, PolicyNetwork
+
+Float = NDArray[np.float32]
+_NOISE_STREAM = 1
+"""Keeps an episode's noise apart from its start and target, which come from the same seed."""
+
+
+class Choice(NamedTuple):
+    """An exploring decision.
+
+    Attributes:
+        action: what the learner learns from: (n,) as drawn, or (1,) the index of a discrete action.
+        command: what the environment gets: (n,), which it clips to [-1, 1].
+    """
+
+    action: NDArray[np.floating]
+    command: NDArray[np.floating]
+
+
+class Explorer(Protocol):
+    """A policy with its exploration; plain data, so that it travels between processes."""
+
+    def begin(self, seed: int) -> Callable[[Float], Choice]:
+        """Start an episode: return the function from observation (size,) to choice."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NoisyPolicy:
+    """Noise added to the action.
+
+    Attributes:
+        network: the action without noise.
+        process: one of `NoisyActorParameters.noise`.
+        sigma: (n,) of the process.
+        as_drawn: whether the learner learns from the action before it is clipped to [-1, 1].
+    """
+
+    network: PolicyNetwork
+    process: str
+    sigma: tuple[float, ...]
+    as_drawn: bool
+
+    def begin(self, seed: int) -> Callable[[Float], Choice]:
+        """Start an episode with fresh noise."""
+        policy, noise = NumpyPolicy(self.network), self._noise(episode_generator(seed))
+
+        def choose(observation: Float) -> Choice:
+            drawn = policy.act(observation) + noise.sample()
+            clipped = np.minimum(np.maximum(drawn, -1.0), 1.0)
+            return Choice(action=drawn if self.as_drawn else clipped, command=clipped)
+
+        return choose
+
+    def _noise(self, rng: np.random.Generator) -> GaussianNoise | OrnsteinUhlenbeckNoise:
+        sigma = np.array(self.sigma)
+        if self.process == "ornstein_uhlenbeck":
+            return OrnsteinUhlenbeckNoise(sigma, rng)
+        return GaussianNoise(sigma, rng)
+
+
+def episode_generator(seed: int) -> np.random.Generator:
+    """Return the generator of an episode's exploration."""
+    return np.random.default_rng([seed, _NOISE_STREAM])

@@ -1,0 +1,101 @@
+"""Learners that remember: they collect while they learn, and learn from any step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from sinew_core.algorithms.exploration import Explorer
+from sinew_core.algorithms.parameters.off_policy import OffPolicyParameters
+from sinew_core.algorithms.replay import Transitions
+from sinew_core.algorithms.state import (
+    Array,
+    State,
+    generator_state,
+    joined,
+    part,
+    restore_generator,
+)
+from sinew_core.bundle.runtime import PolicyNetwork
+from sinew_core.training.learners.memory import make_memory
+from sinew_core.training.learners.problem import Problem
+from sinew_core.training.rollout import Episode
+
+
+class OffPolicyAgent(Protocol):
+    """An algorithm that learns from batches of a replay memory."""
+
+    def policy_network(self) -> PolicyNetwork:
+        """Return the policy to deploy."""
+
+    def update(self, batch: Transitions) -> object:
+        """Take one gradient step."""
+
+    def state(self) -> State:
+        """Return all that later updates depend on."""
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Go on from what `state` returned."""
+
+
+class OffPolicyLearner:
+    """Replay, hindsight where the problem has a target, and updates after each episode."""
+
+    episodes_per_iteration = 1
+    overlaps = True
+    evaluation_period_steps = 600
+
+    def __init__(
+        self,
+        problem: Problem,
+        parameters: OffPolicyParameters,
+        agent: OffPolicyAgent,
+        explore: Callable[[int], Explorer],
+        seed: int,
+    ) -> None:
+        """Take the agent, and the exploring policy as a function of the environment steps."""
+        self.updates = 0
+        self._parameters = parameters
+        self._agent = agent
+        self._explore = explore
+        self._rng = np.random.default_rng(seed)
+        self._memory = make_memory(problem, parameters)
+
+    def explorer(self, env_steps: int) -> Explorer:
+        """Return the exploring policy."""
+        return self._explore(env_steps)
+
+    def network(self) -> PolicyNetwork:
+        """Return the policy to deploy."""
+        return self._agent.policy_network()
+
+    def learn(self, episodes: list[Episode], env_steps: int) -> None:
+        """Remember the episodes, then update."""
+        for episode in episodes:
+            self._memory.remember(episode.transitions)
+        if env_steps < self._parameters.warmup_steps:
+            return
+        count = sum(len(e.transitions.reward) for e in episodes)
+        for _ in range(round(count * self._parameters.updates_per_step)):
+            self._agent.update(self._memory.sample(self._parameters.batch_size, self._rng))
+            self.updates += 1
+
+    def state(self) -> State:
+        """Return agent, memory and the order in which it is drawn from."""
+        return {
+            **joined(
+                agent=self._agent.state(),
+                memory=self._memory.state(),
+                rng=generator_state(self._rng),
+            ),
+            "updates": np.array(self.updates),
+        }
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Go on from what `state` returned."""
+        self._agent.load_state(part(state, "agent"))
+        self._memory.load_state(part(state, "memory"))
+        restore_generator(self._rng, part(state, "rng"))
+        self.updates = int(state["updates"])

@@ -1,0 +1,48 @@
+"""Learners between algorithm and episodes: their state holds all that their future depends on."""
+
+import numpy as np
+import pytest
+
+from learning import toy
+from sinew_core.algorithms.parameters import PARAMETERS
+from sinew_core.training.learners import Problem, make_learner
+from sinew_core.training.learners.problem import Hindsight
+from sinew_core.training.rollout import Episode
+
+SMALL = {
+    "ddpg": {"warmup_steps": 20, "batch_size": 16, "hidden_units": 8},
+    "ppo": {"minibatch_size": 10, "epochs": 2, "hidden_units": 8, "normalise_observations": True},
+}
+
+
+def learner(algorithm, seed=0):
+    problem = Problem(
+        observation_size=4,
+        action_size=2,
+        hindsight=Hindsight(relabel=toy.relabel, goal_reward=toy.goal_reward),
+    )
+    return make_learner(problem, PARAMETERS[algorithm].from_mapping(SMALL[algorithm]), seed)
+
+
+def learn(agent, iterations, first=0):
+    for iteration in range(first, first + iterations):
+        choose = agent.explorer(20 * iteration).begin(iteration)
+        rng = np.random.default_rng(iteration)
+        steps, _ = toy.episode(lambda o, choose=choose: choose(o).action, rng)
+        episode = Episode(transitions=steps, total_reward=0.0, succeeded=False)
+        agent.learn([episode], 20 * (iteration + 1))
+    return agent
+
+
+@pytest.mark.parametrize("algorithm", PARAMETERS)
+def test_a_learner_goes_on_from_its_state_as_if_nothing_had_happened(algorithm):
+    whole = learn(learner(algorithm), 6)
+    half = learn(learner(algorithm), 3)
+    resumed = learner(algorithm, seed=9)
+    resumed.load_state({name: values.copy() for name, values in half.state().items()})
+    learn(resumed, 3, first=3)
+    expected, found = whole.state(), resumed.state()
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        assert np.array_equal(found[name], values), name
+    assert resumed.updates == whole.updates > 0
