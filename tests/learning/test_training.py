@@ -17,6 +17,7 @@ TINY = {
     "env_steps": 120,
     "evaluation_period_steps": 50,
     "confirm_episodes": 5,
+    "eval_episodes": 20,
     "target_success_rate": 1.0,
     "reach": {"episode_s": 0.4, "hold_s": 0.1},
 }
