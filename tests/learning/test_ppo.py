@@ -5,34 +5,14 @@ import pytest
 import torch
 
 from learning import toy
+from sinew_core.algorithms.actor_critic import FRICTION_KNEE, friction_gradient, normalised
+from sinew_core.algorithms.distributions import gaussian_log_probability
+from sinew_core.algorithms.networks import clip_norm
 from sinew_core.algorithms.parameters import PPOParameters
-from sinew_core.algorithms.ppo import (
-    FRICTION_KNEE,
-    PPO,
-    Steps,
-    clip_norm,
-    clipped_surrogate,
-    friction_gradient,
-    log_probability,
-    normalised,
-    surrogate_gradient,
-)
+from sinew_core.algorithms.ppo import PPO, clipped_surrogate, surrogate_weight
 from sinew_core.algorithms.returns import generalised_advantages
-
-
-def test_log_probabilities_are_summed_over_the_action():
-    # Two standard normals at their mean and one deviation off: -log(2 pi) - 0.5 * 1^2.
-    value = log_probability(torch.tensor([[0.0, 1.0]]), torch.zeros(1, 2), torch.zeros(2))
-    assert value.shape == (1,)
-    assert float(value) == pytest.approx(-math.log(2 * math.pi) - 0.5)
-
-
-def test_log_probability_is_torchs():
-    generator = torch.Generator().manual_seed(0)
-    action, mean = (torch.randn(6, 3, generator=generator) for _ in range(2))
-    log_std = torch.tensor([-1.0, 0.0, 0.5])
-    expected = torch.distributions.Normal(mean, log_std.exp()).log_prob(action).sum(1)
-    torch.testing.assert_close(log_probability(action, mean, log_std), expected)
+from sinew_core.algorithms.steps import Steps
+from sinew_core.bundle.runtime import NumpyPolicy
 
 
 @pytest.mark.parametrize(
@@ -54,19 +34,12 @@ def test_the_gradient_of_the_surrogate_is_autograds():
     draw = lambda *shape: torch.randn(shape, generator=generator, dtype=torch.float64)  # noqa: E731
     seen = set()
     for clip_range in (0.1, 0.2, 0.2, 0.5):
-        action, mean, advantage = draw(64, 3), draw(64, 3).requires_grad_(), draw(64)
-        log_std = (0.5 * draw(3)).requires_grad_()
-        new_log_prob = log_probability(action, mean, log_std)
-        old_log_prob = new_log_prob.detach() + 0.4 * draw(64)  # ratios from about 0.4 to 2.5
-        log_ratio = new_log_prob - old_log_prob
+        advantage = draw(64)
+        log_ratio = (0.4 * draw(64)).requires_grad_()  # ratios from about 0.4 to 2.5
         loss = clipped_surrogate(log_ratio, advantage, clip_range)
-        expected = torch.autograd.grad(loss, (mean, log_std))
-        with torch.no_grad():
-            by_mean, by_log_std = surrogate_gradient(
-                action, mean, log_std, old_log_prob, advantage, clip_range
-            )
-        torch.testing.assert_close(by_mean, expected[0], rtol=1e-9, atol=1e-12)
-        torch.testing.assert_close(by_log_std, expected[1], rtol=1e-9, atol=1e-12)
+        (expected,) = torch.autograd.grad(loss, log_ratio)
+        found = surrogate_weight(log_ratio.detach(), advantage, clip_range)
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
         ratio = log_ratio.detach().exp()
         side = (ratio > 1.0 + clip_range).long() - (ratio < 1.0 - clip_range).long()
         seen |= set(zip(side.tolist(), (advantage > 0.0).tolist(), strict=True))
@@ -75,17 +48,10 @@ def test_the_gradient_of_the_surrogate_is_autograds():
 
 
 def test_a_step_beyond_the_bound_has_no_gradient():
-    # One action, mean 0, deviation 1, ratio e^0.5 = 1.65 > 1.2: only a loss is felt.
-    action, mean, log_std = torch.tensor([[1.0]]), torch.zeros(1, 1), torch.zeros(1)
-    old_log_prob = log_probability(action, mean, log_std) - 0.5
-    gradient = lambda a: surrogate_gradient(  # noqa: E731
-        action, mean, log_std, old_log_prob, torch.tensor([a]), 0.2
-    )
-    assert gradient(1.0) == (torch.zeros(1, 1), torch.zeros(1))
-    # -d(r A)/d mean = -r A s / std = e^0.5 with s = 1; by log_std it holds s^2 - 1 = 0.
-    by_mean, by_log_std = gradient(-1.0)
-    assert float(by_mean) == pytest.approx(math.exp(0.5))
-    assert float(by_log_std) == pytest.approx(0.0, abs=1e-6)
+    # One action, ratio e^0.5 = 1.65 > 1.2: only a loss is felt, as -d(r A)/d log p = -r A.
+    weight = lambda a: float(surrogate_weight(torch.tensor([0.5]), torch.tensor([a]), 0.2))  # noqa: E731
+    assert weight(1.0) == 0.0
+    assert weight(-1.0) == pytest.approx(math.exp(0.5))
 
 
 def test_the_gradient_of_the_friction_is_autograds():
@@ -103,12 +69,12 @@ def test_a_step_of_the_actor_descends_the_whole_loss():
     ppo = PPO(4, 2, parameters, 0)
     steps = collect(ppo, np.random.default_rng(0))
     advantage = advantages_of(ppo, steps, parameters)
-    layers = [torch.from_numpy(a).requires_grad_() for layer in ppo.actor.layers() for a in layer]
-    log_std = ppo.log_std.clone().requires_grad_()
+    layers = [torch.from_numpy(a).requires_grad_() for layer in ppo.actor.network.layers() for a in layer]
+    log_std = ppo.actor.log_std.clone().requires_grad_()
     loss = whole_loss(layers, log_std, steps, advantage, parameters)
     gradients = torch.autograd.grad(loss, [*layers, log_std])
     ppo.update(steps)
-    after = [torch.from_numpy(a) for layer in ppo.actor.layers() for a in layer] + [ppo.log_std]
+    after = [torch.from_numpy(a) for layer in ppo.actor.network.layers() for a in layer] + [ppo.actor.log_std]
     for before, now, gradient in zip([*layers, log_std], after, gradients, strict=True):
         felt = gradient.abs() > 1e-4 * gradient.abs().max()
         moved = (now - before.detach())[felt]
@@ -121,7 +87,7 @@ def whole_loss(layers, log_std, steps, advantage, parameters):
     for weight, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
         hidden = (hidden @ weight.T + bias).tanh()
     mean = (hidden @ layers[-2].T + layers[-1]).tanh()
-    log_prob = log_probability(torch.from_numpy(steps.action), mean, log_std)
+    log_prob = gaussian_log_probability(torch.from_numpy(steps.action), mean, log_std)
     surrogate = clipped_surrogate(log_prob - log_prob.detach(), normalised(advantage), 0.2)
     friction = (mean.square() + FRICTION_KNEE**2).sqrt().mean()
     entropy = log_std.sum()
@@ -129,12 +95,11 @@ def whole_loss(layers, log_std, steps, advantage, parameters):
 
 
 def advantages_of(ppo, steps, parameters):
-    value = lambda o: ppo.critic.forward(torch.from_numpy(o))[:, 0].numpy().copy()  # noqa: E731
     return torch.from_numpy(
         generalised_advantages(
             steps.reward,
-            value(steps.observation),
-            value(steps.next_observation),
+            ppo.values(steps.observation),
+            ppo.values(steps.next_observation),
             steps.terminated,
             steps.episode_ends,
             gamma=parameters.gamma,
@@ -160,16 +125,17 @@ def test_gradients_are_clipped_by_their_norm():
 
 def test_the_deployed_action_is_bounded():
     ppo = PPO(4, 2, PPOParameters(), 0)
-    ppo.actor.parameters.mul_(1000.0)
-    action = ppo.act(np.ones(4, np.float32))
+    ppo.actor.network.parameters.mul_(1000.0)
+    action = NumpyPolicy(ppo.policy_network()).act(np.ones(4, np.float32))
     assert np.abs(action).max() <= 1.0
 
 
 def collect(ppo, rng, episodes=10, length=20):
     rows = []
-    std = ppo.log_std.exp().numpy().copy()
+    act = NumpyPolicy(ppo.policy_network()).act
+    std = ppo.actor.log_std.exp().numpy().copy()
     for _ in range(episodes):
-        explore = lambda o: ppo.act(o) + std * rng.standard_normal(2)  # noqa: E731
+        explore = lambda o: act(o) + std * rng.standard_normal(2)  # noqa: E731
         rows.append(toy.episode(explore, rng, length)[0])
     join = lambda name: np.concatenate([getattr(r, name) for r in rows])  # noqa: E731
     ends = np.tile(np.arange(length) == length - 1, episodes)
@@ -202,14 +168,14 @@ def train(seed, iterations):
 def test_it_learns_to_reach_on_the_toy_task():
     ppo = train(0, iterations=30)
     rng = np.random.default_rng(99)
-    distances = [toy.episode(ppo.act, rng, length=30)[1] for _ in range(30)]
+    distances = [toy.episode(NumpyPolicy(ppo.policy_network()).act, rng, length=30)[1] for _ in range(30)]
     assert np.median(distances) < 0.25  # an untrained policy is left 1.0 away
 
 
 def test_one_seed_gives_one_result_bit_for_bit():
     first, second = train(3, iterations=2), train(3, iterations=2)
-    assert torch.equal(first.actor.parameters, second.actor.parameters)
-    assert torch.equal(first.log_std, second.log_std)
+    assert torch.equal(first.actor.network.parameters, second.actor.network.parameters)
+    assert torch.equal(first.actor.log_std, second.actor.log_std)
     assert np.array_equal(first.normaliser.mean, second.normaliser.mean)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -77,6 +78,25 @@ def make_action_spec(
     return ActionSpec(
         mode=mode, joint_names=tuple(joint_names), scale=tuple(float(s) for s in scale)
     )
+
+
+def nudged(spec: ActionSpec, sizes: Sequence[float]) -> ActionSpec:
+    """Return an action that is discrete: a table of nudges, each of one joint, and one that rests.
+
+    Args:
+        spec: the action in [-1, 1]^n.
+        sizes: (s,) of the nudges, in (0, 1]; the table has 1 + 2 n s rows: rest, then for each
+            joint and size the nudge forwards and the one backwards.
+
+    Raises:
+        ConfigError: for a size outside (0, 1], or given twice.
+    """
+    if len(set(sizes)) != len(sizes) or not all(0.0 < size <= 1.0 for size in sizes):
+        raise ConfigError(f"nudge sizes {list(sizes)}: give different ones above 0, up to 1")
+    rows = [(0.0,) * spec.size]
+    for joint, size, sign in itertools.product(range(spec.size), sizes, (1.0, -1.0)):
+        rows.append(tuple(sign * size * (joint == other) for other in range(spec.size)))
+    return dataclasses.replace(spec, nudges=tuple(rows))
 
 
 class ActionDecoder:

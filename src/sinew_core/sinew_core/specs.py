@@ -103,17 +103,26 @@ class ObservationSpec:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ActionSpec:
-    """The meaning of an action in [-1, 1]^n: its mode, joints, and what 1 stands for per joint."""
+    """The meaning of an action in [-1, 1]^n: its mode, joints, and what 1 stands for per joint.
+
+    With `nudges`, a table of actions (k, n), the policy chooses among its rows; empty: any action.
+    """
 
     mode: str
     joint_names: tuple[str, ...]
     scale: tuple[float, ...]
+    nudges: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Raise `BundleError` for an unknown mode or a scale that does not fit the joints."""
         if self.mode not in ACTION_MODES:
             raise BundleError(f"action mode '{self.mode}': {suggest(self.mode, ACTION_MODES)}")
         _check_scale("action", self.scale, len(self.joint_names))
+        for index, nudge in enumerate(self.nudges):
+            if len(nudge) != self.size or not all(-1.0 <= value <= 1.0 for value in nudge):
+                raise BundleError(
+                    f"action nudges[{index}] is {nudge}: give {self.size} values in [-1, 1]"
+                )
 
     @property
     def size(self) -> int:
@@ -126,12 +135,14 @@ class ActionSpec:
         return ACTION_UNITS[self.mode]
 
     def to_mapping(self) -> dict[str, object]:
-        """Return plain values for a manifest."""
+        """Return plain values for a manifest; nudges only where there are any."""
+        nudges = {"nudges": [list(nudge) for nudge in self.nudges]} if self.nudges else {}
         return {
             "mode": self.mode,
             "unit": self.unit,
             "joint_names": list(self.joint_names),
             "scale": list(self.scale),
+            **nudges,
         }
 
     @classmethod
@@ -141,11 +152,13 @@ class ActionSpec:
         Raises:
             BundleError: for missing, unknown or contradictory entries, with `source` in front.
         """
-        _check_keys(mapping, ("mode", "unit", "joint_names", "scale"), source)
+        optional = tuple(key for key in ("nudges",) if key in mapping)
+        _check_keys(mapping, ("mode", "unit", "joint_names", "scale", *optional), source)
         spec = cls(
             mode=_text(mapping, "mode", source),
             joint_names=_texts(mapping, "joint_names", source),
             scale=_numbers(mapping, "scale", source),
+            nudges=_rows(mapping.get("nudges", ()), f"{source}: nudges"),
         )
         if mapping["unit"] != spec.unit:
             raise BundleError(
@@ -209,3 +222,10 @@ def _numbers(mapping: Mapping[str, object], key: str, source: str) -> tuple[floa
     if not numeric:
         raise BundleError(f"{source}: {key} is {value!r}: expected a list of numbers")
     return tuple(float(v) for v in value)  # type: ignore[attr-defined]  # checked just above
+
+
+def _rows(value: object, source: str) -> tuple[tuple[float, ...], ...]:
+    if not isinstance(value, list | tuple):
+        raise BundleError(f"{source} is {value!r}: expected a list of lists of numbers")
+    named = {f"[{index}]": row for index, row in enumerate(value)}
+    return tuple(_numbers(named, key, source) for key in named)

@@ -70,6 +70,75 @@ class NoisyPolicy:
         return GaussianNoise(sigma, rng)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EpsilonGreedy:
+    """A random discrete action in a share of the decisions, else the one that scores highest.
+
+    A random action may last: single random nudges of joints cancel each other, and the arm stays
+    where it was (Dabney et al. 2021, there with lengths of a heavier tail).
+
+    Attributes:
+        network: with a table of choices.
+        epsilon: share of decisions by a random action, 0 to 1; it may happen to be the best.
+        persistence: mean number of decisions that a random action lasts, at least 1.
+    """
+
+    network: PolicyNetwork
+    epsilon: float
+    persistence: float = 1.0
+
+    def begin(self, seed: int) -> Callable[[Float], Choice]:
+        """Start an episode."""
+        policy, table = NumpyPolicy(self.network), _table(self.network)
+        rng = episode_generator(seed)
+        # Drawn anew with probability e: stretches of mean length `persistence` that are random, and
+        # of length 1 that are not, so that a share `epsilon` of all decisions is random.
+        lasting = 1.0 - 1.0 / self.persistence
+        e = self.epsilon / (self.epsilon + self.persistence * (1.0 - self.epsilon))
+        kept: int | None = None
+
+        def choose(observation: Float) -> Choice:
+            nonlocal kept
+            if kept is None or rng.random() >= lasting:
+                kept = int(rng.integers(len(table))) if rng.random() < e else None
+            return _chosen(table, policy.scores(observation).argmax() if kept is None else kept)
+
+        return choose
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CategoricalSampling:
+    """A discrete action drawn with the softmax of the scores as probabilities.
+
+    Attributes:
+        network: with a table of choices.
+    """
+
+    network: PolicyNetwork
+
+    def begin(self, seed: int) -> Callable[[Float], Choice]:
+        """Start an episode."""
+        policy, table = NumpyPolicy(self.network), _table(self.network)
+        rng = episode_generator(seed)
+
+        def choose(observation: Float) -> Choice:
+            # The largest of scores with Gumbel noise is a sample of their softmax.
+            noisy = policy.scores(observation) + rng.gumbel(size=len(table))
+            return _chosen(table, noisy.argmax())
+
+        return choose
+
+
+def _table(network: PolicyNetwork) -> Float:
+    if network.choices is None:
+        raise ValueError("a discrete explorer needs a network with a table of choices")
+    return network.choices
+
+
+def _chosen(table: Float, index: int | np.integer) -> Choice:
+    return Choice(action=np.array([index], dtype=np.float32), command=table[index])
+
+
 def episode_generator(seed: int) -> np.random.Generator:
     """Return the generator of an episode's exploration."""
     return np.random.default_rng([seed, _NOISE_STREAM])

@@ -191,3 +191,10 @@ class Adam:
         restore(state, mean=self._mean, square=self._square)
         self._steps = int(state["steps"])
         self.learning_rate = float(state["learning_rate"])
+
+
+def clip_norm(gradient: Tensor, maximum: float) -> None:
+    """Scale a flat gradient in place so that its Euclidean norm is at most `maximum`."""
+    norm = float(gradient.norm())
+    if norm > maximum:
+        gradient.mul_(maximum / norm)

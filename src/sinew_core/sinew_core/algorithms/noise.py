@@ -1,4 +1,4 @@
-"""Exploration noise for actions in [-1, 1] and its schedule."""
+"""Exploration noise for actions in [-1, 1], and schedules."""
 
 from __future__ import annotations
 
@@ -20,6 +20,32 @@ class LinearSchedule:
         """Return the value at `step`."""
         fraction = min(max(step / self.steps, 0.0), 1.0) if self.steps > 0 else 1.0
         return self.start + fraction * (self.end - self.start)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExponentialSchedule:
+    """A value that moves from `start` to `end` by an equal factor in each of `steps`, then stays.
+
+    The decay of 1 to 0.01 by 0.995 takes ln(0.01) / ln(0.995) = 919 steps.
+    """
+
+    start: float
+    end: float
+    steps: int
+
+    def __call__(self, step: int) -> float:
+        """Return the value at `step`; both ends are positive."""
+        fraction = min(max(step / self.steps, 0.0), 1.0) if self.steps > 0 else 1.0
+        if fraction == 1.0:
+            return self.end
+        return self.start * float((self.end / self.start) ** fraction)
+
+
+SCHEDULES: dict[str, type[LinearSchedule] | type[ExponentialSchedule]] = {
+    "linear": LinearSchedule,
+    "exponential": ExponentialSchedule,
+}
+"""Schedules by the names that parameters choose from."""
 
 
 class GaussianNoise:

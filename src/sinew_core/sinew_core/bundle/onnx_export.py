@@ -15,7 +15,7 @@ IR_VERSION = 8
 
 
 def onnx_bytes(network: PolicyNetwork) -> bytes:
-    """Build and check the model: observation (batch, size) → action (batch, n_joints), float32.
+    """Build and check the model: observation (batch, size) → action (batch, n), float32.
 
     Raises:
         BundleError: if the checker refuses the model.
@@ -30,15 +30,18 @@ def onnx_bytes(network: PolicyNetwork) -> bytes:
             graph.constant(f"layer.{index}.weight", weight),
             graph.constant(f"layer.{index}.bias", bias),
         )
-        value = graph.add("Gemm", value, *parameters, transposed=True)
+        value = graph.add("Gemm", value, *parameters, transB=1)
         if index < len(network.layers) - 1:
             value = graph.add("Relu" if network.hidden_activation == "relu" else "Tanh", value)
-    if network.output_activation == "tanh":
+    if network.choices is not None:
+        best = graph.add("ArgMax", value, axis=1, keepdims=0)
+        value = graph.add("Gather", graph.constant("choices", network.choices), best, axis=0)
+    elif network.output_activation == "tanh":
         value = graph.add("Tanh", value)
     else:
         value = graph.clip(value, 1.0)
     graph.add("Identity", value, output="action")
-    return graph.model(network.layer_sizes[0], network.layer_sizes[-1])
+    return graph.model(network.layer_sizes[0], network.action_size)
 
 
 class _Graph:
@@ -52,11 +55,10 @@ class _Graph:
         self._constants.append(numpy_helper.from_array(array, name))
         return name
 
-    def add(self, operator: str, *inputs: str, output: str = "", transposed: bool = False) -> str:
+    def add(self, operator: str, *inputs: str, output: str = "", **attributes: int) -> str:
         output = output or f"value.{len(self._nodes)}"
         node = helper.make_node(operator, list(inputs), [output])
-        if transposed:
-            node.attribute.append(helper.make_attribute("transB", 1))
+        node.attribute.extend(helper.make_attribute(*named) for named in attributes.items())
         self._nodes.append(node)
         return output
 

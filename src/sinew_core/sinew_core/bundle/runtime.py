@@ -14,7 +14,7 @@ Float32 = npt.NDArray[np.float32]
 Layer = tuple[Float32, Float32]
 
 HIDDEN_ACTIVATIONS = ("relu", "tanh")
-OUTPUT_ACTIVATIONS = ("tanh", "clip")
+OUTPUT_ACTIVATIONS = ("tanh", "clip", "argmax")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,15 +22,17 @@ class PolicyNetwork:
     """A fully connected actor with its observation normaliser; arrays are copied to float32.
 
     action = output(W_n · hidden(… hidden(W_1 · z + b_1)) + b_n), where
-    z = clip((observation - mean) / std, ±observation_clip).
+    z = clip((observation - mean) / std, ±observation_clip). With 'argmax' the outputs score the
+    rows of `choices`, and the action is the row that scores highest, the first of equals.
 
     Attributes:
         layers: (weight (out, in), bias (out,)) of each layer, in order.
         hidden_activation: 'relu' or 'tanh'.
-        output_activation: 'tanh', or 'clip' to [-1, 1].
+        output_activation: 'tanh', 'clip' to [-1, 1], or 'argmax'.
         observation_mean: (size,) in observation units; zeros for no normaliser.
         observation_std: (size,) in observation units, positive; ones for no normaliser.
         observation_clip: bound of |z|, or None for no bound.
+        choices: (outputs, n) the action of each output for 'argmax', else None.
     """
 
     layers: tuple[Layer, ...]
@@ -39,6 +41,7 @@ class PolicyNetwork:
     observation_mean: Float32
     observation_std: Float32
     observation_clip: float | None = None
+    choices: Float32 | None = None
 
     def __post_init__(self) -> None:
         """Freeze the arrays and raise `BundleError` for anything that cannot be run."""
@@ -48,14 +51,21 @@ class PolicyNetwork:
         object.__setattr__(self, "observation_std", _frozen(self.observation_std))
         if self.observation_clip is not None:
             object.__setattr__(self, "observation_clip", float(self.observation_clip))
+        if self.choices is not None:
+            object.__setattr__(self, "choices", _frozen(self.choices))
         problem = _first_problem(self)
         if problem:
             raise BundleError(f"policy network: {problem}: export the policy again")
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
-        """Sizes from the observation to the action."""
+        """Sizes from the observation to the outputs."""
         return (self.layers[0][0].shape[1], *(len(bias) for _, bias in self.layers))
+
+    @property
+    def action_size(self) -> int:
+        """Size of the action."""
+        return self.layer_sizes[-1] if self.choices is None else self.choices.shape[1]
 
 
 class NumpyPolicy:
@@ -67,7 +77,8 @@ class NumpyPolicy:
     def __init__(self, network: PolicyNetwork) -> None:
         """Lay out the weights for `x @ W`, the fastest product for one observation."""
         self.observation_size = network.layer_sizes[0]
-        self.action_size = network.layer_sizes[-1]
+        self.action_size = network.action_size
+        self.choices = network.choices
         self._shape = (self.observation_size,)
         self._mean = network.observation_mean
         self._inverse_std = (1.0 / network.observation_std.astype(np.float64)).astype(np.float32)
@@ -79,6 +90,7 @@ class NumpyPolicy:
         self._hidden = [_Step(weight, bias) for weight, bias in network.layers[:-1]]
         weight, bias = network.layers[-1]
         self._weight, self._bias = np.ascontiguousarray(weight.T), bias
+        self._scores = np.empty(len(bias), np.float32)
         self._finish: Callable[[Float32], None] = (
             _tanh if network.output_activation == "tanh" else _clip_to_one
         )
@@ -91,11 +103,23 @@ class NumpyPolicy:
             out: (action_size,) float32 contiguous, filled and returned; None for a new array.
 
         Returns:
-            (action_size,) in [-1, 1].
+            (action_size,) in [-1, 1], or a row of `choices`.
 
         Raises:
             ValueError: for an observation of another shape.
         """
+        action = np.empty(self.action_size, np.float32) if out is None else out
+        if self.choices is None:
+            self._finish(self._run(observation, action))
+        else:
+            action[:] = self.choices[self._run(observation, self._scores).argmax()]
+        return action
+
+    def scores(self, observation: Float32) -> Float32:
+        """Return the outputs (outputs,) for an observation, before any output activation."""
+        return self._run(observation, np.empty_like(self._scores))
+
+    def _run(self, observation: Float32, out: Float32) -> Float32:
         if observation.shape != self._shape:
             raise ValueError(f"observation has shape {observation.shape}: expected {self._shape}")
         x = np.subtract(observation, self._mean, out=self._input)
@@ -112,11 +136,8 @@ class NumpyPolicy:
             else:
                 np.maximum(buffer, step.zero, out=buffer)
             x = buffer
-        action = np.empty(self.action_size, np.float32) if out is None else out
-        np.dot(x, self._weight, out=action)
-        np.add(action, self._bias, out=action)
-        self._finish(action)
-        return action
+        np.dot(x, self._weight, out=out)
+        return np.add(out, self._bias, out=out)
 
 
 class _Step:
@@ -161,7 +182,17 @@ def _first_problem(network: PolicyNetwork) -> str:
         return f"output_activation: expected {expected}, found {network.output_activation!r}"
     if network.observation_clip is not None and not 0.0 < network.observation_clip < np.inf:
         return f"observation_clip: expected a positive number, found {network.observation_clip}"
-    return _shape_problem(network) or _value_problem(network)
+    return _shape_problem(network) or _choices_problem(network) or _value_problem(network)
+
+
+def _choices_problem(network: PolicyNetwork) -> str:
+    choices, outputs = network.choices, network.layer_sizes[-1]
+    if (network.output_activation == "argmax") != (choices is not None):
+        expected = "a table" if choices is None else "none"
+        return f"choices: expected {expected} with output_activation {network.output_activation}"
+    if choices is not None and (choices.ndim != 2 or len(choices) != outputs or not choices.size):
+        return f"choices: expected shape ({outputs}, n), found {choices.shape}"
+    return ""
 
 
 def _shape_problem(network: PolicyNetwork) -> str:
@@ -188,6 +219,8 @@ def _shape_problem(network: PolicyNetwork) -> str:
 def _value_problem(network: PolicyNetwork) -> str:
     named = [("observation_mean", network.observation_mean)]
     named.append(("observation_std", network.observation_std))
+    if network.choices is not None:
+        named.append(("choices", network.choices))
     for index, (weight, bias) in enumerate(network.layers):
         named += [(f"layers[{index}] weight", weight), (f"layers[{index}] bias", bias)]
     for name, array in named:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+import numpy as np
+
 from sinew_core.bundle.manifest import MANIFEST_FILE, Manifest, mismatch
+from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.errors import BundleError, SinewError
 from sinew_core.rates import Rates
 from sinew_core.robots.limits import JointLimits
@@ -22,12 +25,12 @@ class Specification:
     rates: Rates
 
 
-def specify(manifest: Manifest, layer_sizes: tuple[int, ...]) -> Specification:
+def specify(manifest: Manifest, network: PolicyNetwork) -> Specification:
     """Read the specs, limits and rates of a manifest and hold them against each other.
 
     Args:
         manifest: Of a policy.
-        layer_sizes: Of its network, from the observation to the action.
+        network: That of the policy.
 
     Raises:
         BundleError: for the first part that cannot be read or does not agree with the others.
@@ -41,20 +44,22 @@ def specify(manifest: Manifest, layer_sizes: tuple[int, ...]) -> Specification:
         )
     except SinewError as error:
         raise BundleError(f"{MANIFEST_FILE}: {' '.join(str(error).split())}") from None
-    _check_agreement(manifest, specification, layer_sizes)
+    _check_agreement(manifest, specification, network)
     return specification
 
 
 def _check_agreement(
-    manifest: Manifest, specification: Specification, layer_sizes: tuple[int, ...]
+    manifest: Manifest, specification: Specification, network: PolicyNetwork
 ) -> None:
     names = manifest.joint_names
-    observed, answered = layer_sizes[0], layer_sizes[-1]
+    layer_sizes, nudges = network.layer_sizes, np.array(specification.action.nudges, np.float32)
+    choices = [] if network.choices is None else network.choices.tolist()
     comparisons: Mapping[str, tuple[object, object]] = {
         "network.layer_sizes": (list(layer_sizes), manifest.network.get("layer_sizes")),
-        "number of joint_names": (answered, len(names)),
+        "number of joint_names": (network.action_size, len(names)),
         "action.joint_names": (list(names), list(specification.action.joint_names)),
-        "observation.size": (observed, specification.observation.size),
+        "action.nudges": (choices, nudges.tolist()),
+        "observation.size": (layer_sizes[0], specification.observation.size),
         "number of joints in limits": (len(names), specification.limits.n_joints),
     }
     for field, (expected, found) in comparisons.items():

@@ -118,7 +118,7 @@ def _contents(
         },
         files={name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
     )
-    specify(complete, network.layer_sizes)
+    specify(complete, network)
     contents[MANIFEST_FILE] = encode_manifest(complete)
     return contents
 
@@ -126,6 +126,8 @@ def _contents(
 def _weights(network: PolicyNetwork) -> bytes:
     tensors = {"observation.mean": network.observation_mean}
     tensors["observation.std"] = network.observation_std
+    if network.choices is not None:
+        tensors["choices"] = network.choices
     for index, (weight, bias) in enumerate(network.layers):
         tensors[f"layer.{index}.weight"] = weight
         tensors[f"layer.{index}.bias"] = bias

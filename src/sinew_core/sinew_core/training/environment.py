@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
+from sinew_core.action import nudged
+from sinew_core.algorithms.parameters.nudges import nudge_sizes
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.tasks.setup import ReachSetup
 from sinew_core.training.configuration import RunConfiguration
@@ -15,13 +18,17 @@ if TYPE_CHECKING:
 def make_setup(configuration: RunConfiguration) -> ReachSetup:
     """Return the setup, for a learner that leaves the environment to its workers."""
     train = configuration.train
-    return ReachSetup.make(
+    setup = ReachSetup.make(
         load_robot(train.robot, urdf=train.urdf),
         train.action_mode,
         task_parameters=configuration.reach,
         rates=configuration.rates,
         safety=configuration.safety,
     )
+    sizes = nudge_sizes(configuration.algorithm)
+    if not sizes:
+        return setup
+    return dataclasses.replace(setup, action_spec=nudged(setup.action_spec, sizes))
 
 
 def make_environment(configuration: RunConfiguration, *, render_mode: str | None = None) -> ArmEnv:

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sinew_core.parameters import Parameters, parameter
+from sinew_core.algorithms.parameters.actor_critic import ActorCriticParameters
+from sinew_core.parameters import parameter
 
 
 @dataclass(frozen=True, kw_only=True)
-class PPOParameters(Parameters):
+class PPOParameters(ActorCriticParameters):
     """Hyper-parameters of PPO."""
 
-    hidden_units: int = parameter(64, "units of each of the two hidden layers", minimum=1)
-    learning_rate: float = parameter(1e-3, "Adam step of the actor at first", minimum=0.0)
-    critic_learning_rate: float = parameter(3e-3, "Adam step of the critic", minimum=0.0)
-    final_learning_rate: float = parameter(2e-4, "Adam step of the actor at last", minimum=0.0)
-    learning_rate_steps: int = parameter(50_000, "steps from first to last", minimum=1)
-    gamma: float = parameter(0.93, "discount of a control period", minimum=0.0, maximum=1.0)
     gae_lambda: float = parameter(0.9, "decay of advantages", minimum=0.0, maximum=1.0)
     clip_range: float = parameter(0.2, "bound of the ratio's change", minimum=0.0)
     epochs: int = parameter(10, "passes over each iteration's steps", minimum=1)
     minibatch_size: int = parameter(100, "steps of an update", minimum=2)
-    episodes_per_iteration: int = parameter(8, "episodes collected by one policy", minimum=1)
-    action_friction: float = parameter(
-        0.8, "weight of the mean absolute action in the actor's loss", minimum=0.0
-    )
-    entropy_weight: float = parameter(0.0, "weight of the entropy bonus", minimum=0.0)
-    maximum_gradient_norm: float = parameter(0.5, "bound of each network's gradient", minimum=0.0)
-    initial_log_std: float = parameter(-0.7, "log of the deviation at first")
-    normalise_observations: bool = parameter(False, "scale observations by running statistics")
