@@ -12,7 +12,6 @@ from sinew_core.algorithms.ppo import (
     Steps,
     clip_norm,
     clipped_surrogate,
-    friction_gradient,
     log_probability,
     normalised,
     surrogate_gradient,
@@ -86,13 +85,6 @@ def test_a_step_beyond_the_bound_has_no_gradient():
     by_mean, by_log_std = gradient(-1.0)
     assert float(by_mean) == pytest.approx(math.exp(0.5))
     assert float(by_log_std) == pytest.approx(0.0, abs=1e-6)
-
-
-def test_the_gradient_of_the_friction_is_autograds():
-    mean = torch.linspace(-1.0, 1.0, 21).reshape(7, 3).requires_grad_()
-    friction = (mean.square() + FRICTION_KNEE**2).sqrt().mean()
-    (expected,) = torch.autograd.grad(friction, mean)
-    torch.testing.assert_close(friction_gradient(mean.detach()), expected)
 
 
 def test_a_step_of_the_actor_descends_the_whole_loss():

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sinew_core.algorithms.actor import rest_gradient
 from sinew_core.algorithms.exploration import NoisyPolicy
 from sinew_core.algorithms.networks import MLP, Adam
 from sinew_core.algorithms.noise import LinearSchedule
@@ -33,7 +34,7 @@ from sinew_core.bundle.runtime import PolicyNetwork
 Float = NDArray[np.float32]
 OBSERVATION_CLIP = 10.0
 FRICTION_KNEE = 0.05
-"""Actions well below it cost their square, actions well above it their size."""
+"""Of `rest_gradient`: wider than where the deviation of the actions is smaller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +179,7 @@ class PPO:
             action, mean, self.log_std, old_log_prob, normalised(advantage), parameters.clip_range
         )
         if parameters.action_friction > 0.0:
-            by_mean += parameters.action_friction * friction_gradient(mean)
+            by_mean += rest_gradient(mean, friction=parameters.action_friction, knee=FRICTION_KNEE)
         self.actor.backward(by_mean)
         joint = torch.cat([self.actor.gradient, by_log_std - parameters.entropy_weight])
         clip_norm(joint, parameters.maximum_gradient_norm)
@@ -250,11 +251,6 @@ def surrogate_gradient(
     weight = torch.where(gain <= bounded, gain, 0.0).div_(-len(gain))
     by_log_std = weight @ score.square() - weight.sum()
     return score.mul_(weight[:, None]).mul_(inverse_std), by_log_std
-
-
-def friction_gradient(mean: Tensor) -> Tensor:
-    """Return the gradient (batch, n) of the mean of sqrt(mean^2 + FRICTION_KNEE^2)."""
-    return mean / (mean.square() + FRICTION_KNEE**2).sqrt_().mul_(mean.numel())
 
 
 def normalised(advantage: Tensor) -> Tensor:

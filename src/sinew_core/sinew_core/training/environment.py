@@ -19,6 +19,7 @@ def make_setup(configuration: RunConfiguration) -> ReachSetup:
         load_robot(train.robot, urdf=train.urdf),
         train.action_mode,
         task_parameters=configuration.reach,
+        action_parameters=configuration.action,
         rates=configuration.rates,
         safety=configuration.safety,
     )
@@ -36,6 +37,7 @@ def make_environment(configuration: RunConfiguration, *, render_mode: str | None
         train.engine,
         train.action_mode,
         task_parameters=configuration.reach,
+        action_parameters=configuration.action,
         rates=configuration.rates,
         safety=configuration.safety,
         render_mode=render_mode,

@@ -5,11 +5,18 @@ from __future__ import annotations
 import torch
 
 from sinew_core.algorithms.ddpg import DDPG
-from sinew_core.algorithms.parameters import DDPGParameters, PPOParameters
+from sinew_core.algorithms.parameters import (
+    DDPGParameters,
+    PPOParameters,
+    SACParameters,
+    TD3Parameters,
+)
 from sinew_core.algorithms.ppo import PPO
+from sinew_core.algorithms.sac import SAC
+from sinew_core.algorithms.td3 import TD3
 from sinew_core.parameters import Parameters
 from sinew_core.training.learners.learner import Learner
-from sinew_core.training.learners.noisy_actor import noisy_exploration
+from sinew_core.training.learners.noisy_actor import noisy_exploration, own_exploration
 from sinew_core.training.learners.off_policy import OffPolicyLearner
 from sinew_core.training.learners.on_policy import OnPolicyLearner
 from sinew_core.training.learners.problem import Problem
@@ -28,5 +35,13 @@ def make_learner(problem: Problem, parameters: Parameters, seed: int) -> Learner
         ddpg = DDPG(*sizes, parameters, seed)
         explore = noisy_exploration(ddpg, parameters, problem.action_size)
         return OffPolicyLearner(problem, parameters, ddpg, explore, seed)
+    if isinstance(parameters, TD3Parameters):
+        td3 = TD3(*sizes, parameters, seed)
+        explore = noisy_exploration(td3, parameters, problem.action_size)
+        return OffPolicyLearner(problem, parameters, td3, explore, seed)
+    if isinstance(parameters, SACParameters):
+        sac = SAC(*sizes, parameters, seed)
+        own = own_exploration(sac, parameters, problem.action_size)
+        return OffPolicyLearner(problem, parameters, sac, own, seed)
     assert isinstance(parameters, PPOParameters)
     return OnPolicyLearner(PPO(*sizes, parameters, seed), parameters.episodes_per_iteration)
