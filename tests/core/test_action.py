@@ -13,6 +13,7 @@ LIMITS = types.SimpleNamespace(
     velocity_rad_s=np.array([2.0, 4.0]), effort_nm=np.array([80.0, 10.0])
 )
 NAMES = ("a", "b")
+INERTIA = np.array([10.0, 0.1])
 
 
 @pytest.mark.parametrize(
@@ -20,18 +21,23 @@ NAMES = ("a", "b")
     [
         ("joint_velocity", (1.0, 2.0)),  # half of (2, 4) rad/s
         ("joint_position", (0.02, 0.04)),  # a quarter of (2, 4) rad/s for 0.04 s
-        ("joint_effort", (16.0, 2.0)),  # a fifth of (80, 10) N m
+        ("joint_effort", (16.0, 0.4)),  # a fifth of 80 N m, less than 10 * 4; 0.1 kg m² * 4 rad/s²
     ],
 )
-def test_the_scale_is_a_fraction_of_the_limits(mode, scale):
-    fractions = ActionParameters(velocity_fraction=0.5, position_fraction=0.25, effort_fraction=0.2)
-    spec = make_action_spec(mode, NAMES, LIMITS, Rates(), fractions)
+def test_the_scale_is_a_fraction_of_the_limits_or_of_the_inertia(mode, scale):
+    fractions = ActionParameters(
+        velocity_fraction=0.5,
+        position_fraction=0.25,
+        effort_fraction=0.2,
+        effort_acceleration_rad_s2=4.0,
+    )
+    spec = make_action_spec(mode, NAMES, LIMITS, Rates(), INERTIA, fractions)
     assert spec.scale == pytest.approx(scale)
 
 
 def test_an_unknown_mode_is_refused_with_a_suggestion():
     with pytest.raises(ConfigError, match="did you mean 'joint_effort'"):
-        make_action_spec("joint_efort", NAMES, LIMITS, Rates())
+        make_action_spec("joint_efort", NAMES, LIMITS, Rates(), INERTIA)
 
 
 def decode(mode, action, position=(0.5, -0.5)):

@@ -38,7 +38,7 @@ def test_what_is_written_reads_back_equal(tmp_path):
         ({"ddpg.gamma": 2.0}, "allowed 0 to 1"),
         ({"seed": "many"}, "expected int"),
         ({"robot": 7}, "expected str"),
-        ({"algorithm": "sac"}, "algorithm is 'sac'"),
+        ({"algorithm": "trpo"}, "algorithm is 'trpo'"),
         ({"rates.control_rate_hz": 30}, "does not divide filter_rate_hz"),
     ],
 )

@@ -55,6 +55,16 @@ def test_efforts_and_inertia_are_those_of_mujoco(name):
 
 
 @pytest.mark.parametrize("name", ROBOTS)
+def test_the_inertia_of_a_joint_is_its_effort_at_one_radian_per_second_squared(name):
+    robot = load_robot(name)
+    rows, zero = dynamics.dynamics_rows(robot), np.zeros(robot.n_joints)
+    still, _ = efforts_and_inertia(rows, robot.home_rad, zero, zero)
+    for joint, found in enumerate(dynamics.joint_inertia(robot)):
+        turning, _ = efforts_and_inertia(rows, robot.home_rad, zero, np.eye(zero.size)[joint])
+        assert found == pytest.approx((turning - still)[joint])
+
+
+@pytest.mark.parametrize("name", ROBOTS)
 def test_efforts_and_inertia_are_those_of_pybullet(name, tmp_path):
     pybullet = pytest.importorskip("pybullet")
     robot = load_robot(name)

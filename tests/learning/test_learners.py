@@ -10,6 +10,8 @@ from sinew_core.training.learners.problem import Hindsight
 from sinew_core.training.rollout import Episode
 
 SMALL = {
+    "sac": {"warmup_steps": 20, "batch_size": 16, "hidden_units": 8},
+    "td3": {"warmup_steps": 20, "batch_size": 16, "hidden_units": 8},
     "ddpg": {"warmup_steps": 20, "batch_size": 16, "hidden_units": 8},
     "ppo": {"minibatch_size": 10, "epochs": 2, "hidden_units": 8, "normalise_observations": True},
 }

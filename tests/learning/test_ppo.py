@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from learning import toy
-from sinew_core.algorithms.actor_critic import FRICTION_KNEE, friction_gradient, normalised
+from sinew_core.algorithms.actor_critic import FRICTION_KNEE, normalised
 from sinew_core.algorithms.distributions import gaussian_log_probability
 from sinew_core.algorithms.networks import clip_norm
 from sinew_core.algorithms.parameters import PPOParameters
@@ -54,13 +54,6 @@ def test_a_step_beyond_the_bound_has_no_gradient():
     assert weight(-1.0) == pytest.approx(math.exp(0.5))
 
 
-def test_the_gradient_of_the_friction_is_autograds():
-    mean = torch.linspace(-1.0, 1.0, 21).reshape(7, 3).requires_grad_()
-    friction = (mean.square() + FRICTION_KNEE**2).sqrt().mean()
-    (expected,) = torch.autograd.grad(friction, mean)
-    torch.testing.assert_close(friction_gradient(mean.detach()), expected)
-
-
 def test_a_step_of_the_actor_descends_the_whole_loss():
     # The first step of Adam moves each parameter by the learning rate against its gradient's sign.
     parameters = PPOParameters(
@@ -69,12 +62,16 @@ def test_a_step_of_the_actor_descends_the_whole_loss():
     ppo = PPO(4, 2, parameters, 0)
     steps = collect(ppo, np.random.default_rng(0))
     advantage = advantages_of(ppo, steps, parameters)
-    layers = [torch.from_numpy(a).requires_grad_() for layer in ppo.actor.network.layers() for a in layer]
+    layers = [
+        torch.from_numpy(a).requires_grad_() for layer in ppo.actor.network.layers() for a in layer
+    ]
     log_std = ppo.actor.log_std.clone().requires_grad_()
     loss = whole_loss(layers, log_std, steps, advantage, parameters)
     gradients = torch.autograd.grad(loss, [*layers, log_std])
     ppo.update(steps)
-    after = [torch.from_numpy(a) for layer in ppo.actor.network.layers() for a in layer] + [ppo.actor.log_std]
+    after = [torch.from_numpy(a) for layer in ppo.actor.network.layers() for a in layer] + [
+        ppo.actor.log_std
+    ]
     for before, now, gradient in zip([*layers, log_std], after, gradients, strict=True):
         felt = gradient.abs() > 1e-4 * gradient.abs().max()
         moved = (now - before.detach())[felt]
@@ -168,7 +165,9 @@ def train(seed, iterations):
 def test_it_learns_to_reach_on_the_toy_task():
     ppo = train(0, iterations=30)
     rng = np.random.default_rng(99)
-    distances = [toy.episode(NumpyPolicy(ppo.policy_network()).act, rng, length=30)[1] for _ in range(30)]
+    distances = [
+        toy.episode(NumpyPolicy(ppo.policy_network()).act, rng, length=30)[1] for _ in range(30)
+    ]
     assert np.median(distances) < 0.25  # an untrained policy is left 1.0 away
 
 

@@ -40,7 +40,7 @@ from sinew_core.bundle.runtime import PolicyNetwork
 Float = NDArray[np.float32]
 OBSERVATION_CLIP = 10.0
 FRICTION_KNEE = 0.05
-"""Actions well below it cost their square, actions well above it their size."""
+"""Of `rest_gradient`: wider than where the deviation of the actions is smaller."""
 _FIRST_GAIN = 0.01
 """Of the actor's last layer, so that at first no action is preferred."""
 
@@ -120,7 +120,8 @@ class GaussianActor:
         """Return the gradient of sum(weight log p) - entropy_weight H + friction mean(|mean|)."""
         by_mean, by_log_std = gaussian_gradient(action, self._mean, self.log_std, weight)
         if self._parameters.action_friction > 0.0:
-            by_mean += self._parameters.action_friction * friction_gradient(self._mean)
+            friction = self._parameters.action_friction
+            by_mean += rest_gradient(self._mean, friction=friction, knee=FRICTION_KNEE)
         self.network.backward(by_mean)
         return torch.cat([self.network.gradient, by_log_std - self._parameters.entropy_weight])
 
@@ -367,11 +368,6 @@ class ActorCritic:
 
     def _parts(self) -> dict[str, Actor | Critic | Normaliser]:
         return {"actor": self.actor, "critic": self.critic, "normaliser": self.normaliser}
-
-
-def friction_gradient(mean: Tensor) -> Tensor:
-    """Return the gradient (batch, n) of the mean of sqrt(mean^2 + FRICTION_KNEE^2)."""
-    return mean / (mean.square() + FRICTION_KNEE**2).sqrt_().mul_(mean.numel())
 
 
 def normalised(advantage: Tensor) -> Tensor:

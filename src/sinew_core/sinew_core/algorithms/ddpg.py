@@ -3,8 +3,8 @@
 Departures from the paper: Gaussian exploration on a schedule stands beside the Ornstein-Uhlenbeck
 process; the critic takes the action at its first layer; nothing is batch-normalised, because
 observations come scaled; the actor may be updated less often than the critic (Fujimoto et al.
-2018); actions may cost their square, so that tanh does not saturate (Andrychowicz et al. 2017,
-appendix A).
+2018); actions may cost their size and square (`rest_gradient`); the slow target actor is what is
+deployed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sinew_core.algorithms.actor import actor_network, rest_gradient
 from sinew_core.algorithms.networks import MLP, Adam
 from sinew_core.algorithms.noise import LinearSchedule
 from sinew_core.algorithms.parameters import DDPGParameters
 from sinew_core.algorithms.replay import Transitions
 from sinew_core.algorithms.state import Array, State, joined, part
 from sinew_core.bundle.runtime import PolicyNetwork
-
-FRICTION_KNEE = 0.02
-"""Actions well below it cost their square, actions well above it their size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +66,7 @@ class DDPG:
             end=parameters.final_learning_rate_share,
             steps=parameters.learning_rate_updates,
         )
+        self._action_size = action_size
         self._updates = 0
 
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -79,11 +78,11 @@ class DDPG:
 
     def exploring_network(self) -> PolicyNetwork:
         """Return the actor."""
-        return actor_network(self.actor)
+        return actor_network(self.actor, self._action_size)
 
     def policy_network(self) -> PolicyNetwork:
         """Return the slow target actor, whose average over updates acts smoother."""
-        return actor_network(self.target_actor)
+        return actor_network(self.target_actor, self._action_size)
 
     def update(self, batch: Transitions) -> DDPGLosses:
         """Take one gradient step on the critic, one on the actor when due, and move the targets."""
@@ -144,23 +143,10 @@ class DDPG:
         value = self.critic.forward(torch.cat([observation, action], 1))
         down = torch.full_like(value, -1.0 / len(value))
         gradient = self.critic.input_gradient(down)[:, observation.shape[1] :]
-        self.actor.backward(gradient + self._penalty_gradient(action))
+        rest = rest_gradient(
+            action,
+            friction=self.parameters.action_friction,
+            penalty=self.parameters.action_penalty,
+        )
+        self.actor.backward(gradient + rest)
         self._actor_optimiser.step(self.actor.gradient)
-
-    def _penalty_gradient(self, action: Tensor) -> Tensor:
-        """Return the gradient of mean(penalty a^2 + friction (sqrt(a^2 + knee^2) - knee))."""
-        parameters = self.parameters
-        friction = parameters.action_friction * torch.rsqrt(action.square() + FRICTION_KNEE**2)
-        return action * (friction + 2.0 * parameters.action_penalty) / action.numel()
-
-
-def actor_network(actor: MLP) -> PolicyNetwork:
-    """Return a deterministic actor as it is deployed."""
-    size = actor.sizes[0]
-    return PolicyNetwork(
-        layers=actor.layers(),
-        hidden_activation=actor.hidden_activation,
-        output_activation="tanh",
-        observation_mean=np.zeros(size, dtype=np.float32),
-        observation_std=np.ones(size, dtype=np.float32),
-    )

@@ -13,6 +13,7 @@ from sinew_core.algorithms.noise import GaussianNoise, OrnsteinUhlenbeckNoise
 from sinew_core.bundle.runtime import NumpyPolicy, PolicyNetwork
 
 Float = NDArray[np.float32]
+Layers = tuple[tuple[Float, Float], ...]
 _NOISE_STREAM = 1
 """Keeps an episode's noise apart from its start and target, which come from the same seed."""
 
@@ -68,6 +69,36 @@ class NoisyPolicy:
         if self.process == "ornstein_uhlenbeck":
             return OrnsteinUhlenbeckNoise(sigma, rng)
         return GaussianNoise(sigma, rng)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SquashedGaussianPolicy:
+    """Actions tanh(mean + std e) of a stochastic actor, with e of the standard normal distribution.
+
+    Attributes:
+        layers: (weight (out, in), bias (out,)) of a ReLU network with 2 n linear outputs, the means
+            and then the log-deviations.
+        log_std_bounds: of the log-deviations, which are clipped to them.
+    """
+
+    layers: Layers
+    log_std_bounds: tuple[float, float]
+
+    def begin(self, seed: int) -> Callable[[Float], Choice]:
+        """Start an episode with fresh draws."""
+        *hidden, (last_weight, last_bias) = self.layers
+        rng, n = episode_generator(seed), len(last_bias) // 2
+
+        def choose(observation: Float) -> Choice:
+            values = observation
+            for weight, bias in hidden:
+                values = np.maximum(weight @ values + bias, 0.0)
+            output = last_weight @ values + last_bias
+            std = np.exp(np.clip(output[n:], *self.log_std_bounds))
+            action = np.tanh(output[:n] + std * rng.standard_normal(n))
+            return Choice(action=action, command=action)
+
+        return choose
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -25,6 +25,7 @@ import math
 from collections.abc import MutableSequence, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sinew_core.robots.inertia import carried_bodies, gravity_in_base
 from sinew_core.robots.kinematics import rotation_from_z
@@ -47,6 +48,20 @@ def dynamics_rows(robot: RobotModel) -> tuple[list[float], list[float], list[flo
         bodies += [body.mass, *(turn.T @ body.moment).tolist()]
         bodies += inertia[np.triu_indices(3)].tolist()
     return list(robot.chain.coefficients), bodies, gravity_in_base(robot).tolist()
+
+
+def joint_inertia(robot: RobotModel) -> NDArray[np.float64]:
+    """Return the inertia (n,) kg m² of each joint at home, the others held.
+
+    Raises:
+        RobotError: nothing that a driven joint carries has a mass.
+    """
+    n = robot.n_joints
+    chain, bodies, _ = dynamics_rows(robot)
+    rotations, composites, matrix = [0.0] * (9 * n), [0.0] * (10 * n), [0.0] * (n * n)
+    rotate_joints(robot.home_rad.tolist(), chain, rotations)
+    inertia_matrix(rotations, chain, bodies, composites, matrix)
+    return np.array(matrix[:: n + 1])
 
 
 def rotate_joints(q: Row, chain: Row, rotations: Buffer) -> None:

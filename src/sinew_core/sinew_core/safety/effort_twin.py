@@ -30,7 +30,7 @@ Kernel = Callable[..., None]
 register_jitable(eq.largest_speed)
 _SOURCES = (dynamics, closest_effort, effort_equations, effort_cycle)
 # Functions of these modules that only Python runs.
-_PLAIN = (dynamics.dynamics_rows,)
+_PLAIN = (dynamics.dynamics_rows, dynamics.joint_inertia)
 
 _vector = numba.float64[::1]
 _rows = numba.float64[:, ::1]

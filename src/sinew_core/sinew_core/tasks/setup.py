@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sinew_core.action import ActionParameters, make_action_spec
 from sinew_core.observation import reach_observation_spec
 from sinew_core.rates import Rates
+from sinew_core.robots.dynamics import joint_inertia
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.specs import ActionSpec, ObservationSpec
@@ -47,7 +48,12 @@ class ReachSetup:
             safety_parameters=safety or SafetyParameters(),
             task=ReachTask(robot, task_parameters or ReachParameters(), rates),
             action_spec=make_action_spec(
-                action_mode, robot.joint_names, robot.limits, rates, action_parameters
+                action_mode,
+                robot.joint_names,
+                robot.limits,
+                rates,
+                joint_inertia(robot),
+                action_parameters,
             ),
             observation_spec=reach_observation_spec(robot.limits),
         )

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import yaml
 
+from sinew_core.action import ActionParameters
 from sinew_core.algorithms.parameters import ALGORITHMS, PARAMETERS
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, describe
@@ -22,7 +23,7 @@ from sinew_core.training.config import TrainConfig
 
 P = TypeVar("P", bound=Parameters)
 
-SECTIONS = (*ALGORITHMS, "reach", "rates", "safety")
+SECTIONS = (*ALGORITHMS, "reach", "action", "rates", "safety")
 """Names of the sections; a run has that of its own algorithm only."""
 
 _ROS_KEYS = ("/**", "ros__parameters")
@@ -33,6 +34,7 @@ def section_classes(algorithm: str) -> dict[str, type[Parameters]]:
     return {
         algorithm: PARAMETERS[algorithm],
         "reach": ReachParameters,
+        "action": ActionParameters,
         "rates": Rates,
         "safety": SafetyParameters,
     }
@@ -45,6 +47,7 @@ class RunConfiguration:
     train: TrainConfig
     algorithm: Parameters
     reach: ReachParameters
+    action: ActionParameters
     rates: Rates
     safety: SafetyParameters
 
@@ -79,6 +82,7 @@ class RunConfiguration:
             train=train,
             algorithm=sections[train.algorithm],
             reach=_typed(sections["reach"], ReachParameters),
+            action=_typed(sections["action"], ActionParameters),
             rates=_typed(sections["rates"], Rates),
             safety=_typed(sections["safety"], SafetyParameters),
         )
@@ -88,6 +92,7 @@ class RunConfiguration:
         sections = {
             self.train.algorithm: self.algorithm,
             "reach": self.reach,
+            "action": self.action,
             "rates": self.rates,
             "safety": self.safety,
         }

@@ -22,6 +22,7 @@ def make_setup(configuration: RunConfiguration) -> ReachSetup:
         load_robot(train.robot, urdf=train.urdf),
         train.action_mode,
         task_parameters=configuration.reach,
+        action_parameters=configuration.action,
         rates=configuration.rates,
         safety=configuration.safety,
     )
@@ -43,6 +44,7 @@ def make_environment(configuration: RunConfiguration, *, render_mode: str | None
         train.engine,
         train.action_mode,
         task_parameters=configuration.reach,
+        action_parameters=configuration.action,
         rates=configuration.rates,
         safety=configuration.safety,
         render_mode=render_mode,

@@ -13,14 +13,19 @@ from sinew_core.algorithms.parameters import (
     DQNParameters,
     PPOParameters,
     REINFORCEParameters,
+    SACParameters,
+    TD3Parameters,
 )
+from sinew_core.algorithms.parameters.off_policy import OffPolicyParameters
 from sinew_core.algorithms.ppo import PPO
 from sinew_core.algorithms.reinforce import REINFORCE
+from sinew_core.algorithms.sac import SAC
+from sinew_core.algorithms.td3 import TD3
 from sinew_core.errors import ConfigError
 from sinew_core.parameters import Parameters
 from sinew_core.training.learners.greedy import greedy_exploration
 from sinew_core.training.learners.learner import Learner
-from sinew_core.training.learners.noisy_actor import noisy_exploration
+from sinew_core.training.learners.noisy_actor import noisy_exploration, own_exploration
 from sinew_core.training.learners.off_policy import OffPolicyLearner
 from sinew_core.training.learners.on_policy import OnPolicyLearner
 from sinew_core.training.learners.problem import Problem
@@ -38,18 +43,32 @@ def make_learner(problem: Problem, parameters: Parameters, seed: int) -> Learner
         ConfigError: for an algorithm of one kind of actions on a problem of the other.
     """
     torch.set_num_threads(_THREADS)
-    sizes = problem.observation_size, problem.action_size
-    if isinstance(parameters, DDPGParameters):
-        _refuse_choices(problem, "ddpg")
-        ddpg = DDPG(*sizes, parameters, seed)
-        explore = noisy_exploration(ddpg, parameters, problem.action_size)
-        return OffPolicyLearner(problem, parameters, ddpg, explore, seed)
+    if isinstance(parameters, OffPolicyParameters):
+        return _off_policy(problem, parameters, seed)
+    return _on_policy(problem, parameters, seed)
+
+
+def _off_policy(problem: Problem, parameters: OffPolicyParameters, seed: int) -> OffPolicyLearner:
     if isinstance(parameters, DQNParameters):
         if problem.choices is None:
             raise ConfigError("dqn chooses among discrete actions: take an algorithm for others")
         dqn = DQN(problem.observation_size, problem.choices, parameters, seed)
         return OffPolicyLearner(problem, parameters, dqn, greedy_exploration(dqn, parameters), seed)
-    return _on_policy(problem, parameters, seed)
+    if problem.choices is not None:
+        raise ConfigError("actions are discrete: take dqn, ppo, a2c or reinforce")
+    sizes = problem.observation_size, problem.action_size
+    if isinstance(parameters, SACParameters):
+        sac = SAC(*sizes, parameters, seed)
+        own = own_exploration(sac, parameters, problem.action_size)
+        return OffPolicyLearner(problem, parameters, sac, own, seed)
+    agent: DDPG | TD3
+    if isinstance(parameters, TD3Parameters):
+        agent = TD3(*sizes, parameters, seed)
+    else:
+        assert isinstance(parameters, DDPGParameters)
+        agent = DDPG(*sizes, parameters, seed)
+    explore = noisy_exploration(agent, parameters, problem.action_size)
+    return OffPolicyLearner(problem, parameters, agent, explore, seed)
 
 
 def _on_policy(problem: Problem, parameters: Parameters, seed: int) -> OnPolicyLearner:
@@ -63,8 +82,3 @@ def _on_policy(problem: Problem, parameters: Parameters, seed: int) -> OnPolicyL
         assert isinstance(parameters, REINFORCEParameters)
         agent = REINFORCE(*sizes, parameters, seed, problem.choices)
     return OnPolicyLearner(agent, parameters.episodes_per_iteration)
-
-
-def _refuse_choices(problem: Problem, algorithm: str) -> None:
-    if problem.choices is not None:
-        raise ConfigError(f"{algorithm} has continuous actions: take dqn, ppo, a2c or reinforce")
