@@ -42,9 +42,21 @@ def test_a_learner_goes_on_from_its_state_as_if_nothing_had_happened(algorithm):
     half = learn(learner(algorithm), 3)
     resumed = learner(algorithm, seed=9)
     resumed.load_state({name: values.copy() for name, values in half.state().items()})
+    if half.replay is not None:
+        resumed.replay.clear(0)
+        resumed.replay.extend(half.replay.since(0))
     learn(resumed, 3, first=3)
     expected, found = whole.state(), resumed.state()
     assert list(found) == list(expected)
     for name, values in expected.items():
         assert np.array_equal(found[name], values), name
     assert resumed.updates == whole.updates > 0
+    assert resumed.figures() == whole.figures()
+    assert all(isinstance(value, float) for value in whole.figures().values())
+
+
+@pytest.mark.parametrize("algorithm", PARAMETERS)
+def test_a_learner_tells_figures_of_its_latest_update(algorithm):
+    agent = learner(algorithm)
+    assert agent.figures() == {}
+    assert learn(agent, 3).figures()

@@ -60,6 +60,28 @@ def test_future_positions_lie_between_the_step_and_its_episodes_end():
     assert set(future[reward == 100].tolist()) == {100, 101, 102, 103, 104}
 
 
+def test_a_memory_is_rebuilt_from_pieces_to_the_same_places():
+    whole, pieces, seen = Replay(Motions, 10), [], 0
+    for first, length in ((0, 4), (4, 5), (9, 6), (15, 3)):
+        whole.add_episode(numbered(first, length))
+        pieces.append(whole.since(seen))
+        seen = whole.total
+    again = Replay(Motions, 10)
+    again.clear(9)  # the first two pieces are overwritten by now
+    for piece in pieces[2:]:
+        again.extend(piece)
+    assert len(again) == 9
+    again.clear(4)
+    for piece in pieces[1:]:
+        again.extend(piece)
+    assert len(again) == len(whole) == 10
+    assert again.total == whole.total == 18
+    assert np.array_equal(again.take(np.arange(10)).reward, whole.take(np.arange(10)).reward)
+    index = np.arange(10)
+    future = again.future_tool_positions(index, np.random.default_rng(0))
+    assert np.array_equal(future, whole.future_tool_positions(index, np.random.default_rng(0)))
+
+
 def test_an_episode_longer_than_the_memory_is_refused():
     with pytest.raises(ValueError, match="does not fit"):
         Replay(Motions, 3).add_episode(numbered(0, 4))

@@ -12,12 +12,17 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """Write to a temporary sibling, sync it, and rename it over `path`."""
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
+    write_durably(temporary, data)
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file that survives a power cut once its name does, see `sync_folder`."""
+    with path.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:

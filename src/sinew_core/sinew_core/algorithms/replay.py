@@ -60,12 +60,12 @@ class Replay(Generic[T]):
         self._kind = kind
         self._fields: dict[str, Float] = {}
         self._steps_left = np.zeros(capacity, dtype=np.int32)
-        self._next = 0
-        self._size = 0
+        self._first = 0
+        self.total = 0
 
     def __len__(self) -> int:
         """Return the number of transitions held."""
-        return self._size
+        return self.total - self._first
 
     def add_episode(self, episode: T) -> None:
         """Append one episode in order of time; where the ring is full, the oldest steps go."""
@@ -74,18 +74,11 @@ class Replay(Generic[T]):
             raise ValueError(
                 f"an episode of {length} steps does not fit a replay of {self.capacity}"
             )
-        if not self._fields:
-            self._allocate(vars(episode))
-        where = (self._next + np.arange(length)) % self.capacity
-        for name, values in vars(episode).items():
-            self._fields[name][where] = values
-        self._steps_left[where] = np.arange(length - 1, -1, -1)
-        self._next = (self._next + length) % self.capacity
-        self._size = min(self._size + length, self.capacity)
+        self._append(vars(episode), np.arange(length - 1, -1, -1))
 
     def sample(self, batch_size: int, rng: np.random.Generator) -> Index:
         """Draw the indices (batch_size,) of transitions, uniformly, with replacement."""
-        return rng.integers(self._size, size=batch_size)
+        return rng.integers(len(self), size=batch_size)
 
     def take(self, index: Index) -> T:
         """Return copies of the transitions at `index`."""
@@ -102,24 +95,31 @@ class Replay(Generic[T]):
         result: Float = self._fields["next_tool_position"][(index + ahead) % self.capacity]
         return result
 
-    def state(self) -> State:
-        """Return what is held; arrays of the ring's filled part, which is its beginning."""
-        counters = {"next": np.array(self._next), "steps_left": self._steps_left[: self._size]}
-        filled = {name: values[: self._size] for name, values in self._fields.items()}
-        return {**counters, **joined(fields=filled)}
+    def since(self, total: int) -> State:
+        """Return what was added after the first `total` transitions and is still held, in order."""
+        age = np.arange(max(total, self._first), self.total)
+        where = age % self.capacity
+        fields = {name: values[where] for name, values in self._fields.items()}
+        return {"steps_left": self._steps_left[where], **joined(fields=fields)}
 
-    def load_state(self, state: Mapping[str, Array]) -> None:
-        """Hold what `state` returned."""
-        fields = part(state, "fields")
-        self._next = int(state["next"])
-        self._size = len(state["steps_left"])
-        self._steps_left[: self._size] = state["steps_left"]
-        self._allocate(fields)
+    def extend(self, added: Mapping[str, Array]) -> None:
+        """Append what `since` returned."""
+        self._append(part(added, "fields"), added["steps_left"])
+
+    def clear(self, total: int) -> None:
+        """Forget everything, as after `total` transitions, which settle where the next one goes."""
+        self._first = self.total = total
+
+    def _append(self, fields: Mapping[str, Array], steps_left: Array) -> None:
+        """Write rows behind the newest, over the oldest where the ring is full."""
+        if not self._fields:
+            self._fields = {
+                name: np.zeros((self.capacity, *values.shape[1:]), dtype=np.float32)
+                for name, values in fields.items()
+            }
+        where = np.arange(self.total, self.total + len(steps_left)) % self.capacity
         for name, values in fields.items():
-            self._fields[name][: self._size] = values
-
-    def _allocate(self, like: Mapping[str, Array]) -> None:
-        self._fields = {
-            name: np.zeros((self.capacity, *values.shape[1:]), dtype=np.float32)
-            for name, values in like.items()
-        }
+            self._fields[name][where] = values
+        self._steps_left[where] = steps_left
+        self.total += len(steps_left)
+        self._first = max(self._first, self.total - self.capacity)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = NDArray[np.generic]
 State = dict[str, Array]
@@ -24,6 +26,8 @@ def tensors(**named: Tensor) -> State:
 
 def restore(state: Mapping[str, Array], **named: Tensor) -> None:
     """Copy arrays of equal names into tensors, in place."""
+    import torch  # only here, because workers know replay and seeds, but not torch
+
     for name, tensor in named.items():
         tensor.copy_(torch.from_numpy(np.asarray(state[name])))
 

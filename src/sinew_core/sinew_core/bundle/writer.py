@@ -32,7 +32,7 @@ from sinew_core.bundle.reader import check_golden
 from sinew_core.bundle.runtime import Float32, NumpyPolicy, PolicyNetwork
 from sinew_core.bundle.specification import specify
 from sinew_core.errors import BundleError
-from sinew_core.files import sync_folder
+from sinew_core.files import sync_folder, write_durably
 
 _LOGGER = logging.getLogger(__name__)
 _AT_FDCWD = -100
@@ -147,19 +147,12 @@ def _place(folder: Path, contents: dict[str, bytes]) -> None:
     sibling.mkdir()
     try:
         for name, data in contents.items():
-            _write_durably(sibling / name, data)
+            write_durably(sibling / name, data)
         sync_folder(sibling)
         _swap_in(sibling, folder)
         sync_folder(folder.parent)
     finally:
         shutil.rmtree(sibling, ignore_errors=True)
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _swap_in(sibling: Path, folder: Path) -> None:

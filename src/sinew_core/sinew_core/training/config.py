@@ -14,6 +14,13 @@ TASKS = ("reach",)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Resume(Parameters):
+    """Whether a run is new."""
+
+    resume: str = parameter("", "folder of a run to go on with; empty: a new run")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig(Parameters):
     """A training run: robot, task and algorithm, how long, and where its results go."""
 
@@ -38,6 +45,12 @@ class TrainConfig(Parameters):
     )
     confirm_episodes: int = parameter(100, "fresh episodes that confirm it", minimum=1)
     eval_episodes: int = parameter(200, "episodes of the final evaluation", minimum=1)
+    checkpoint_period_s: float = parameter(
+        30.0,
+        "time from one checkpoint to the next, which changes no result; 0: only at the end",
+        unit="s",
+        minimum=0.0,
+    )
 
     def run_name(self, now: datetime.datetime) -> str:
         """Return the name of the run, made up from what it does where none was given."""

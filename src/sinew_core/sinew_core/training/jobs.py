@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -89,6 +90,6 @@ class PictureJob:
         return episode_picture(env, NumpyPolicy(self.network).act)
 
 
-def split(seeds: list[int], size: int) -> list[tuple[int, ...]]:
+def split(seeds: Sequence[int], size: int) -> list[tuple[int, ...]]:
     """Return seeds in groups of up to `size`, in order."""
     return [tuple(seeds[i : i + size]) for i in range(0, len(seeds), size)]

@@ -2,6 +2,10 @@
 
 All randomness derives from the configured seed and episodes depend on nothing but theirs, so one
 seed gives one result, bit for bit, whatever the number of workers and their pace.
+
+An iteration has one moment when nothing is under way that has to be remembered: its episodes are
+there, and nothing was learned from them yet. Checkpoints are of that moment, and there a run may
+pause, stop or evaluate on request. What comes after, up to the learning, is cheap to do again.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,35 +22,45 @@ from typing import TYPE_CHECKING, TypeVar
 from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.evaluation import EvaluationResult, Outcome, episode_seeds, summarise
 from sinew_core.tasks.setup import ReachSetup
+from sinew_core.training.checkpoint import CheckpointStore
 from sinew_core.training.configuration import RunConfiguration
+from sinew_core.training.control import Control
 from sinew_core.training.environment import make_setup
+from sinew_core.training.events import EventFile
 from sinew_core.training.export import export_bundle
+from sinew_core.training.folder import BUNDLE_FOLDER, TENSORBOARD_FOLDER
 from sinew_core.training.jobs import CollectJob, JudgeJob, ObserveJob, PictureJob, split
-from sinew_core.training.progress import CurvePoint, Progress, TrainResult
+from sinew_core.training.progress import Progress, TrainResult
 from sinew_core.training.rollout import Episode
 from sinew_core.training.seeds import Seeds
+from sinew_core.training.snapshot import Best, Quick, Snapshot
+from sinew_core.training.stopwatch import Stopwatch
+from sinew_core.training.telling import Telling
 from sinew_core.training.workers import WorkerPool
 
 if TYPE_CHECKING:
     from sinew_core.training.learners import Learner
 
-__all__ = ["Progress", "TrainResult", "train"]
+__all__ = ["Control", "Progress", "TrainResult", "train"]
 
 Made = TypeVar("Made")
+Asked = Callable[[int, int, EvaluationResult], None]
 _LOGGER = logging.getLogger(__name__)
 _POLL_S = 0.1
-_PROGRESS_PERIOD_S = 0.5
 _QUICK_EPISODES = 20
 _JOB_EPISODES = 5
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Judging:
-    """A quick evaluation under way."""
+@dataclass(frozen=True, kw_only=True)
+class _Requests:
+    """What may be asked of a run, and who takes the answers."""
 
-    network: PolicyNetwork
-    env_steps: int
-    outcomes: list[Future[list[Outcome]]]
+    control: Control
+    should_stop: Callable[[], bool]
+    on_evaluation: Asked
+
+    def stop(self) -> bool:
+        return self.control.stopped or self.should_stop()
 
 
 class _Stopped(Exception):  # noqa: N818 - a request, not an error
@@ -60,19 +74,28 @@ def train(
     should_stop: Callable[[], bool],
     run_folder: Path,
     workers: int = 0,
+    control: Control | None = None,
+    on_evaluation: Asked = lambda number, env_steps, result: None,
+    say: Callable[[str], None] = _LOGGER.info,
 ) -> TrainResult:
     """Train until success is confirmed, the steps are used up, or the user stops it.
+
+    Where the run folder has checkpoints, training goes on from the last good one.
 
     Args:
         configuration: everything that decides the result.
         on_progress: called a few times a second.
         should_stop: asked several times a second; the best bundle so far is kept.
-        run_folder: the bundle is kept in its folder `bundle`, replaced at every improvement.
+        run_folder: the bundle is kept in its folder `bundle`, replaced at every improvement, and
+            checkpoints in `checkpoints`.
         workers: processes that run episodes; 0: one for each core, at least two.
+        control: requests while it runs; None: none will come.
+        on_evaluation: takes number, environment steps and result of an evaluation asked for.
+        say: takes one line about where the run begins.
 
     Raises:
         ConfigError: the environment cannot be made.
-        RunError: a worker process died.
+        RunError: a worker process died, a checkpoint cannot be written, or none is good.
     """
     count = workers or max(2, os.cpu_count() or 2)
     with WorkerPool(configuration.to_mapping(), count) as pool:
@@ -81,7 +104,17 @@ def train(
 
         setup = make_setup(configuration)
         learner = make_learner(Problem.of(setup), configuration.algorithm, configuration.train.seed)
-        run = _Run(configuration, setup, learner, pool, on_progress, should_stop, run_folder)
+        store = CheckpointStore(run_folder, configuration)
+        snapshot = store.load(learner, say)
+        wall_s = Stopwatch(time.monotonic, snapshot.wall_s if snapshot else 0.0)
+        length = snapshot.events_bytes if snapshot else 0
+        events = EventFile(run_folder / TENSORBOARD_FOLDER, length)
+        telling = Telling(on_progress, events, wall_s, configuration.train.env_steps)
+        requests = _Requests(
+            control=control or Control(), should_stop=should_stop, on_evaluation=on_evaluation
+        )
+        run = _Run(configuration, setup, learner, pool, store, telling, requests, run_folder)
+        run.begin(snapshot)
         return run.run()
 
 
@@ -94,26 +127,46 @@ class _Run:
         setup: ReachSetup,
         learner: Learner,
         pool: WorkerPool,
-        on_progress: Callable[[Progress], None],
-        should_stop: Callable[[], bool],
+        store: CheckpointStore,
+        telling: Telling,
+        requests: _Requests,
         run_folder: Path,
     ) -> None:
         self._configuration = configuration
         self._train = configuration.train
         self._setup = setup
-        self._pool = pool
-        self._on_progress = on_progress
-        self._should_stop = should_stop
-        self._bundle = run_folder / "bundle"
-        self._seeds = Seeds(self._train.seed)
         self._learner = learner
-        self._started_s = time.monotonic()
-        self._reported_s = 0.0
-        self._env_steps = 0
-        self._returns: list[float] = []
-        self._curve: list[CurvePoint] = []
-        self._best: EvaluationResult | None = None
-        self._best_network: PolicyNetwork | None = None
+        self._pool = pool
+        self._store = store
+        self._telling = telling
+        self._wall_s = telling.wall_s
+        self._requests = requests
+        self._bundle = run_folder / BUNDLE_FOLDER
+        self._seeds = Seeds(self._train.seed)
+        self._best: Best | None = None
+        self._exported: Best | None = None
+        self._quick: Quick | None = None
+        self._quick_outcomes: list[Future[list[Outcome]]] = []
+        self._collecting: list[Future[list[Episode]]] = []
+        self._next_evaluation = 0
+        self._snapshot: Snapshot | None = None
+        self._saved: Snapshot | None = None
+        self._saved_s = self._wall_s()
+
+    def begin(self, snapshot: Snapshot | None) -> None:
+        """Start collecting, or go on where a snapshot was taken."""
+        if snapshot is None:
+            self._collecting = self._collect()
+            return
+        telling = self._telling
+        telling.env_steps, telling.returns = snapshot.env_steps, snapshot.returns
+        telling.curve = snapshot.curve
+        self._seeds.load_state(snapshot.seeds)
+        self._best = snapshot.best
+        self._next_evaluation = snapshot.next_evaluation
+        self._collecting = [_done(list(snapshot.episodes))]
+        if snapshot.quick is not None:
+            self._start_quick(snapshot.quick)
 
     def run(self) -> TrainResult:
         """Train to the end, then evaluate what is kept."""
@@ -124,78 +177,148 @@ class _Run:
         episode_wall_s: float | None = None
         try:
             confirmed = self._loop()
+            self._save()
             wall_s = self._wall_s()
-            if self._best_network is not None:
-                drawing = self._pool.submit(PictureJob(network=self._best_network))
-                final = self._evaluate(self._best_network)
+            if self._best is not None:
+                self._telling.state("evaluating")
+                self._export(self._best)
+                drawing = self._pool.submit(PictureJob(network=self._best.network))
+                final = self._evaluate(self._best.network)
                 episode_wall_s = (self._wall_s() - wall_s) * self._pool.size / final.episodes
                 picture = self._wait(drawing)
         except _Stopped:
             stopped = True
+            self._telling.state("stopping")
+            self._save()
+        self._telling.now()
+        self._telling.events.close()
         return TrainResult(
-            env_steps=self._env_steps,
+            env_steps=self._telling.env_steps,
             wall_s=wall_s or self._wall_s(),
             updates=self._learner.updates,
             confirmed=confirmed,
             stopped=stopped,
-            curve=tuple(self._curve),
-            evaluation=self._best,
+            curve=self._telling.curve,
+            evaluation=self._best.result if self._best else None,
             final_evaluation=final,
             episode_wall_s=episode_wall_s,
-            bundle=self._bundle if self._best else None,
+            bundle=self._bundle if self._bundle.is_dir() else None,
             picture=picture,
         )
 
     def _loop(self) -> bool:
         """Iterate; a quick evaluation runs beside the learning and is read when the next is due."""
-        collecting = self._collect()
-        quick: _Judging | None = None
-        next_evaluation = 0
-        period = self._train.evaluation_period_steps or self._learner.evaluation_period_steps
-        while self._env_steps < self._train.env_steps:
-            episodes = [e for future in collecting for e in self._wait(future)]
-            self._count(episodes)
-            if self._learner.overlaps:
-                collecting = self._collect()
-            self._learner.learn(episodes, self._env_steps)
-            if not self._learner.overlaps:
-                collecting = self._collect()
-            if self._env_steps >= next_evaluation and self._learner.updates:
-                if quick and self._judged(quick):
-                    return True
-                quick = self._start_quick()
-                next_evaluation = self._env_steps + period
-        return self._confirm(self._learner.network(), self._env_steps)
+        learner, telling = self._learner, self._telling
+        period = self._train.evaluation_period_steps or learner.evaluation_period_steps
+        while True:
+            episodes = [e for future in self._collecting for e in self._wait(future)]
+            self._rest(episodes)
+            env_steps, network = telling.env_steps, learner.network()
+            if env_steps >= self._train.env_steps:
+                self._save()
+                return self._confirm(network, env_steps)
+            due = env_steps >= self._next_evaluation and learner.updates > 0
+            if due and self._judged():
+                return True
+            self._snapshot = None
+            figures = telling.count(episodes)
+            if learner.overlaps:
+                self._collecting = self._collect()
+            if due:
+                self._next_evaluation = env_steps + period
+                seeds = tuple(self._seeds.quick(_QUICK_EPISODES))
+                self._start_quick(Quick(network=network, env_steps=env_steps, seeds=seeds))
+            learner.learn(episodes, telling.env_steps)
+            if not learner.overlaps:
+                self._collecting = self._collect()
+            losses = {f"learner/{name}": value for name, value in learner.figures().items()}
+            telling.events.add(telling.env_steps, {**figures, **losses})
+
+    def _rest(self, episodes: list[Episode]) -> None:
+        """Take stock where nothing is under way, and do here what was asked meanwhile."""
+        self._telling.state("training")
+        self._snapshot = self._take(episodes)
+        self._evaluate_as_asked()
+        if self._requests.control.paused:
+            self._pause()
+        if self._requests.stop():
+            raise _Stopped
+        period_s = self._train.checkpoint_period_s
+        if period_s and self._wall_s() - self._saved_s >= period_s:
+            self._save()
+
+    def _take(self, episodes: list[Episode]) -> Snapshot:
+        telling = self._telling
+        return Snapshot(
+            env_steps=telling.env_steps,
+            wall_s=self._wall_s(),
+            episodes=tuple(episodes),
+            returns=telling.returns,
+            curve=telling.curve,
+            best=self._best,
+            quick=self._quick,
+            next_evaluation=self._next_evaluation,
+            seeds=self._seeds.state(),
+            events_bytes=telling.events.length(),
+        )
+
+    def _save(self) -> None:
+        """Write a checkpoint of the last snapshot, which the learner has not gone beyond."""
+        if self._snapshot is not None and self._snapshot is not self._saved:
+            self._telling.events.sync()
+            self._store.save(self._snapshot, self._learner)
+            self._saved, self._saved_s = self._snapshot, self._wall_s()
+
+    def _pause(self) -> None:
+        self._save()
+        self._wall_s.pause()
+        while self._requests.control.paused and not self._requests.stop():
+            self._evaluate_as_asked()
+            self._telling.state("paused")
+            time.sleep(_POLL_S)
+        self._wall_s.go_on()
+        self._telling.state("training")
+
+    def _evaluate_as_asked(self) -> None:
+        """Judge the present policy for whoever asked; the run itself takes no notice of it."""
+        while (number := self._requests.control.next_evaluation()) is not None:
+            telling, env_steps = self._telling, self._telling.env_steps
+            telling.state("evaluating")
+            seeds = Seeds.asked(self._train.seed, self._train.confirm_episodes)
+            result = self._outcome(self._judge(self._learner.network(), seeds))
+            telling.evaluation("asked", result, env_steps)
+            self._requests.on_evaluation(number, env_steps, result)
 
     def _collect(self) -> list[Future[list[Episode]]]:
-        explorer = self._learner.explorer(self._env_steps)
+        explorer = self._learner.explorer(self._telling.env_steps)
         seeds = self._seeds.training(self._learner.episodes_per_iteration)
         return [
             self._pool.submit(CollectJob(explorer=explorer, seeds=group))
             for group in split(seeds, _JOB_EPISODES)
         ]
 
-    def _start_quick(self) -> _Judging:
-        network = self._learner.network()
-        outcomes = self._judge(network, self._seeds.quick(_QUICK_EPISODES))
-        return _Judging(network=network, env_steps=self._env_steps, outcomes=outcomes)
+    def _start_quick(self, quick: Quick) -> None:
+        self._quick, self._quick_outcomes = quick, self._judge(quick.network, quick.seeds)
 
-    def _judge(self, network: PolicyNetwork, seeds: list[int]) -> list[Future[list[Outcome]]]:
+    def _judge(self, network: PolicyNetwork, seeds: Sequence[int]) -> list[Future[list[Outcome]]]:
         return [
             self._pool.submit(JudgeJob(network=network, seeds=group))
             for group in split(seeds, _JOB_EPISODES)
         ]
 
-    def _judged(self, quick: _Judging) -> bool:
+    def _judged(self) -> bool:
         """Read a quick evaluation; tell whether it is promising and fresh episodes confirm it."""
-        outcomes = [o for future in quick.outcomes for o in self._wait(future)]
-        result = summarise(outcomes)
+        quick = self._quick
+        if quick is None:
+            return False
+        result = self._outcome(self._quick_outcomes)
         self._note(quick.network, result, quick.env_steps)
         promising = self._train.target_success_rate - 1.0 / _QUICK_EPISODES
         return result.success_rate >= promising and self._confirm(quick.network, quick.env_steps)
 
     def _confirm(self, network: PolicyNetwork, env_steps: int) -> bool:
         """Judge by fresh episodes; give up as soon as the target is out of reach."""
+        self._telling.state("evaluating")
         episodes, target = self._train.confirm_episodes, self._train.target_success_rate
         allowed = int(episodes * (1.0 - target) + 1e-9)
         futures = self._judge(network, self._seeds.fresh(episodes))
@@ -214,72 +337,57 @@ class _Run:
     def _evaluate(self, network: PolicyNetwork) -> EvaluationResult:
         """Evaluate a policy on episodes that chose nothing."""
         seeds = episode_seeds(self._train.seed, self._train.eval_episodes)
-        futures = self._judge(network, seeds)
+        return self._outcome(self._judge(network, seeds))
+
+    def _outcome(self, futures: Sequence[Future[list[Outcome]]]) -> EvaluationResult:
         return summarise([o for future in futures for o in self._wait(future)])
 
     def _note(self, network: PolicyNetwork, result: EvaluationResult, env_steps: int) -> None:
         """Add a point to the curve and keep the bundle if it is the best so far."""
-        self._curve.append(
-            CurvePoint(
-                env_steps=env_steps,
-                wall_s=self._wall_s(),
-                success_rate=result.success_rate,
-                return_mean=result.return_mean,
-                episodes=result.episodes,
-            )
-        )
+        self._telling.judged(result, env_steps)
         _LOGGER.info("%d steps: %s", env_steps, result)
-        if self._best is None or _score(result) > _score(self._best):
-            # A stop has to wait for it: what was judged the best so far is to be kept.
-            golden = self._pool.submit(ObserveJob(network=network)).result()
-            export_bundle(
-                self._bundle,
-                self._configuration,
-                self._setup,
-                network,
-                result,
-                golden,
-                env_steps=env_steps,
-                wall_s=self._wall_s(),
-            )
-            self._best, self._best_network = result, network
-        self._report()
+        if self._best is None or _score(result) > _score(self._best.result):
+            best = Best(network=network, result=result, env_steps=env_steps, wall_s=self._wall_s())
+            self._export(best)
+            self._best = best
+        self._telling.now()
+
+    def _export(self, best: Best) -> None:
+        """Write the bundle, unless this process wrote it: a resumed run finds a later one."""
+        if best is self._exported:
+            return
+        # A stop has to wait for it: what was judged the best so far is to be kept.
+        golden = self._pool.submit(ObserveJob(network=best.network)).result()
+        export_bundle(
+            self._bundle,
+            self._configuration,
+            self._setup,
+            best.network,
+            best.result,
+            golden,
+            env_steps=best.env_steps,
+            wall_s=best.wall_s,
+        )
+        self._exported = best
 
     def _wait(self, future: Future[Made]) -> Made:
+        """Wait for a job; a stop has to wait too where nothing could be gone on with."""
+        begun = self._telling.env_steps > 0
         while True:
-            self._report_now_and_then()
-            if self._should_stop():
+            self._telling.now_and_then()
+            if self._requests.stop() and (self._snapshot is not None or not begun):
                 raise _Stopped
             try:
                 return future.result(timeout=_POLL_S)
             except TimeoutError:
                 continue
 
-    def _count(self, episodes: list[Episode]) -> None:
-        self._env_steps += sum(len(e.transitions.reward) for e in episodes)
-        self._returns = (self._returns + [e.total_reward for e in episodes])[-_QUICK_EPISODES:]
 
-    def _wall_s(self) -> float:
-        return time.monotonic() - self._started_s
-
-    def _report_now_and_then(self) -> None:
-        if self._wall_s() - self._reported_s >= _PROGRESS_PERIOD_S:
-            self._report()
-
-    def _report(self) -> None:
-        wall_s = self._reported_s = self._wall_s()
-        rate = self._env_steps / max(wall_s, 1e-9)
-        left = max(self._train.env_steps - self._env_steps, 0)
-        self._on_progress(
-            Progress(
-                env_steps=self._env_steps,
-                wall_s=wall_s,
-                env_steps_per_s=rate,
-                success_rate=self._curve[-1].success_rate if self._curve else 0.0,
-                return_mean=sum(self._returns) / max(len(self._returns), 1),
-                remaining_s=left / rate if rate > 0 else 0.0,
-            )
-        )
+def _done(made: Made) -> Future[Made]:
+    """Return what needs no waiting."""
+    future: Future[Made] = Future()
+    future.set_result(made)
+    return future
 
 
 def _score(result: EvaluationResult) -> tuple[float, float]:

@@ -1,8 +1,11 @@
-"""The training process: `python -m sinew_core.training.process RUN_FOLDER`.
+"""The training process: `python -m sinew_core.training.process RUN_FOLDER [--control]`.
 
 Training lives in a process of its own, so that torch never blocks a node. It reads `config.yaml`,
-writes `progress.json` while it runs, and at the end `bundle/`, `training.json` and `picture.png`.
-SIGINT and SIGTERM end it at the next step, with the best bundle so far kept.
+writes `progress.json`, `bundle/`, `checkpoints/` and `tensorboard/` while it runs, and at the end
+`training.json` and `picture.png`. Where there are checkpoints it goes on from the last good one.
+SIGINT and SIGTERM end it after the episodes under way, with a checkpoint and the best bundle so
+far. With `--control` it takes requests from its standard input, see `Control`; what an evaluation
+asked for came to is in `evaluation.json`.
 """
 
 from __future__ import annotations
@@ -12,17 +15,20 @@ import signal
 import sys
 from pathlib import Path
 
-from sinew_core.errors import SinewError
+from sinew_core.errors import RunError, SinewError
+from sinew_core.evaluation import EvaluationResult
 from sinew_core.files import write_atomically, write_json
-from sinew_core.training.configuration import RunConfiguration, read_parameter_file
+from sinew_core.training.configuration import RunConfiguration
+from sinew_core.training.control import Control
 from sinew_core.training.folder import (
-    CONFIGURATION_FILE,
+    EVALUATION_FILE,
     PICTURE_FILE,
     PROGRESS_FILE,
     TRAINING_FILE,
 )
 from sinew_core.training.loop import train
 from sinew_core.training.progress import Progress, TrainResult
+from sinew_core.training.resume import finished, locked, read_configuration
 
 
 class _Stop:
@@ -41,23 +47,39 @@ class _Stop:
         signal.signal(number, signal.SIG_DFL)
 
 
-def run(folder: Path, stop: _Stop) -> None:
-    """Train as the folder's configuration says, evaluate, and write the results into it."""
-    configuration = RunConfiguration.from_mapping(
-        read_parameter_file(folder / CONFIGURATION_FILE), CONFIGURATION_FILE
-    )
+def run(folder: Path, stop: _Stop, control: Control) -> None:
+    """Train as the folder's configuration says, evaluate, and write the results into it.
+
+    Raises:
+        RunError: the run is finished, or cannot be gone on with.
+    """
+    configuration = read_configuration(folder)
+    reason = finished(folder, configuration)
+    if reason:
+        raise RunError(f"{folder} is finished, there is nothing to resume: {reason}")
 
     def report(progress: Progress) -> None:
         write_json(folder / PROGRESS_FILE, dataclasses.asdict(progress))
 
-    result = train(configuration, on_progress=report, should_stop=stop, run_folder=folder)
+    def answer(number: int, env_steps: int, result: EvaluationResult) -> None:
+        content = {"request": number, "env_steps": env_steps, **dataclasses.asdict(result)}
+        write_json(folder / EVALUATION_FILE, content)
+
+    result = train(
+        configuration,
+        on_progress=report,
+        should_stop=stop,
+        run_folder=folder,
+        control=control,
+        on_evaluation=answer,
+        say=_say,
+    )
     figures = _figures(configuration, result)
     if result.final_evaluation is not None:
         figures["eval_env"] = dataclasses.asdict(result.final_evaluation)
         figures["episode_wall_s"] = result.episode_wall_s
     if result.picture is not None:
         write_atomically(folder / PICTURE_FILE, result.picture)
-    figures["stopped"] = stop()
     write_json(folder / TRAINING_FILE, figures)
 
 
@@ -72,6 +94,8 @@ def _figures(configuration: RunConfiguration, result: TrainResult) -> dict[str, 
         "seed": train_config.seed,
         "env_steps": result.env_steps,
         "train_wall_s": result.wall_s,
+        "confirmed": result.confirmed,
+        "stopped": result.stopped,
         "env_steps_per_s": result.env_steps / max(result.wall_s, 1e-9),
         "curve": [dataclasses.asdict(point) for point in result.curve],
     }
@@ -80,11 +104,20 @@ def _figures(configuration: RunConfiguration, result: TrainResult) -> dict[str, 
 def main(argv: list[str]) -> int:
     """Run; a mistake of the user's ends with one line and status 1."""
     try:
-        run(Path(argv[0]), _Stop())
+        folder, control, stop = Path(argv[0]), Control(), _Stop()
+        if "--control" in argv[1:]:
+            control.follow(sys.stdin)
+        with locked(folder):
+            run(folder, stop, control)
     except SinewError as error:
-        sys.stderr.write(f"training: {error}\n")
+        _say(str(error))
         return 1
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"training: {line}\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -7,14 +7,18 @@ from pathlib import Path
 
 from sinew_core.evaluation import EvaluationResult
 
+STATES = ("starting", "training", "evaluating", "paused", "stopping")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
     """The state of a run; `success_rate` is that of the latest evaluation.
 
     `return_mean` is over the latest training episodes; `remaining_s` is the time that all allowed
-    steps would take, so it is an upper bound.
+    steps would take, so it is an upper bound. `state` is one of `STATES`.
     """
+
+    state: str
 
     env_steps: int
     wall_s: float

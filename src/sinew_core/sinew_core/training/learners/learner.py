@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -9,6 +10,22 @@ from sinew_core.algorithms.exploration import Explorer
 from sinew_core.algorithms.state import Array, State
 from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.training.rollout import Episode
+
+
+class History(Protocol):
+    """What a learner remembers in order of time; see `Replay`, which it is."""
+
+    capacity: int
+    total: int
+
+    def since(self, total: int) -> State:
+        """Return what was added after the first `total` transitions and is still held."""
+
+    def extend(self, added: Mapping[str, Array]) -> None:
+        """Append what `since` returned."""
+
+    def clear(self, total: int) -> None:
+        """Forget everything, as after `total` transitions."""
 
 
 class Learner(Protocol):
@@ -20,12 +37,15 @@ class Learner(Protocol):
         evaluation_period_steps: environment steps between quick evaluations, which are to cost
             little beside the learning.
         updates: gradient steps so far.
+        replay: its memory, which grows too large to be written whole again and again; None where
+            it remembers nothing.
     """
 
     episodes_per_iteration: int
     overlaps: bool
     evaluation_period_steps: int
     updates: int
+    replay: History | None
 
     def explorer(self, env_steps: int) -> Explorer:
         """Return the policy that collects the next episodes, at `env_steps`."""
@@ -36,8 +56,18 @@ class Learner(Protocol):
     def learn(self, episodes: list[Episode], env_steps: int) -> None:
         """Learn; `env_steps` counts these episodes too."""
 
+    def figures(self) -> dict[str, float]:
+        """Return what the latest update said of itself, by name; nothing before the first."""
+
     def state(self) -> State:
-        """Return all that the future of learning depends on."""
+        """Return all that the future of learning depends on, but what `replay` holds."""
 
     def load_state(self, state: Mapping[str, Array]) -> None:
-        """Go on from what `state` returned, to the same end."""
+        """Go on from what `state` returned, to the same end, once `replay` is filled too."""
+
+
+def scalars(update: object) -> dict[str, float]:
+    """Return the fields of an update's losses, a dataclass of numbers; nothing of anything else."""
+    if not dataclasses.is_dataclass(update):
+        return {}
+    return {field.name: float(getattr(update, field.name)) for field in dataclasses.fields(update)}

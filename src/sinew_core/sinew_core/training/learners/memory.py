@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -10,24 +9,22 @@ import numpy as np
 from sinew_core.algorithms.hindsight import HindsightSampler
 from sinew_core.algorithms.parameters.off_policy import OffPolicyParameters
 from sinew_core.algorithms.replay import Motions, Replay, Transitions
-from sinew_core.algorithms.state import Array, State
+from sinew_core.training.learners.learner import History
 from sinew_core.training.learners.problem import Problem
 
 
 class Memory(Protocol):
     """A replay memory and the way of drawing from it."""
 
+    @property
+    def replay(self) -> History:
+        """What is remembered."""
+
     def remember(self, episode: Transitions) -> None:
         """Add one episode in order of time."""
 
     def sample(self, batch_size: int, rng: np.random.Generator) -> Transitions:
         """Draw a batch."""
-
-    def state(self) -> State:
-        """Return what is held."""
-
-    def load_state(self, state: Mapping[str, Array]) -> None:
-        """Hold what `state` returned."""
 
 
 class PlainMemory:
@@ -35,17 +32,15 @@ class PlainMemory:
 
     def __init__(self, capacity: int) -> None:
         """Start empty."""
-        self._replay = Replay(Transitions, capacity)
-        self.state = self._replay.state
-        self.load_state = self._replay.load_state
+        self.replay = Replay(Transitions, capacity)
 
     def remember(self, episode: Transitions) -> None:
         """Add one episode in order of time."""
-        self._replay.add_episode(episode)
+        self.replay.add_episode(episode)
 
     def sample(self, batch_size: int, rng: np.random.Generator) -> Transitions:
         """Draw a batch."""
-        return self._replay.take(self._replay.sample(batch_size, rng))
+        return self.replay.take(self.replay.sample(batch_size, rng))
 
 
 class HindsightMemory:
@@ -53,19 +48,17 @@ class HindsightMemory:
 
     def __init__(self, capacity: int, sampler: HindsightSampler) -> None:
         """Start empty."""
-        self._replay = Replay(Motions, capacity)
+        self.replay = Replay(Motions, capacity)
         self._sampler = sampler
-        self.state = self._replay.state
-        self.load_state = self._replay.load_state
 
     def remember(self, episode: Transitions) -> None:
         """Add one episode in order of time, which says where the tool was."""
         assert isinstance(episode, Motions)
-        self._replay.add_episode(episode)
+        self.replay.add_episode(episode)
 
     def sample(self, batch_size: int, rng: np.random.Generator) -> Transitions:
         """Draw a batch."""
-        return self._sampler.sample(self._replay, batch_size, rng)
+        return self._sampler.sample(self.replay, batch_size, rng)
 
 
 def make_memory(problem: Problem, parameters: OffPolicyParameters) -> Memory:

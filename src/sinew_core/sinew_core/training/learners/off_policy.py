@@ -19,6 +19,7 @@ from sinew_core.algorithms.state import (
     restore_generator,
 )
 from sinew_core.bundle.runtime import PolicyNetwork
+from sinew_core.training.learners.learner import History, scalars
 from sinew_core.training.learners.memory import make_memory
 from sinew_core.training.learners.problem import Problem
 from sinew_core.training.rollout import Episode
@@ -31,7 +32,7 @@ class OffPolicyAgent(Protocol):
         """Return the policy to deploy."""
 
     def update(self, batch: Transitions) -> object:
-        """Take one gradient step."""
+        """Take one gradient step; return what it saw, a dataclass of numbers."""
 
     def state(self) -> State:
         """Return all that later updates depend on."""
@@ -62,6 +63,8 @@ class OffPolicyLearner:
         self._explore = explore
         self._rng = np.random.default_rng(seed)
         self._memory = make_memory(problem, parameters)
+        self._latest: object = None
+        self.replay: History | None = self._memory.replay
 
     def explorer(self, env_steps: int) -> Explorer:
         """Return the exploring policy."""
@@ -79,23 +82,21 @@ class OffPolicyLearner:
             return
         count = sum(len(e.transitions.reward) for e in episodes)
         for _ in range(round(count * self._parameters.updates_per_step)):
-            self._agent.update(self._memory.sample(self._parameters.batch_size, self._rng))
+            batch = self._memory.sample(self._parameters.batch_size, self._rng)
+            self._latest = self._agent.update(batch)
             self.updates += 1
 
+    def figures(self) -> dict[str, float]:
+        """Return the losses of the latest update."""
+        return scalars(self._latest)
+
     def state(self) -> State:
-        """Return agent, memory and the order in which it is drawn from."""
-        return {
-            **joined(
-                agent=self._agent.state(),
-                memory=self._memory.state(),
-                rng=generator_state(self._rng),
-            ),
-            "updates": np.array(self.updates),
-        }
+        """Return the agent and the order in which the memory is drawn from."""
+        parts = joined(agent=self._agent.state(), rng=generator_state(self._rng))
+        return {**parts, "updates": np.array(self.updates)}
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Go on from what `state` returned."""
         self._agent.load_state(part(state, "agent"))
-        self._memory.load_state(part(state, "memory"))
         restore_generator(self._rng, part(state, "rng"))
         self.updates = int(state["updates"])

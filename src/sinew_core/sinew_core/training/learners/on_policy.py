@@ -9,6 +9,7 @@ from sinew_core.algorithms.exploration import Explorer
 from sinew_core.algorithms.state import Array, State
 from sinew_core.algorithms.steps import Steps
 from sinew_core.bundle.runtime import PolicyNetwork
+from sinew_core.training.learners.learner import History, scalars
 from sinew_core.training.rollout import Episode
 
 
@@ -24,7 +25,7 @@ class OnPolicyAgent(Protocol):
         """Return the policy to deploy."""
 
     def update(self, steps: Steps) -> object:
-        """Learn from steps that `explorer` made."""
+        """Learn from steps that `explorer` made; return what it saw, a dataclass of numbers."""
 
     def state(self) -> State:
         """Return all that later updates depend on."""
@@ -43,7 +44,9 @@ class OnPolicyLearner:
         """Take the agent and how many episodes it learns from at once."""
         self.episodes_per_iteration = episodes_per_iteration
         self.updates = 0
+        self.replay: History | None = None
         self._agent = agent
+        self._latest: object = None
 
     def explorer(self, env_steps: int) -> Explorer:
         """Return the policy with its own deviation."""
@@ -55,8 +58,12 @@ class OnPolicyLearner:
 
     def learn(self, episodes: list[Episode], env_steps: int) -> None:
         """Learn from the steps of all episodes."""
-        self._agent.update(Steps.of([episode.transitions for episode in episodes]))
+        self._latest = self._agent.update(Steps.of([e.transitions for e in episodes]))
         self.updates = self._agent.updates
+
+    def figures(self) -> dict[str, float]:
+        """Return the losses of the latest update."""
+        return scalars(self._latest)
 
     def state(self) -> State:
         """Return the agent's state."""

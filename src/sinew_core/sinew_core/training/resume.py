@@ -1,0 +1,127 @@
+"""Go on with a run: what may be changed then, and whether there is anything left to do.
+
+More environment steps may be allowed, since a run does not depend on how many it may use; and what
+decides nothing of the training may be changed. Everything else belongs to the run's result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from sinew_core.errors import RunError
+from sinew_core.training.configuration import RunConfiguration, read_parameter_file
+from sinew_core.training.folder import CONFIGURATION_FILE, LOCK_FILE, TRAINING_FILE
+
+MAY_GROW = ("env_steps",)
+MAY_CHANGE = ("checkpoint_period_s", "eval_episodes")
+_PLACE = ("run", "output", "overwrite")
+"""Where a run lies, which a moved folder changes."""
+
+
+def resumed_configuration(folder: Path, given: Mapping[str, object]) -> RunConfiguration:
+    """Return the configuration of a run with the changes in `given`, by dotted or nested name.
+
+    Raises:
+        ConfigError: for a value that is out of range.
+        RunError: there is no such run, or a change contradicts it.
+    """
+    stored = read_configuration(folder)
+    changes = {k: v for k, v in _flat(given).items() if k not in _PLACE}
+    asked = RunConfiguration.from_mapping({**_flat(stored.to_mapping()), **changes}, "arguments")
+    refuse_changes(stored.to_mapping(), asked.to_mapping(), folder)
+    place = dataclasses.replace(
+        asked.train, run=folder.name, output=str(folder.parent), overwrite=False
+    )
+    return dataclasses.replace(asked, train=place)
+
+
+def read_configuration(folder: Path) -> RunConfiguration:
+    """Return the configuration that a run was started with.
+
+    Raises:
+        ConfigError: it is not one of this version.
+        RunError: there is no run.
+    """
+    path = folder / CONFIGURATION_FILE
+    if not path.is_file():
+        raise RunError(f"{folder} is not a run, it has no {CONFIGURATION_FILE}: give runs/NAME")
+    return RunConfiguration.from_mapping(read_parameter_file(path), str(path))
+
+
+def refuse_changes(then: Mapping[str, object], now: Mapping[str, object], run: Path) -> None:
+    """Refuse a configuration that is not the run's own but for what may be changed.
+
+    Raises:
+        RunError: with every contradiction.
+    """
+    before, after = _flat(then), _flat(now)
+    problems = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old == new or name in (*MAY_CHANGE, *_PLACE):
+            continue
+        if name in MAY_GROW and isinstance(old, int) and isinstance(new, int):
+            if new < old:
+                problems.append(f"{name} may only grow, and {new} is less than {old}")
+            continue
+        problems.append(f"{name} is {old}, not {new}")
+    if problems:
+        raise RunError(
+            f"{run} was not trained like this: {', '.join(problems)}: resume it without these "
+            f"arguments, or train anew with config:= and run:="
+        )
+
+
+def finished(folder: Path, configuration: RunConfiguration) -> str | None:
+    """Return how the training of a run ended, None where there is something left to do."""
+    try:
+        told = json.loads((folder / TRAINING_FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    if told.get("stopped", True):
+        return None
+    if told["confirmed"]:
+        return "its success is confirmed"
+    steps = told["env_steps"]
+    if steps < configuration.train.env_steps:
+        return None
+    return f"it has used its {steps:,} environment steps; allow it more with env_steps:="
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a run to this process; the lock ends with the process, however that ends.
+
+    Raises:
+        RunError: another process trains it.
+    """
+    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.read(descriptor, 20).decode() or "unknown"
+            raise RunError(
+                f"{folder} is being trained by process {owner}: end that one first"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _flat(mapping: Mapping[str, object]) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in mapping.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{inner}": v for inner, v in value.items()}
+        else:
+            flat[name] = value
+    return flat
