@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sinew_core.algorithms.actor import rest_gradient
 from sinew_core.algorithms.distributions import (
     categorical_entropy,
     categorical_entropy_gradient,
