@@ -7,12 +7,18 @@ import pytest
 from sinew_core.action import ActionDecoder, ActionParameters, make_action_spec
 from sinew_core.errors import ConfigError
 from sinew_core.rates import Rates
+from sinew_core.robots.catalogue import load_robot
 from sinew_core.specs import ActionSpec
 
-LIMITS = types.SimpleNamespace(
-    velocity_rad_s=np.array([2.0, 4.0]), effort_nm=np.array([80.0, 10.0])
-)
 NAMES = ("a", "b")
+ROBOT = types.SimpleNamespace(
+    joint_names=NAMES,
+    limits=types.SimpleNamespace(
+        velocity_rad_s=np.array([2.0, 4.0]), effort_nm=np.array([80.0, 10.0])
+    ),
+    home_rad=np.array([0.5, -1.0]),
+)
+CHAIN = load_robot("panda").chain
 
 
 @pytest.mark.parametrize(
@@ -25,17 +31,25 @@ NAMES = ("a", "b")
 )
 def test_the_scale_is_a_fraction_of_the_limits(mode, scale):
     fractions = ActionParameters(velocity_fraction=0.5, position_fraction=0.25, effort_fraction=0.2)
-    spec = make_action_spec(mode, NAMES, LIMITS, Rates(), fractions)
+    spec = make_action_spec(mode, ROBOT, Rates(), fractions)
     assert spec.scale == pytest.approx(scale)
+
+
+def test_a_tool_velocity_has_three_components_and_the_joints_share_of_their_limits():
+    fractions = ActionParameters(velocity_fraction=0.5, tool_speed_m_s=0.2)
+    spec = make_action_spec("tool_velocity", ROBOT, Rates(), fractions)
+    assert (spec.components, spec.scale, spec.unit) == (("x", "y", "z"), (0.2,) * 3, "m/s")
+    assert (spec.size, spec.n_joints, spec.command_mode) == (3, 2, "joint_velocity")
+    assert (spec.tool.joint_speed_rad_s, spec.tool.home_rad) == ((1.0, 2.0), (0.5, -1.0))
 
 
 def test_an_unknown_mode_is_refused_with_a_suggestion():
     with pytest.raises(ConfigError, match="did you mean 'joint_effort'"):
-        make_action_spec("joint_efort", NAMES, LIMITS, Rates())
+        make_action_spec("joint_efort", ROBOT, Rates())
 
 
 def decode(mode, action, position=(0.5, -0.5)):
-    decoder = ActionDecoder(ActionSpec(mode=mode, joint_names=NAMES, scale=(2.0, 0.5)))
+    decoder = ActionDecoder(ActionSpec(mode=mode, joint_names=NAMES, scale=(2.0, 0.5)), CHAIN)
     command = decoder.decode(np.array(action, dtype=np.float32), np.array(position))
     return command.tolist(), decoder.action.tolist()
 

@@ -49,7 +49,7 @@ def write_bundle(folder, task, mode="joint_velocity"):
     network = make_network((24, 8, 7))
     layers = tuple((0.2 * weight, 0.2 * bias) for weight, bias in network.layers)
     manifest = make_manifest(PANDA.joint_names, PANDA.limits, "panda")
-    action = make_action_spec(mode, PANDA.joint_names, PANDA.limits, Rates())
+    action = make_action_spec(mode, PANDA, Rates())
     manifest = dataclasses.replace(
         manifest, action=action.to_mapping(), task={"name": "reach", **task}
     )

@@ -52,7 +52,8 @@ def _check_agreement(
     observed, answered = layer_sizes[0], layer_sizes[-1]
     comparisons: Mapping[str, tuple[object, object]] = {
         "network.layer_sizes": (list(layer_sizes), manifest.network.get("layer_sizes")),
-        "number of joint_names": (answered, len(names)),
+        "size of action": (answered, specification.action.size),
+        "size of previous_action": (answered, _size(specification.observation, answered)),
         "action.joint_names": (list(names), list(specification.action.joint_names)),
         "observation.size": (observed, specification.observation.size),
         "number of joints in limits": (len(names), specification.limits.n_joints),
@@ -60,3 +61,8 @@ def _check_agreement(
     for field, (expected, found) in comparisons.items():
         if expected != found:
             raise mismatch(f"{MANIFEST_FILE}: {field}", expected, found)
+
+
+def _size(observation: ObservationSpec, default: int) -> int:
+    """Return the size of the previous action, `default` where it is not observed."""
+    return next((f.size for f in observation.fields if f.name == "previous_action"), default)

@@ -41,13 +41,12 @@ class ReachSetup:
             ConfigError: for an unknown action mode, or a start that does not fit the robot.
         """
         rates = rates or Rates()
+        action_spec = make_action_spec(action_mode, robot, rates, action_parameters)
         return cls(
             robot=robot,
             rates=rates,
             safety_parameters=safety or SafetyParameters(),
             task=ReachTask(robot, task_parameters or ReachParameters(), rates),
-            action_spec=make_action_spec(
-                action_mode, robot.joint_names, robot.limits, rates, action_parameters
-            ),
-            observation_spec=reach_observation_spec(robot.limits),
+            action_spec=action_spec,
+            observation_spec=reach_observation_spec(robot.limits, action=action_spec),
         )
