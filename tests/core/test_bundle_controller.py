@@ -1,13 +1,17 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bundle_samples import make_manifest, make_network, write_sample
-from sinew_core.action import ActionDecoder
+from sinew_core.action import ActionDecoder, make_action_spec
 from sinew_core.bundle import load_bundle
 from sinew_core.bundle.controller import ControlTicks, PolicyController
-from sinew_core.observation import ObservationBuilder, Signals
+from sinew_core.environments import ArmEnv
+from sinew_core.observation import ObservationBuilder, Signals, reach_observation_spec
+from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 
 PANDA = load_robot("panda")
@@ -31,7 +35,7 @@ def reference(bundle, position, velocity, target, previous_action):
     signals.previous_action[:] = previous_action
     builder = ObservationBuilder(bundle.specification.observation, PANDA.chain)
     observation = builder.build(signals)
-    decoder = ActionDecoder(bundle.specification.action)
+    decoder = ActionDecoder(bundle.specification.action, PANDA.chain)
     command = decoder.decode(bundle.policy.act(observation), signals.joint_position)
     return observation, command, decoder.action
 
@@ -44,6 +48,31 @@ def test_the_second_decision_sees_the_first_action(bundle):
     observation, expected, _ = reference(bundle, position, AT_REST, target, action)
     assert np.array_equal(controller.decide(position, AT_REST, target), expected)
     assert np.array_equal(controller.observation, observation)
+
+
+def test_a_tool_velocity_policy_sees_its_three_values_and_commands_the_environment_s_bits(tmp_path):
+    action = make_action_spec("tool_velocity", PANDA, Rates())
+    manifest = dataclasses.replace(
+        make_manifest(PANDA.joint_names, PANDA.limits, "panda"),
+        action=action.to_mapping(),
+        observation=reach_observation_spec(PANDA.limits, action=action).to_mapping(),
+    )
+    bundle = load_bundle(write_sample(tmp_path / "b", make_network((20, 8, 3)), manifest))
+    controller = PolicyController(bundle, PANDA.chain)
+    env = ArmEnv(engine="mujoco", action_mode="tool_velocity")
+    observation, _ = env.reset(seed=0)
+    signals = env.signals
+    for _ in range(5):
+        command = controller.decide(
+            signals.joint_position.tolist(),
+            signals.joint_velocity.tolist(),
+            signals.target_position_base.tolist(),
+        )
+        assert controller.observation.tobytes() == observation.tobytes()
+        action = bundle.policy.act(observation)
+        assert command.tobytes() == env.decoder.decode(action, signals.joint_position).tobytes()
+        observation = env.step(action)[0]
+    env.close()
 
 
 def test_forgetting_starts_with_a_previous_action_of_zero(bundle):

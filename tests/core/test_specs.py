@@ -3,7 +3,7 @@ import json
 import pytest
 
 from sinew_core.errors import BundleError
-from sinew_core.specs import ActionSpec, FieldSpec, ObservationSpec
+from sinew_core.specs import ActionSpec, FieldSpec, ObservationSpec, ToolMotion
 
 
 def field(name="joint_position", size=2, **changes):
@@ -48,6 +48,40 @@ def test_observation_spec_survives_json():
 def test_action_spec_survives_json():
     spec = ActionSpec(mode="joint_velocity", joint_names=("a", "b"), scale=(0.1, 1 / 3))
     assert ActionSpec.from_mapping(json.loads(json.dumps(spec.to_mapping()))) == spec
+
+
+TOOL = ToolMotion(
+    damping_m=0.05,
+    rotation_weight_m=0.1,
+    return_per_m=5.0,
+    home_rad=(0.3, -1 / 3),
+    joint_speed_rad_s=(1.0, 2.0),
+)
+OF_TOOL = ActionSpec(
+    mode="tool_velocity", joint_names=("a", "b"), scale=(0.1, 0.2, 1 / 3), tool=TOOL
+)
+
+
+def test_the_spec_of_a_tool_velocity_survives_json():
+    mapping = json.loads(json.dumps(OF_TOOL.to_mapping()))
+    assert ActionSpec.from_mapping(mapping) == OF_TOOL
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scale": [0.1, 0.2]}, "2 scales for size 3"),
+        ({"joint_names": ["a"]}, "home_rad of tool has 2 values: expected 1"),
+        ({"tool": 3}, "tool is 3: expected a mapping"),
+        ({"tool": {**TOOL.to_mapping(), "damping_m": 0.0}}, "damping_m: scale"),
+        ({"tool": {**TOOL.to_mapping(), "return_per_m": -1.0}}, "not negative"),
+        ({"tool": {**TOOL.to_mapping(), "home_rad": [0.0]}}, "2 scales for size 1"),
+        ({"mode": "joint_velocity"}, "unknown 'tool'"),
+    ],
+)
+def test_a_damaged_mapping_of_a_tool_velocity_names_the_entry(change, message):
+    with pytest.raises(BundleError, match=message):
+        ActionSpec.from_mapping({**OF_TOOL.to_mapping(), **change})
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_the_reward_is_the_task_s_two_parts(mode):
         env.reset(seed=0)
         rng = np.random.default_rng(0)
         for _ in range(5):
-            _, reward, _, _, info = env.step(rng.uniform(-1, 1, 7))
+            _, reward, _, _, info = env.step(rng.uniform(-1, 1, env.action_space.shape))
             rows = [info[k][None] for k in ("tool_position", "joint_velocity", "target_position")]
             goal = float(env.task.reward_goal(*rows)[0])
             assert reward == pytest.approx(goal + info["reward_rest"], abs=1e-12)

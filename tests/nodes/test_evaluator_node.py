@@ -16,7 +16,6 @@ from sinew_core.bundle.reader import load_bundle
 from sinew_core.environments.arm import ArmEnv
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
-from sinew_core.robots.dynamics import joint_inertia
 from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.tasks.reach import ReachParameters
 from sinew_ros.qos import RELIABLE
@@ -50,7 +49,7 @@ def write_bundle(folder, task, mode="joint_velocity"):
     network = make_network((24, 8, 7))
     layers = tuple((0.2 * weight, 0.2 * bias) for weight, bias in network.layers)
     manifest = make_manifest(PANDA.joint_names, PANDA.limits, "panda")
-    action = make_action_spec(mode, PANDA.joint_names, PANDA.limits, Rates(), joint_inertia(PANDA))
+    action = make_action_spec(mode, PANDA, Rates())
     manifest = dataclasses.replace(
         manifest, action=action.to_mapping(), task={"name": "reach", **task}
     )

@@ -1,11 +1,11 @@
-"""What an action in [-1, 1]^n asks of the joints."""
+"""What an action in [-1, 1]^size asks of the joints."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.rates import Rates
-from sinew_core.specs import ACTION_MODES, ActionSpec
+from sinew_core.robots.dynamics import joint_inertia
+from sinew_core.robots.tool_velocity import ToolVelocitySolver
+from sinew_core.specs import ACTION_MODES, TOOL_COMPONENTS, ActionSpec, ToolMotion
+
+if TYPE_CHECKING:
+    from sinew_core.robots.kinematics import KinematicChain
+    from sinew_core.robots.model import RobotModel
 
 FloatArray = NDArray[np.float64]
 Action = NDArray[np.float32] | NDArray[np.float64]
@@ -48,28 +54,44 @@ class ActionParameters(Parameters):
         minimum=1e-2,
         maximum=1e4,
     )
-
-
-class Limits(Protocol):
-    """What the scale of an action derives from."""
-
-    @property
-    def velocity_rad_s(self) -> FloatArray:
-        """Velocity limits (n,) rad/s."""
-        ...
-
-    @property
-    def effort_nm(self) -> FloatArray:
-        """Effort limits (n,) N m."""
-        ...
+    tool_speed_m_s: float = parameter(
+        0.3,
+        "tool_velocity: speed along each axis at action 1; no joint then exceeds its "
+        "velocity_fraction",
+        unit="m/s",
+        minimum=1e-3,
+        maximum=10,
+    )
+    tool_damping_m: float = parameter(
+        0.05,
+        "tool_velocity: damping d of the Jacobian; no joint velocity per tool velocity exceeds "
+        "1 / (2 d), and where the arm moves the tool by s per joint velocity it lags by "
+        "d² / (s² + d²)",
+        unit="m",
+        minimum=1e-3,
+        maximum=1,
+    )
+    tool_rotation_weight_m: float = parameter(
+        0.1,
+        "tool_velocity: length that weighs the tool's orientation against its position; 0: the "
+        "tool turns as it likes",
+        unit="m",
+        minimum=0,
+        maximum=10,
+    )
+    tool_return_per_m: float = parameter(
+        5.0,
+        "tool_velocity: how much of the way home orientation and posture return, per metre",
+        unit="1/m",
+        minimum=0,
+        maximum=100,
+    )
 
 
 def make_action_spec(
     mode: str,
-    joint_names: Sequence[str],
-    limits: Limits,
+    robot: RobotModel,
     rates: Rates,
-    inertia_kg_m2: FloatArray,
     parameters: ActionParameters | None = None,
 ) -> ActionSpec:
     """Return the action of a robot in a mode, scaled by its limits.
@@ -79,29 +101,45 @@ def make_action_spec(
 
     Args:
         mode: one of `ACTION_MODES`.
-        joint_names: (n,), in the order of the action.
-        limits: of the joints.
+        robot: its joints, limits and inertia count.
         rates: the control rate counts.
-        inertia_kg_m2: (n,) of each joint at home, the others held.
         parameters: None for the defaults.
 
     Raises:
         ConfigError: for an unknown mode.
     """
-    fractions = parameters or ActionParameters()
+    fractions, limits = parameters or ActionParameters(), robot.limits
     if mode not in ACTION_MODES:
         raise ConfigError(f"action_mode '{mode}': {suggest(mode, ACTION_MODES)}")
+    tool = None
     if mode == "joint_effort":
         scale = np.minimum(
             limits.effort_nm * fractions.effort_fraction,
-            inertia_kg_m2 * fractions.effort_acceleration_rad_s2,
+            joint_inertia(robot) * fractions.effort_acceleration_rad_s2,
         )
     elif mode == "joint_position":
         scale = limits.velocity_rad_s * (fractions.position_fraction * rates.control_period_s)
-    else:
+    elif mode == "joint_velocity":
         scale = limits.velocity_rad_s * fractions.velocity_fraction
+    else:
+        scale = np.full(len(TOOL_COMPONENTS), fractions.tool_speed_m_s)
+        tool = _tool_motion(robot, fractions)
     return ActionSpec(
-        mode=mode, joint_names=tuple(joint_names), scale=tuple(float(s) for s in scale)
+        mode=mode,
+        joint_names=tuple(robot.joint_names),
+        scale=tuple(float(s) for s in scale),
+        tool=tool,
+    )
+
+
+def _tool_motion(robot: RobotModel, parameters: ActionParameters) -> ToolMotion:
+    speed = robot.limits.velocity_rad_s * parameters.velocity_fraction
+    return ToolMotion(
+        damping_m=parameters.tool_damping_m,
+        rotation_weight_m=parameters.tool_rotation_weight_m,
+        return_per_m=parameters.tool_return_per_m,
+        home_rad=tuple(robot.home_rad.tolist()),
+        joint_speed_rad_s=tuple(speed.tolist()),
     )
 
 
@@ -127,12 +165,14 @@ def nudged(spec: ActionSpec, sizes: Sequence[float]) -> ActionSpec:
 class ActionDecoder:
     """Turns an action into the command that the safety filter is asked for."""
 
-    def __init__(self, spec: ActionSpec) -> None:
-        """Take the specification of the action."""
+    def __init__(self, spec: ActionSpec, chain: KinematicChain) -> None:
+        """Take the specification of the action, and the kinematics of its joints."""
         self.spec = spec
         self.action: FloatArray = np.zeros(spec.size)
         self._scale = np.array(spec.scale, dtype=np.float64)
         self._is_position = spec.mode == "joint_position"
+        self._tool = ToolVelocitySolver(chain, spec.tool) if spec.tool else None
+        self._velocity_m_s = np.zeros(spec.size)
 
     def decode(
         self, action: Action, joint_position: FloatArray, out: FloatArray | None = None
@@ -140,17 +180,21 @@ class ActionDecoder:
         """Return the command (n,): rad/s, rad or N m by mode; `action` keeps the clipped action.
 
         A position command counts from the measured position, so that a command that the filter
-        holds back cannot pile up. NaN stays NaN, for the filter to refuse.
+        holds back cannot pile up. A tool's velocity becomes joint velocities at that position, see
+        `robots.tool_velocity`. NaN stays NaN, for the filter to refuse.
 
         Args:
-            action: (n,), clipped to [-1, 1].
+            action: (size,), clipped to [-1, 1].
             joint_position: (n,) rad, measured at the decision.
             out: (n,), written and returned if given.
         """
         if out is None:
-            out = np.empty(self._scale.size)
+            out = np.empty(self.spec.n_joints)
         np.minimum(action, 1.0, out=self.action)
         np.maximum(self.action, -1.0, out=self.action)
+        if self._tool is not None:
+            velocity = np.multiply(self.action, self._scale, self._velocity_m_s)
+            return self._tool.solve(velocity, joint_position, out)
         np.multiply(self.action, self._scale, out)
         if self._is_position:
             np.add(out, joint_position, out)

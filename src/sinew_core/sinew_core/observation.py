@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinew_core.errors import BundleError, suggest
-from sinew_core.specs import FieldSpec, ObservationSpec
+from sinew_core.specs import ActionSpec, FieldSpec, ObservationSpec
 
 FloatArray = NDArray[np.float64]
 Observation = NDArray[np.float32]
@@ -60,12 +60,15 @@ class Signals:
 
     __slots__ = ("joint_position", "joint_velocity", "previous_action", "target_position_base")
 
-    def __init__(self, n_joints: int) -> None:
-        """Allocate zeros: positions (n,) rad, velocities (n,) rad/s, target (3,) m, action (n,)."""
+    def __init__(self, n_joints: int, action_size: int | None = None) -> None:
+        """Allocate zeros: positions (n,) rad, velocities (n,) rad/s, target (3,) m, action.
+
+        An action has a component for each joint unless `action_size` says otherwise.
+        """
         self.joint_position: FloatArray = np.zeros(n_joints)
         self.joint_velocity: FloatArray = np.zeros(n_joints)
         self.target_position_base: FloatArray = np.zeros(3)
-        self.previous_action: FloatArray = np.zeros(n_joints)
+        self.previous_action: FloatArray = np.zeros(action_size or n_joints)
 
 
 class ObservationBuilder:
@@ -138,11 +141,14 @@ class ObservationBuilder:
         return relabelled
 
 
-def reach_observation_spec(limits: Limits, *, reach_m: float = 0.2) -> ObservationSpec:
+def reach_observation_spec(
+    limits: Limits, *, action: ActionSpec | None = None, reach_m: float = 0.2
+) -> ObservationSpec:
     """Return the observation of the reach task.
 
     Args:
         limits: joint limits; they scale positions and velocities to about [-1, 1].
+        action: what the previous one was; None: one component for each joint.
         reach_m: distance from tool to target that counts as 1.
 
     | index (n joints) | field | unit | 1 stands for |
@@ -150,9 +156,8 @@ def reach_observation_spec(limits: Limits, *, reach_m: float = 0.2) -> Observati
     | 0 … n-1 | joint_position | rad | the larger position limit of the joint |
     | n … 2n-1 | joint_velocity | rad/s | the velocity limit of the joint |
     | 2n … 2n+2 | target_from_tool_base | m, base frame | `reach_m` |
-    | 2n+3 … 3n+2 | previous_action | of [-1, 1] | 1 |
+    | 2n+3 … 2n+2+size | previous_action | of [-1, 1] | 1 |
     """
-    n = len(limits.velocity_rad_s)
     largest = np.maximum(np.abs(limits.position_lower_rad), np.abs(limits.position_upper_rad))
     return ObservationSpec(
         (
@@ -171,7 +176,13 @@ def reach_observation_spec(limits: Limits, *, reach_m: float = 0.2) -> Observati
                 "base",
                 "vector from the tool to the target, along the axes of the base",
             ),
-            _field("previous_action", np.ones(n), "", "joint", "the action of the last tick"),
+            _field(
+                "previous_action",
+                np.ones(action.size if action else len(largest)),
+                "",
+                "base" if action and action.tool else "joint",
+                "the action of the last tick",
+            ),
         )
     )
 
@@ -194,6 +205,8 @@ def _check_fields(spec: ObservationSpec) -> None:
             raise BundleError(
                 f"observation field '{field.name}' is unknown: {suggest(field.name, FIELD_NAMES)}"
             )
+        if field.name == "previous_action":
+            continue  # as many as the action has: the signals bring them
         cartesian = field.name.endswith("_base")
         joints = joints or (0 if cartesian else field.size)
         expected = 3 if cartesian else joints

@@ -12,8 +12,13 @@ ACTION_UNITS = {
     "joint_velocity": "rad/s",
     "joint_position": "rad per control period",
     "joint_effort": "N m",
+    "tool_velocity": "m/s",
 }
 ACTION_MODES = tuple(ACTION_UNITS)
+COMMAND_MODES = ("joint_velocity", "joint_position", "joint_effort")
+"""What safety filter and driver take for commands."""
+TOOL_COMPONENTS = ("x", "y", "z")
+"""Components of a tool's velocity, along the axes of the base."""
 FRAMES = ("", "joint", "base")
 
 
@@ -102,32 +107,111 @@ class ObservationSpec:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ActionSpec:
-    """The meaning of an action in [-1, 1]^n: its mode, joints, and what 1 stands for per joint.
+class ToolMotion:
+    """How a tool's velocity becomes velocities of n joints, see `robots.tool_velocity`.
 
-    With `nudges`, a table of actions (k, n), the policy chooses among its rows; empty: any action.
+    Attributes:
+        damping_m: of the inverse, m: no joint velocity per tool velocity exceeds 1 / (2 damping).
+        rotation_weight_m: length that weighs the tool's orientation against its position, m.
+        return_per_m: how much of the way home orientation and posture return, per metre.
+        home_rad: (n,) rad, position that they return to.
+        joint_speed_rad_s: (n,) rad/s, largest speed of each joint.
+    """
+
+    damping_m: float
+    rotation_weight_m: float
+    return_per_m: float
+    home_rad: tuple[float, ...]
+    joint_speed_rad_s: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Raise `BundleError` for numbers without sense."""
+        _check_scale("tool motion", self.joint_speed_rad_s, len(self.home_rad))
+        _check_scale("tool motion damping_m", (self.damping_m,), 1)
+        others = (self.rotation_weight_m, self.return_per_m, *self.home_rad)
+        if not all(map(math.isfinite, others)) or min(others[:2]) < 0.0:
+            raise BundleError(f"tool motion: {others}: finite numbers, the first two not negative")
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return plain values for a manifest."""
+        values = dataclasses.asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    @classmethod
+    def from_mapping(cls, mapping: object, source: str = "tool") -> ToolMotion:
+        """Build from what `to_mapping` returned.
+
+        Raises:
+            BundleError: for missing, unknown or contradictory entries, with `source` in front.
+        """
+        if not isinstance(mapping, Mapping):
+            raise BundleError(f"{source} is {mapping!r}: expected a mapping")
+        _check_keys(mapping, tuple(f.name for f in dataclasses.fields(cls)), source)
+        single = {k: [v] for k, v in mapping.items()}
+        return cls(
+            damping_m=_numbers(single, "damping_m", source)[0],
+            rotation_weight_m=_numbers(single, "rotation_weight_m", source)[0],
+            return_per_m=_numbers(single, "return_per_m", source)[0],
+            home_rad=_numbers(mapping, "home_rad", source),
+            joint_speed_rad_s=_numbers(mapping, "joint_speed_rad_s", source),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ActionSpec:
+    """The meaning of an action in [-1, 1]^size: its mode, and what 1 stands for per component.
+
+    Attributes:
+        mode: one of `ACTION_MODES`.
+        joint_names: (n,) the joints that it moves.
+        scale: (size,) in `unit`.
+        nudges: (k, size) actions among which the policy chooses; empty: any action.
+        tool: how a tool's velocity becomes the joints'; of tool_velocity only.
     """
 
     mode: str
     joint_names: tuple[str, ...]
     scale: tuple[float, ...]
     nudges: tuple[tuple[float, ...], ...] = ()
+    tool: ToolMotion | None = None
 
     def __post_init__(self) -> None:
-        """Raise `BundleError` for an unknown mode or a scale that does not fit the joints."""
+        """Raise `BundleError` for an unknown mode or parts that do not fit each other."""
         if self.mode not in ACTION_MODES:
             raise BundleError(f"action mode '{self.mode}': {suggest(self.mode, ACTION_MODES)}")
-        _check_scale("action", self.scale, len(self.joint_names))
+        _check_scale("action", self.scale, len(self.components))
         for index, nudge in enumerate(self.nudges):
             if len(nudge) != self.size or not all(-1.0 <= value <= 1.0 for value in nudge):
                 raise BundleError(
                     f"action nudges[{index}] is {nudge}: give {self.size} values in [-1, 1]"
                 )
+        if (self.tool is None) == (self.mode == "tool_velocity"):
+            raise BundleError(f"action mode {self.mode}: tool belongs to tool_velocity alone")
+        if self.tool is not None and len(self.tool.home_rad) != self.n_joints:
+            raise BundleError(
+                f"action: home_rad of tool has {len(self.tool.home_rad)} values: expected "
+                f"{self.n_joints}, one for each joint"
+            )
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Names of the components: the joints, or the axes of the base."""
+        return TOOL_COMPONENTS if self.mode == "tool_velocity" else self.joint_names
 
     @property
     def size(self) -> int:
+        """Number of components."""
+        return len(self.scale)
+
+    @property
+    def n_joints(self) -> int:
         """Number of joints."""
         return len(self.joint_names)
+
+    @property
+    def command_mode(self) -> str:
+        """What it asks of safety filter and driver, one of `COMMAND_MODES`."""
+        return command_mode(self.mode)
 
     @property
     def unit(self) -> str:
@@ -143,6 +227,7 @@ class ActionSpec:
             "joint_names": list(self.joint_names),
             "scale": list(self.scale),
             **nudges,
+            **({} if self.tool is None else {"tool": self.tool.to_mapping()}),
         }
 
     @classmethod
@@ -152,19 +237,26 @@ class ActionSpec:
         Raises:
             BundleError: for missing, unknown or contradictory entries, with `source` in front.
         """
-        optional = tuple(key for key in ("nudges",) if key in mapping)
+        of_tool = mapping.get("mode") == "tool_velocity"
+        optional = [*(["nudges"] if "nudges" in mapping else []), *(["tool"] if of_tool else [])]
         _check_keys(mapping, ("mode", "unit", "joint_names", "scale", *optional), source)
         spec = cls(
             mode=_text(mapping, "mode", source),
             joint_names=_texts(mapping, "joint_names", source),
             scale=_numbers(mapping, "scale", source),
             nudges=_rows(mapping.get("nudges", ()), f"{source}: nudges"),
+            tool=ToolMotion.from_mapping(mapping["tool"], f"{source}: tool") if of_tool else None,
         )
         if mapping["unit"] != spec.unit:
             raise BundleError(
                 f"{source}: unit is {mapping['unit']!r}: mode {spec.mode} has '{spec.unit}'"
             )
         return spec
+
+
+def command_mode(action_mode: str) -> str:
+    """Return what an action mode asks of safety filter and driver, one of `COMMAND_MODES`."""
+    return "joint_velocity" if action_mode == "tool_velocity" else action_mode
 
 
 def _check_scale(owner: str, scale: tuple[float, ...], size: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from sinew_core.parameters import Parameters, parameter
-from sinew_core.specs import ACTION_MODES
+from sinew_core.specs import COMMAND_MODES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class PolicyParameters(Parameters):
     mode: str = parameter(
         "",
         "what filter and driver take for commands, to compare with the bundle; empty: as trained",
-        choices=("", *ACTION_MODES),
+        choices=("", *COMMAND_MODES),
     )
     pace: str = parameter(
         "realtime",

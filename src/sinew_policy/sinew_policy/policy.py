@@ -56,7 +56,7 @@ class PolicyNode(SinewNode):
         self._controller = PolicyController(bundle, robot.chain, unusual_std=parameters.unusual_std)
         self._message = CommandMessage(
             names,
-            bundle.specification.action.mode,
+            bundle.specification.action.command_mode,
             parameters.sender_id or self.get_fully_qualified_name(),
             rates.control_period_s,
         )
@@ -95,7 +95,7 @@ class PolicyNode(SinewNode):
             robot,
             control_rate_hz=self._parameters.control_rate_hz or rates.control_rate_hz,
             filter_rate_hz=self._parameters.filter_rate_hz or rates.filter_rate_hz,
-            mode=self._parameters.mode or trained.action.mode,
+            mode=self._parameters.mode or trained.action.command_mode,
         )
         for remark in remarks:
             self.get_logger().warning(f"bundle and robot differ: {remark}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from sinew_core.files import write_atomically
+from sinew_core.specs import command_mode
 from sinew_core.training.configuration import RunConfiguration
 
 # The watchdogs' smallest values in periods, and what they are where the rates allow it.
@@ -23,7 +24,7 @@ def deployment(configuration: RunConfiguration) -> dict[str, object]:
         "command_timeout_s": max(_COMMAND_TIMEOUT_S, _COMMAND_PERIODS / rates.control_rate_hz),
         "state_timeout_s": max(_STATE_TIMEOUT_S, _STATE_PERIODS / rates.state_rate_hz),
     }
-    mode = configuration.train.action_mode
+    mode = command_mode(configuration.train.action_mode)
     nodes = {
         "sim_driver": {"mode": mode, **all_rates, "task": mapping["reach"]},
         "safety_filter": {

@@ -54,7 +54,7 @@ class Evaluator(SinewNode):
         super().__init__("evaluator")
         self._p = p = declare_from(self, EvaluatorParameters)
         bundle = load_bundle(p.bundle)
-        manifest, self._mode = bundle.manifest, bundle.specification.action.mode
+        manifest, self._mode = bundle.manifest, bundle.specification.action.command_mode
         robot = load_robot(p.robot or manifest.robot, urdf=p.urdf)
         rates = Rates.from_mapping(manifest.rates, source=f"{p.bundle}: rates")
         given = {k: v for k, v in manifest.task.items() if k != "name"}

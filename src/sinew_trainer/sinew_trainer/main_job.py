@@ -26,6 +26,7 @@ from sinew_core.errors import ConfigError, RunError, SinewError, suggest
 from sinew_core.parameters import Parameters, describe, parameter
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.runs import check_run_folder
+from sinew_core.specs import command_mode
 from sinew_core.training.config import TrainConfig
 from sinew_core.training.configuration import (
     SECTIONS,
@@ -157,7 +158,7 @@ class MainJob:
             "robot": train.robot,
             "urdf": train.urdf,
             "engine": train.engine,
-            "mode": train.action_mode,
+            "mode": command_mode(train.action_mode),
             "pace": pace,
             "episodes": episodes,
             "seed": int(np.random.SeedSequence([train.seed, index]).generate_state(1)[0] >> 1),

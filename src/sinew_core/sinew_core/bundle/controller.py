@@ -78,13 +78,13 @@ class PolicyController:
         specification = bundle.specification
         self._policy = bundle.policy
         self._builder = ObservationBuilder(specification.observation, chain)
-        self._decoder = ActionDecoder(specification.action)
-        n_joints = specification.action.size
-        self.signals = Signals(n_joints)
+        action = specification.action
+        self._decoder = ActionDecoder(action, chain)
+        self.signals = Signals(action.n_joints, action.size)
         self.observation: Observation = np.zeros(specification.observation.size, np.float32)
         self.unusual: tuple[str, ...] = ()
-        self._action = np.zeros(n_joints, np.float32)
-        self._command = np.zeros(n_joints)
+        self._action = np.zeros(action.size, np.float32)
+        self._command = np.zeros(action.n_joints)
         network = bundle.network
         self._lowest = network.observation_mean - unusual_std * network.observation_std
         self._highest = network.observation_mean + unusual_std * network.observation_std
@@ -99,7 +99,7 @@ class PolicyController:
         velocity_rad_s: Sequence[float],
         target_position_base: Sequence[float],
     ) -> NDArray[np.float64]:
-        """Return the command (n,): rad/s, rad or N m by the bundle's action mode.
+        """Return the command (n,): rad/s, rad or N m by the command mode of the bundle's action.
 
         Args:
             position_rad: (n,), finite.

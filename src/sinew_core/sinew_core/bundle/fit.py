@@ -30,12 +30,12 @@ class Fit:
 def check_fits(
     bundle: Bundle, robot: RobotModel, *, control_rate_hz: int, filter_rate_hz: int, mode: str
 ) -> Fit:
-    """Compare a bundle with the robot, the rates and the action mode that it would run at.
+    """Compare a bundle with the robot, the rates and the command mode that it would run at.
 
     Joints must be the same in the same order. A limit wider than trained under is a problem, since
     the arm could reach states that the policy never met; a narrower one is a remark. The control
-    rate and the mode must be the trained ones; a faster filter is only smoother, a slower one a
-    problem.
+    rate and what is commanded must be the trained ones; a faster filter is only smoother, a slower
+    one a problem.
     """
     problems = _joint_problems(bundle, robot)
     remarks: list[str] = []
@@ -56,10 +56,11 @@ def check_fits(
         )
     elif filter_rate_hz > trained.filter_rate_hz:
         remarks.append(f"filter_rate_hz {filter_rate_hz} is above {trained.filter_rate_hz}")
-    if mode != bundle.specification.action.mode:
+    expected = bundle.specification.action.command_mode
+    if mode != expected:
         problems.append(
-            f"mode: expected {bundle.specification.action.mode}, found {mode}: give driver, filter "
-            f"and policy mode:={bundle.specification.action.mode}"
+            f"mode: expected {expected}, found {mode}: give driver, filter and policy "
+            f"mode:={expected}"
         )
     if robot.name != bundle.manifest.robot:
         remarks.append(f"robot is '{robot.name}', trained on '{bundle.manifest.robot}'")

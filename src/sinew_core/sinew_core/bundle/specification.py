@@ -52,11 +52,13 @@ def _check_agreement(
     manifest: Manifest, specification: Specification, network: PolicyNetwork
 ) -> None:
     names = manifest.joint_names
-    layer_sizes, nudges = network.layer_sizes, np.array(specification.action.nudges, np.float32)
+    answered, layer_sizes = network.action_size, network.layer_sizes
+    nudges = np.array(specification.action.nudges, np.float32)
     choices = [] if network.choices is None else network.choices.tolist()
     comparisons: Mapping[str, tuple[object, object]] = {
         "network.layer_sizes": (list(layer_sizes), manifest.network.get("layer_sizes")),
-        "number of joint_names": (network.action_size, len(names)),
+        "size of action": (answered, specification.action.size),
+        "size of previous_action": (answered, _size(specification.observation, answered)),
         "action.joint_names": (list(names), list(specification.action.joint_names)),
         "action.nudges": (choices, nudges.tolist()),
         "observation.size": (layer_sizes[0], specification.observation.size),
@@ -65,3 +67,8 @@ def _check_agreement(
     for field, (expected, found) in comparisons.items():
         if expected != found:
             raise mismatch(f"{MANIFEST_FILE}: {field}", expected, found)
+
+
+def _size(observation: ObservationSpec, default: int) -> int:
+    """Return the size of the previous action, `default` where it is not observed."""
+    return next((f.size for f in observation.fields if f.name == "previous_action"), default)

@@ -44,15 +44,19 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
     | 0 … n-1 | joint position | rad | the larger position limit |
     | n … 2n-1 | joint velocity | rad/s | the velocity limit |
     | 2n … 2n+2 | target from tool, base frame | m | 0.2 m |
-    | 2n+3 … 3n+2 | previous action | none | 1 |
+    | 2n+3 … 2n+2+m | previous action | none | 1 |
 
-    Action, n values in [-1, 1], clipped; 1 stands for a fraction of the limit (`ActionParameters`):
+    Action, m values in [-1, 1], clipped; what 1 stands for is an `ActionParameters`; m is n, or 3
+    for tool_velocity:
 
     | action_mode | asks for | unit of the scale |
     |---|---|---|
     | joint_velocity | a joint velocity, through the safety filter | rad/s |
     | joint_position | a move from the measured position, through the safety filter | rad |
     | joint_effort | an effort, through the safety filter | N m |
+    | tool_velocity | a velocity of the tool, base frame, as joint velocities | m/s |
+
+    `robots.tool_velocity` makes joint velocities of the tool's; they pass the safety filter, too.
 
     `terminated` comes only from success, and only with `terminate_on_success`; `truncated` only
     from the end of the episode. `info` of reset and step: is_success (stays true once reached),
@@ -61,6 +65,8 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
     commands that the filter changed in this step) and filter_fault (0: none).
 
     `reset` takes options start_rad (n,) and target_m (3,) in place of random ones.
+
+    `signals` are the present ones, `decoder` turns an action into what is desired of the joints.
 
     Args:
         robot: name, path of a robot file, or a model.
@@ -135,14 +141,15 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         self.builder = ObservationBuilder(
             self.observation_spec, compiled_tool_position(self.robot.chain)
         )
-        self._decoder = ActionDecoder(self.action_spec)
+        self.decoder = ActionDecoder(self.action_spec, self.robot.chain)
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
-        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (n,), np.float32)
-        self._signals = Signals(n)
+        n_actions = self.action_spec.size
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (n_actions,), np.float32)
+        self.signals = Signals(n, n_actions)
         self._effort = np.zeros(n)
         self._desired = np.zeros(n)
         self._desired_before = np.zeros(n)
-        self._action_before = np.zeros(n)
+        self._action_before = np.zeros(n_actions)
         self._ticks = 0
         self._interventions = 0
 
@@ -171,10 +178,10 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         return observation, info
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, Info]:
-        """Advance by one control period under an action (n,) in [-1, 1]."""
-        signals = self._signals
+        """Advance by one control period under an action (m,) in [-1, 1]."""
+        signals = self.signals
         desired, before = self._desired, self._desired_before
-        self._decoder.decode(action, signals.joint_position, desired)
+        self.decoder.decode(action, signals.joint_position, desired)
         engine, drive = self._engine, self._drive
         position, velocity = signals.joint_position, signals.joint_velocity
         steps = self.rates.physics_steps_per_cycle
@@ -184,7 +191,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             engine.read_state(position, velocity, self._effort)
         self._desired, self._desired_before = before, desired
         self._action_before, signals.previous_action = signals.previous_action, self._action_before
-        signals.previous_action[:] = self._decoder.action
+        signals.previous_action[:] = self.decoder.action
         self._ticks += 1
         observation, reward, info = self._observe()
         terminated = self.terminate_on_success and self.task.judge.succeeded
@@ -195,28 +202,28 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         """Return a picture (480, 640, 3), or None without a render mode."""
         if self.render_mode is None:
             return None
-        return self._engine.render(*_RENDER_SIZE, self._signals.target_position_base)
+        return self._engine.render(*_RENDER_SIZE, self.signals.target_position_base)
 
     def close(self) -> None:
         """Stop the engine."""
         self._engine.close()
 
     def _begin(self, start: FloatArray, target: FloatArray) -> None:
-        signals = self._signals
+        signals = self.signals
         signals.target_position_base = target
         signals.previous_action[:] = 0.0
         self._action_before[:] = 0.0
         self._engine.reset(start)
         self._engine.read_state(signals.joint_position, signals.joint_velocity, self._effort)
         self._drive.reset(signals.joint_position)
-        self._decoder.decode(signals.previous_action, signals.joint_position, self._desired_before)
+        self.decoder.decode(signals.previous_action, signals.joint_position, self._desired_before)
         self._ticks = 0
         self._interventions = 0
         self.task.judge.reset()
 
     def _observe(self) -> tuple[Observation, float, Info]:
         """Judge and reward the state of this control tick, and return what the agent sees."""
-        signals, task = self._signals, self.task
+        signals, task = self.signals, self.task
         observation = self.builder.build(signals)
         distance, rms_speed, peak_speed, power, change = tick_figures(
             self.builder.tool_position_base,

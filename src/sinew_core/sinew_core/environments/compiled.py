@@ -38,10 +38,11 @@ def _tick_figures(
         if not speed <= peak:
             peak = speed
         power += abs(effort[j] * velocity[j])
+    for j in range(action.size):
         step = action[j] - previous_action[j]
         change += step * step
-    n = velocity.size
-    return math.sqrt(x * x + y * y + z * z), math.sqrt(squares / n), peak, power, change / n
+    distance, rms = math.sqrt(x * x + y * y + z * z), math.sqrt(squares / velocity.size)
+    return distance, rms, peak, power, change / action.size
 
 
 tick_figures: Callable[

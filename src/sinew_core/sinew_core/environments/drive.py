@@ -13,6 +13,7 @@ from sinew_core.safety.make import make_batch_filter
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.simulation.engine import Engine
 from sinew_core.simulation.position_drive import PositionDrive
+from sinew_core.specs import command_mode
 
 FloatArray = NDArray[np.float64]
 
@@ -154,10 +155,11 @@ def make_drive(
     gravity_compensation: bool,
 ) -> Drive:
     """Return the drive of an action mode."""
-    if mode == "joint_effort":
+    commanded = command_mode(mode)
+    if commanded == "joint_effort":
         return EffortDrive(
             engine, robot, safety, period_s, gravity_compensation=gravity_compensation
         )
-    if mode == "joint_position":
+    if commanded == "joint_position":
         return FilteredPositionDrive(engine, robot, safety, period_s)
     return VelocityDrive(engine, robot, safety, period_s)

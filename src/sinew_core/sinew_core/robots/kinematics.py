@@ -137,7 +137,10 @@ class KinematicChain:
 
     def jacobian(self, q: Floats) -> Array:
         """Return the tool's geometric Jacobian (6, n) in the base frame: linear, then angular."""
-        frames = self.joint_frames(self._floats(q))
+        return self.jacobian_of(self.joint_frames(self._floats(q)))
+
+    def jacobian_of(self, frames: Sequence[float]) -> Array:
+        """Return the same from what `joint_frames` returned."""
         u, v, w = self.tool_offset_m
         *_, xx, xy, xz, px, yx, yy, yz, py, zx, zy, zz, pz = frames
         x = px + xx * u + xy * v + xz * w

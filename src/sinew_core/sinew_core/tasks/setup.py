@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from sinew_core.action import ActionParameters, make_action_spec
 from sinew_core.observation import reach_observation_spec
 from sinew_core.rates import Rates
-from sinew_core.robots.dynamics import joint_inertia
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.specs import ActionSpec, ObservationSpec
@@ -42,18 +41,12 @@ class ReachSetup:
             ConfigError: for an unknown action mode, or a start that does not fit the robot.
         """
         rates = rates or Rates()
+        action_spec = make_action_spec(action_mode, robot, rates, action_parameters)
         return cls(
             robot=robot,
             rates=rates,
             safety_parameters=safety or SafetyParameters(),
             task=ReachTask(robot, task_parameters or ReachParameters(), rates),
-            action_spec=make_action_spec(
-                action_mode,
-                robot.joint_names,
-                robot.limits,
-                rates,
-                joint_inertia(robot),
-                action_parameters,
-            ),
-            observation_spec=reach_observation_spec(robot.limits),
+            action_spec=action_spec,
+            observation_spec=reach_observation_spec(robot.limits, action=action_spec),
         )
