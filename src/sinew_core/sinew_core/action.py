@@ -49,7 +49,7 @@ class ActionParameters(Parameters):
     )
     effort_acceleration_rad_s2: float = parameter(
         5.0,
-        "joint_effort: what an action of 1 accelerates a joint by at home, the others held",
+        "joint_effort: what an action of 1 accelerates its joint by at home, the others free",
         unit="rad/s²",
         minimum=1e-2,
         maximum=1e4,

@@ -51,7 +51,9 @@ def dynamics_rows(robot: RobotModel) -> tuple[list[float], list[float], list[flo
 
 
 def joint_inertia(robot: RobotModel) -> NDArray[np.float64]:
-    """Return the inertia (n,) kg m² of each joint at home, the others held.
+    """Return the inertia (n,) kg m² that each joint moves alone at home: 1 / (M^-1)_ii.
+
+    The other joints are free, as they are where all are commanded by efforts.
 
     Raises:
         RobotError: nothing that a driven joint carries has a mass.
@@ -61,7 +63,8 @@ def joint_inertia(robot: RobotModel) -> NDArray[np.float64]:
     rotations, composites, matrix = [0.0] * (9 * n), [0.0] * (10 * n), [0.0] * (n * n)
     rotate_joints(robot.home_rad.tolist(), chain, rotations)
     inertia_matrix(rotations, chain, bodies, composites, matrix)
-    return np.array(matrix[:: n + 1])
+    inertia: NDArray[np.float64] = 1.0 / np.diag(np.linalg.inv(np.reshape(matrix, (n, n))))
+    return inertia
 
 
 def rotate_joints(q: Row, chain: Row, rotations: Buffer) -> None:

@@ -76,6 +76,9 @@ class ReachParameters(Parameters):
     velocity_weight: float = parameter(
         0.0, "penalty on the RMS joint speed everywhere", unit="s/rad", minimum=0
     )
+    damping_weight: float = parameter(
+        0.0, "penalty on the mean square joint speed everywhere", unit="s²/rad²", minimum=0
+    )
     energy_weight: float = parameter(0.0, "penalty on the mechanical power", unit="1/W", minimum=0)
     smoothness_weight: float = parameter(
         0.0, "penalty on the mean square change of the action", minimum=0
@@ -193,7 +196,7 @@ class ReachTask:
     - goal = - distance_weight·e - precision_weight·e/(e + precision_m)
       + touch_bonus·[d < touch_within_m] + rest_bonus·[d < tolerance_m and p < rest_speed_rad_s]
       - near_velocity_weight·s·[d < near_m]
-    - rest = - velocity_weight·s - energy_weight·P - smoothness_weight·c
+    - rest = - velocity_weight·s - damping_weight·s² - energy_weight·P - smoothness_weight·c
 
     Hindsight computes the goal part anew and keeps the rest.
     """
@@ -292,6 +295,7 @@ class ReachTask:
         p = self.parameters
         return (
             -p.velocity_weight * rms_speed_rad_s
+            - p.damping_weight * rms_speed_rad_s * rms_speed_rad_s
             - p.energy_weight * power_w
             - p.smoothness_weight * change
         )
