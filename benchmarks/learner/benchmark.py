@@ -21,11 +21,17 @@ from benchmarks.options import Options
 from benchmarks.report import Progress, Report
 
 PEER = "Stable-Baselines3"
-UPDATES: tuple[tuple[str, int, float | None], ...] = (("ddpg", 256, 1.4), ("ddpg", 64, 2.5))
+UPDATES: tuple[tuple[str, int, float | None], ...] = (
+    ("ddpg", 256, 1.4),
+    ("ddpg", 64, 2.5),
+    ("td3", 64, None),
+    ("sac", 64, None),
+)
 """Off-policy algorithm, hidden units, and the goal of the ratio; None only informs."""
 SAMPLES: tuple[tuple[str, int, int, float | None], ...] = (
     ("ppo", 64, 10, None),
     ("ppo", 256, 10, None),
+    ("a2c", 64, 1, None),
 )
 """On-policy algorithm, minibatch, epochs, and the goal of the ratio; None only informs."""
 MEMORY_BOUND_MIB = 1024.0

@@ -138,7 +138,15 @@ def peer_samples(algorithm: str, parameters: Parameters, epochs: int) -> Rate:
 
 
 def _setting(steps: int) -> Setting:
-    return Setting(make=Spaces, environments=1, steps=steps, seed=0, hindsight=False)
+    return Setting(
+        make=Spaces,
+        environments=1,
+        steps=steps,
+        seed=0,
+        hindsight=False,
+        env_steps=HELD,
+        action_size=ACTION_SIZE,
+    )
 
 
 def _episode() -> Episode:

@@ -23,6 +23,7 @@ from benchmarks.options import Options
 from benchmarks.report import Progress, Report
 from sinew_core.errors import ConfigError
 from sinew_core.files import write_json
+from sinew_core.training.gym.configuration import TABULAR
 
 TRIALS_FILE = "trials.json"
 SIDES: dict[str, Callable[[Part, int], float]] = {"ours": our_score, "peer": peer_score}
@@ -67,7 +68,7 @@ def compare(part: Part, ours: list[float], peer: list[float], trials: Trials) ->
     task = part.task
     spent = {side: trials.seconds(part, side, len(ours)) for side in SIDES}
     return Score(
-        what=f"{part.algorithm.upper()} on {task.title}, peer Stable-Baselines3",
+        what=f"{_title(part)} on {task.title}, peer {_peer(part)}",
         unit="success rate" if task.action_mode else "return",
         env_steps=budget(part),
         random=task.random,
@@ -113,6 +114,14 @@ class Trials:
         """Return the mean processor time of the first trainings."""
         kept = [self._kept[_key(part, side, seed)]["seconds"] for seed in range(seeds)]
         return sum(kept) / len(kept)
+
+
+def _title(part: Part) -> str:
+    return "Q-learning" if part.algorithm == TABULAR else part.algorithm.upper()
+
+
+def _peer(part: Part) -> str:
+    return "value iteration" if part.algorithm == TABULAR else "Stable-Baselines3"
 
 
 def _seeds(part: Part, options: Options) -> int:

@@ -9,7 +9,8 @@ from sinew_core.bundle.runtime import NumpyPolicy
 from sinew_core.evaluation import episode_seeds, judge_episode, summarise
 from sinew_core.training.configuration import RunConfiguration, read_parameter_file
 from sinew_core.training.environment import make_environment
-from sinew_core.training.gym import GymConfiguration, GymTraining
+from sinew_core.training.gym import GymConfiguration, GymTraining, TabularTraining
+from sinew_core.training.gym.configuration import TABULAR
 from sinew_core.training.learners import Problem, make_learner
 from sinew_core.training.rollout import run_episode
 from sinew_core.training.seeds import Seeds
@@ -40,7 +41,9 @@ def our_score(part: Part, seed: int) -> float:
 
 
 def _gym_score(part: Part, seed: int) -> float:
-    training = GymTraining(gym_configuration(part, seed))
+    configuration = gym_configuration(part, seed)
+    tabular = configuration.train.algorithm == TABULAR
+    training = TabularTraining(configuration) if tabular else GymTraining(configuration)
     try:
         training.run()
         return training.evaluate(JUDGED_EPISODES).return_mean

@@ -22,7 +22,9 @@ class Task:
         title: as the report shows it.
         file: the end of the names of its parameter files.
         random: score of uniformly random actions, over 1000 episodes.
-        solved: score from which the task counts as solved.
+        solved: score from which the task counts as solved: Gymnasium's threshold where it has one,
+            of Pendulum the score at which its return levels off, of Taxi what optimal play nearly
+            has, of arms a success rate.
         algorithms: those that suit it; the number of seeds where a run exceeds two minutes.
         action_mode: of an arm; empty: the task is a Gymnasium environment.
     """
@@ -36,20 +38,51 @@ class Task:
     action_mode: str = ""
 
 
+_DISCRETE = ("ppo", "a2c", "reinforce", "dqn")
+_CONTINUOUS = ("ppo", "ddpg", "td3", "sac")
+
 TASKS = (
+    Task(
+        title="CartPole-v1",
+        file="cartpole",
+        random=22.2,
+        solved=475.0,
+        algorithms=_DISCRETE,
+    ),
+    Task(
+        title="Acrobot-v1",
+        file="acrobot",
+        random=-499.1,
+        solved=-100.0,
+        algorithms=_DISCRETE,
+    ),
     Task(
         title="Pendulum-v1",
         file="pendulum",
-        random=-1230.0,
+        random=-1231.0,
         solved=-200.0,
-        algorithms=("ppo", "ddpg"),
+        algorithms=_CONTINUOUS,
     ),
     Task(
         title="MountainCarContinuous-v0",
         file="mountaincar",
         random=-33.3,
         solved=90.0,
-        algorithms=("ppo", "ddpg"),
+        algorithms=_CONTINUOUS,
+    ),
+    Task(
+        title="FrozenLake-v1",
+        file="frozenlake",
+        random=0.012,
+        solved=0.7,
+        algorithms=("q_learning",),
+    ),
+    Task(
+        title="Taxi-v4",
+        file="taxi",
+        random=-776.0,
+        solved=7.0,
+        algorithms=("q_learning",),
     ),
     *(
         Task(
@@ -57,7 +90,7 @@ TASKS = (
             file="touch",
             random=random,
             solved=0.95,
-            algorithms=("ppo", "ddpg"),
+            algorithms=_CONTINUOUS,
             action_mode=mode,
         )
         for mode, random in (

@@ -1,5 +1,7 @@
 import json
+from typing import ClassVar
 
+import gymnasium
 import pytest
 
 from benchmarks.learner import benchmark as learner
@@ -13,6 +15,7 @@ from benchmarks.learner.sides import (
     peer_updates,
 )
 from benchmarks.learning import benchmark
+from benchmarks.learning.exact import value_iteration
 from benchmarks.learning.ours import budget
 from benchmarks.learning.peers import PEERS
 from benchmarks.learning.score import Score, interval
@@ -20,6 +23,7 @@ from benchmarks.learning.tasks import TASKS, parts
 from benchmarks.options import Options
 from benchmarks.report import Report
 from sinew_core.errors import ConfigError
+from sinew_core.training.gym.configuration import TABULAR
 
 
 def score(**changes):
@@ -71,8 +75,23 @@ def test_the_line_of_a_score_shows_means_intervals_and_what_is_wanted(tmp_path):
 @pytest.mark.parametrize("part", parts(), ids=lambda part: part.name)
 def test_every_part_has_a_file_with_a_budget_and_a_peer(part):
     assert budget(part) > 0
-    assert part.algorithm in PEERS
+    assert part.algorithm in {*PEERS, TABULAR}
     assert part.seeds >= 5
+
+
+class Fork(gymnasium.Env):
+    """From state 0, action 0 ends with 1; action 1 leads to state 1, from which either ends."""
+
+    P: ClassVar = {
+        0: {0: [(1.0, 0, 1.0, True)], 1: [(1.0, 1, 0.0, False)]},
+        1: {0: [(1.0, 1, 0.0, True)], 1: [(0.5, 1, 4.0, True), (0.5, 0, 0.0, True)]},
+    }
+
+
+@pytest.mark.parametrize(("gamma", "best"), [(0.6, [1, 1]), (0.4, [0, 1])])
+def test_value_iteration_looks_ahead_as_far_as_the_discount_says(gamma, best):
+    # The way through state 1 is worth gamma * 0.5 * 4 = 1.2 or 0.8, the other 1.
+    assert value_iteration(Fork(), gamma).tolist() == best
 
 
 def test_names_of_parts_differ_and_solved_is_better_than_random():

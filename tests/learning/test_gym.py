@@ -8,7 +8,7 @@ from gymnasium.spaces import Box, Discrete, MultiBinary
 from architecture.source_files import ROOT
 from sinew_core.algorithms.exploration import Choice
 from sinew_core.errors import ConfigError
-from sinew_core.training.gym import GymConfiguration, GymTraining
+from sinew_core.training.gym import GymConfiguration, GymTraining, TabularTraining
 from sinew_core.training.gym.collector import Collector
 from sinew_core.training.gym.spaces import Spaces
 
@@ -130,7 +130,7 @@ def test_an_observation_is_a_flat_copy():
     ("space", "value", "message"),
     [
         ("observation_space", MultiBinary(2), "expected a Box or Discrete"),
-        ("action_space", MultiBinary(2), "expected a Box"),
+        ("action_space", MultiBinary(2), "expected a Box or Discrete"),
         ("action_space", Box(-np.inf, np.inf, (1,)), "finite bounds"),
     ],
 )
@@ -154,7 +154,50 @@ def test_training_learns_and_equal_seeds_give_equal_policies():
         trained.append(training.learner.state())
     same = [np.array_equal(trained[0][k], trained[1][k]) for k in trained[0]]
     assert all(same)
-    assert not np.array_equal(trained[0]["actor.parameters"], trained[2]["actor.parameters"])
+    assert not all(np.array_equal(trained[0][k], trained[2][k]) for k in trained[0])
+
+
+@pytest.mark.parametrize("algorithm", ["dqn", "ppo", "a2c", "reinforce"])
+def test_discrete_actions_are_numbered_from_the_start_of_their_space(algorithm):
+    env = Line()
+    env.action_space = Discrete(3, start=5)
+    mapping = {"algorithm": algorithm, "env_steps": 60}
+    training = GymTraining(GymConfiguration.from_mapping(mapping), lambda: env)
+    training.run()
+    assert set(env.actions) == {5, 6, 7}
+    assert training.policy()(np.zeros(1, dtype=np.float32)) in (5, 6, 7)
+
+
+def test_an_algorithm_of_other_actions_is_refused():
+    with pytest.raises(ConfigError, match="discrete"):
+        GymTraining(GymConfiguration.from_mapping({"algorithm": "dqn"}), Line)
+
+
+def test_a_table_learns_the_way_along_the_cliff():
+    configuration = GymConfiguration.from_mapping(
+        {
+            "environment": "CliffWalking-v1",
+            "algorithm": "q_learning",
+            "env_steps": 8000,
+            "q_learning": {"gamma": 1.0, "learning_rate": 0.5, "schedule_steps": 5000},
+        }
+    )
+    training = TabularTraining(configuration)
+    training.run()
+    # The shortest way along the cliff has 13 steps of -1.
+    assert training.evaluate(1).return_mean == -13.0
+    assert sum(training.returns) < 0.0
+    training.close()
+
+
+def test_a_table_needs_numbered_spaces_and_its_own_algorithm():
+    values = {"environment": "Pendulum-v1", "algorithm": "q_learning"}
+    with pytest.raises(ConfigError, match="expects a Discrete space"):
+        TabularTraining(GymConfiguration.from_mapping(values))
+    with pytest.raises(ConfigError, match="'ppo' has no table"):
+        TabularTraining(pendulum())
+    with pytest.raises(ConfigError, match="neither environments nor steps_per_iteration"):
+        GymConfiguration.from_mapping({**values, "environments": 2})
 
 
 def test_off_policy_learning_collects_whole_episodes_by_default():

@@ -59,7 +59,7 @@ class Collector:
         ended, succeeded = False, False
         while not ended and len(rows) != limit:
             choice = choose(observation)
-            answer = self._env.step(self._spaces.explored(choice))
+            answer = self._env.step(self._spaces.act(choice.command))
             following = self._spaces.observe(answer[0])
             reward, terminated = float(answer[1]), float(answer[2])
             rows.append((observation, choice.action, reward, following, terminated))

@@ -6,10 +6,15 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from sinew_core.algorithms.parameters import ALGORITHMS, PARAMETERS
+from sinew_core.algorithms.parameters import PARAMETERS
+from sinew_core.algorithms.parameters.q_learning import QLearningParameters
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, describe, parameter
 from sinew_core.training.configuration import read_parameter_file
+
+TABULAR = "q_learning"
+ALGORITHMS: dict[str, type[Parameters]] = {**PARAMETERS, TABULAR: QLearningParameters}
+"""Those of an arm, and the one that needs numbered observations."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,7 +22,7 @@ class GymConfig(Parameters):
     """Environment, algorithm, and how the steps are collected."""
 
     environment: str = parameter("Pendulum-v1", "id of the Gymnasium environment")
-    algorithm: str = parameter("ppo", "how it is learned", choices=ALGORITHMS)
+    algorithm: str = parameter("ppo", "how it is learned", choices=tuple(ALGORITHMS))
     seed: int = parameter(0, "seed of everything random", minimum=0, maximum=2**31 - 1)
     env_steps: int = parameter(100_000, "environment steps", minimum=1)
     environments: int = parameter(
@@ -29,6 +34,12 @@ class GymConfig(Parameters):
         "0: whole episodes",
         minimum=0,
     )
+
+    def check(self) -> list[str]:
+        """Return violations: a table learns from every step of one environment."""
+        if self.algorithm == TABULAR and (self.environments, self.steps_per_iteration) != (1, 0):
+            return [f"{TABULAR} has neither environments nor steps_per_iteration: remove them"]
+        return []
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,7 +69,7 @@ class GymConfiguration:
         section = mapping.get(name, {})
         if not isinstance(section, Mapping):
             raise ConfigError(f"{source}: '{name}' is a section of parameters, found {section!r}")
-        parameters = PARAMETERS[name].from_mapping(section, f"{source}: {name}")
+        parameters = ALGORITHMS[name].from_mapping(section, f"{source}: {name}")
         return cls(train=train, algorithm=parameters)
 
     @classmethod

@@ -9,7 +9,6 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
-from sinew_core.algorithms.exploration import Choice
 from sinew_core.errors import ConfigError
 from sinew_core.training.learners.problem import Problem
 
@@ -34,18 +33,23 @@ class Spaces:
             raise ConfigError(
                 f"observation space {self._seen}: expected a Box or Discrete: wrap the environment"
             )
+        size = gymnasium.spaces.flatdim(self._seen)
+        if isinstance(self._done, Discrete):
+            indices = np.arange(int(self._done.n), dtype=np.float32)[:, None]
+            self.problem = Problem(observation_size=size, action_size=1, choices=indices)
+            return
         if not isinstance(self._done, Box):
-            raise ConfigError(f"action space {self._done}: expected a Box: wrap the environment")
+            raise ConfigError(
+                f"action space {self._done}: expected a Box or Discrete: wrap the environment"
+            )
         if not self._done.is_bounded():
             raise ConfigError(
                 f"action space {self._done}: expected finite bounds: wrap it in RescaleAction"
             )
         self._low = self._done.low.astype(np.float64)
         self._range = self._done.high.astype(np.float64) - self._low
-        self.problem = Problem(
-            observation_size=gymnasium.spaces.flatdim(self._seen),
-            action_size=gymnasium.spaces.flatdim(self._done),
-        )
+        actions = gymnasium.spaces.flatdim(self._done)
+        self.problem = Problem(observation_size=size, action_size=actions)
 
     def observe(self, observation: Any) -> Float:  # noqa: ANN401 - array or integer
         """Return an observation (size,) as the learner sees it, a copy."""
@@ -55,12 +59,13 @@ class Spaces:
             return one_hot
         return np.array(observation, dtype=np.float32).reshape(-1)
 
-    def explored(self, choice: Choice) -> Any:  # noqa: ANN401 - array or integer
-        """Return what the environment gets for an exploring decision."""
-        return self.commanded(choice.command)
+    def act(self, command: NDArray[np.floating]) -> Any:  # noqa: ANN401 - array or integer
+        """Return what the environment gets for a command.
 
-    def commanded(self, command: NDArray[np.floating]) -> Any:  # noqa: ANN401 - array or integer
-        """Return what the environment gets for a command (n,), which is clipped to [-1, 1]."""
+        That is (n,), clipped to [-1, 1], for boxes, and (1,) with the index for discrete actions.
+        """
+        if isinstance(self._done, Discrete):
+            return int(command[0]) + int(self._done.start)
         share = 0.5 * (np.minimum(np.maximum(command, -1.0), 1.0) + 1.0)
         action = self._low + share.reshape(self._low.shape) * self._range
         return action.astype(self._done.dtype)

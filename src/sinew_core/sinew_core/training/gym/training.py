@@ -71,7 +71,7 @@ class GymTraining:
     def policy(self) -> Act:
         """Return the function from observation to action of the deployed policy, as it is now."""
         policy, spaces = NumpyPolicy(self.learner.network()), self._spaces
-        return lambda observation: spaces.commanded(policy.act(spaces.observe(observation)))
+        return lambda observation: spaces.act(policy.act(spaces.observe(observation)))
 
     def evaluate(self, episodes: int) -> EvaluationResult:
         """Run whole episodes without exploration, in a fresh environment.
@@ -80,9 +80,7 @@ class GymTraining:
         """
         env = self._make()
         try:
-            act = self.policy()
-            seeds = episode_seeds(self._train.seed, episodes)
-            return summarise([_judge(env, act, seed) for seed in seeds])
+            return evaluate(env, self.policy(), episodes, self._train.seed)
         finally:
             env.close()
 
@@ -101,6 +99,11 @@ class GymTraining:
             episodes.append(self._collectors[self._turn].episode(explorer))
             self._turn = (self._turn + 1) % len(self._collectors)
         return episodes
+
+
+def evaluate(env: gymnasium.Env[Any, Any], act: Act, episodes: int, seed: int) -> EvaluationResult:
+    """Run whole episodes without exploration, apart from those of a training with this seed."""
+    return summarise([_judge(env, act, s) for s in episode_seeds(seed, episodes)])
 
 
 def _judge(env: gymnasium.Env[Any, Any], act: Act, seed: int) -> Outcome:

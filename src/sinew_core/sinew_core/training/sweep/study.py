@@ -200,7 +200,9 @@ class Sweep:
         configuration = changed(self._base, values)
         train = configuration.train
         configuration = dataclasses.replace(
-            configuration, train=dataclasses.replace(train, seed=train.seed + index)
+            configuration,
+            # An interrupted trial begins anew, so it needs no checkpoints on its way.
+            train=dataclasses.replace(train, seed=train.seed + index, checkpoint_period_s=0.0),
         )
         folder = self._folder / TRIALS_FOLDER / f"{trial.number:04}-{index}"
         with contextlib.suppress(FileNotFoundError):
