@@ -27,6 +27,14 @@ BENCHMARKS = {
         "limits broken by the worst drives and wishes, beside three other limiters",
     ),
     "reach": ("benchmarks.reach", "training time to 95 % success, beside Stable-Baselines3"),
+    "learning": (
+        "benchmarks.learning.benchmark",
+        "scores on standard tasks, beside Stable-Baselines3",
+    ),
+    "learner": (
+        "benchmarks.learner.benchmark",
+        "gradient steps per second and memory, beside Stable-Baselines3",
+    ),
     "faults": ("benchmarks.faults.run", "reactions of the safety filter, beside their bounds"),
 }
 INTERRUPTED = 130
@@ -88,7 +96,12 @@ def _parse(argv: Sequence[str] | None) -> tuple[str, Options]:
     )
     parser.add_argument("name", nargs="?", default="", metavar="NAME", help="default: all of them")
     parser.add_argument("--quick", action="store_true", help="few repeats, one seed: a rough look")
-    parser.add_argument("--seeds", type=int, help="training runs of each side in reach (5)")
+    parser.add_argument(
+        "--seeds", type=int, help="training runs of each side in reach (5) and learning (10)"
+    )
+    parser.add_argument(
+        "--only", default="", metavar="PART", help="parts of learning that have PART in their names"
+    )
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of the reports")
     given = parser.parse_args(argv)
     if given.name and given.name not in BENCHMARKS:
@@ -96,7 +109,14 @@ def _parse(argv: Sequence[str] | None) -> tuple[str, Options]:
     if given.seeds is not None and given.seeds < 1:
         raise ConfigError(f"--seeds is {given.seeds}: allowed at least 1")
     seeds = given.seeds or (1 if given.quick else 5)
-    return given.name, Options(quick=given.quick, seeds=seeds, output=given.output)
+    options = Options(
+        quick=given.quick,
+        seeds=seeds,
+        given_seeds=given.seeds or 0,
+        only=given.only,
+        output=given.output,
+    )
+    return given.name, options
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, TextIO
 
 from benchmarks.bounded import Bounded, bounds_figure
 from benchmarks.comparison import Comparison
+from benchmarks.learning.score import Score
 from sinew_core.errors import RunError
 from sinew_core.files import write_atomically, write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Line = Comparison | Bounded
+Line = Comparison | Bounded | Score
 _OURS, _PEER = "#1f6feb", "#8c959f"
 
 
@@ -74,6 +75,11 @@ class Report:
         """The lines that have a bound instead."""
         return [line for line in self.lines if isinstance(line, Bounded)]
 
+    @property
+    def scores(self) -> list[Score]:
+        """The lines that compare scores over seeds."""
+        return [line for line in self.lines if isinstance(line, Score)]
+
     def put(self, line: Line) -> None:
         """Add a line, or replace the one of the same measurement by one with more samples."""
         self._lines[line.what] = line
@@ -96,7 +102,7 @@ class Report:
 
     def _tables(self) -> list[tuple[Sequence[str], list[list[str]]]]:
         """Return header and cells, one table for each kind of line that there is."""
-        kinds: tuple[Sequence[Line], ...] = (self.comparisons, self.bounded)
+        kinds: tuple[Sequence[Line], ...] = (self.comparisons, self.bounded, self.scores)
         return [(lines[0].HEADER, [c.cells() for c in lines]) for lines in kinds if lines]
 
     def _write(self) -> None:

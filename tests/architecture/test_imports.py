@@ -21,9 +21,14 @@ HEAVY = {
     "torch": ("sinew_core.algorithms", "sinew_core.training"),
     "pybullet": ("sinew_core.simulation",),
     "mujoco": ("sinew_core.simulation",),
-    "gymnasium": ("sinew_core.environments", "sinew_core.evaluation"),
+    "gymnasium": (
+        "sinew_core.environments",
+        "sinew_core.evaluation",
+        "sinew_core.training.gym",
+    ),
     "numba": ("sinew_core",),
     "onnx": ("sinew_core.bundle.onnx_export",),
+    "optuna": ("sinew_core.training.sweep",),
 }
 
 # What runs on a robot's computer, where only the `deploy` requirements are installed.

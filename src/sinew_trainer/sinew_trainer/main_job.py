@@ -21,18 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from sinew_core.arguments import parse_arguments
-from sinew_core.errors import ConfigError, RunError, SinewError, suggest
-from sinew_core.parameters import Parameters, describe, parameter
+from sinew_core.errors import RunError, SinewError
+from sinew_core.parameters import Parameters, parameter
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.runs import check_run_folder
 from sinew_core.specs import command_mode
 from sinew_core.training.config import TrainConfig
-from sinew_core.training.configuration import (
-    SECTIONS,
-    RunConfiguration,
-    read_parameter_file,
-)
+from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.folder import (
     BUNDLE_FOLDER,
     CONFIGURATION_FILE,
@@ -40,6 +35,7 @@ from sinew_core.training.folder import (
     GRAPH_FOLDER,
     TRAINING_FILE,
 )
+from sinew_trainer.arguments import argument_list, read_arguments
 from sinew_trainer.deployment import write_deployment
 from sinew_trainer.launching import Launch
 from sinew_trainer.progress import ProgressDisplay, read_progress
@@ -214,20 +210,7 @@ def read_configuration(argv: Sequence[str]) -> tuple[RunConfiguration, GraphEval
     Raises:
         ConfigError: for every mistake, with its remedy.
     """
-    values = parse_arguments(argv)
-    path = values.pop("config", "")
-    if path:
-        values = {**read_parameter_file(Path(str(path))), **values}
-    graph_names = [name for name, _, _ in describe(GraphEvaluation)]
-    graph = {name: values.pop(name) for name in graph_names if name in values}
-    known = [*graph_names, "config", *(name for name, _, _ in describe(TrainConfig)), *SECTIONS]
-    for name in values:
-        if name.partition(".")[0] not in known:
-            raise ConfigError(f"unknown argument '{name}': {suggest(name, known)}")
-    return (
-        RunConfiguration.from_mapping(values, "arguments"),
-        GraphEvaluation.from_mapping(graph, "arguments"),
-    )
+    return read_arguments(argv, GraphEvaluation)
 
 
 def _launched(train: TrainConfig) -> dict[str, object]:
@@ -257,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     if any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(_HELP + _parameter_list())
+        sys.stdout.write(f"{_HELP}\nArguments:\n{argument_list(GraphEvaluation)}")
         return 0
     try:
         job = MainJob(*read_configuration(words))
@@ -275,19 +258,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     sys.stdout.write(_report().summary_table(job.folder) + "\n")
     return 0
-
-
-def _parameter_list() -> str:
-    shown = [
-        f"  {n:<25}{i.description}"
-        for n, i, _ in [*describe(TrainConfig), *describe(GraphEvaluation)]
-    ]
-    sections = "".join(f"  {name}.…" for name in SECTIONS) + "\n  (tables in README.md and docs)"
-    return (
-        "\nArguments:\n"
-        + "\n".join([*shown, "  config                   a config.yaml to start from", sections])
-        + "\n"
-    )
 
 
 def _say_what_is_kept(folder: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinew_core.algorithms.exploration import Explorer
-from sinew_core.algorithms.replay import Motions
+from sinew_core.algorithms.replay import Motions, Transitions
 
 if TYPE_CHECKING:
     from sinew_core.environments.arm import ArmEnv
@@ -26,7 +26,7 @@ _COLUMNS = tuple(field.name for field in dataclasses.fields(Motions))
 class Episode:
     """What a training episode leaves."""
 
-    transitions: Motions
+    transitions: Transitions
     total_reward: float
     succeeded: bool
 

@@ -1,0 +1,1 @@
+"""What learning comes to on standard tasks, beside Stable-Baselines3."""

@@ -1,0 +1,87 @@
+"""What a training on a Gymnasium environment is asked to do."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from sinew_core.algorithms.parameters import PARAMETERS
+from sinew_core.algorithms.parameters.q_learning import QLearningParameters
+from sinew_core.errors import ConfigError, suggest
+from sinew_core.parameters import Parameters, describe, parameter
+from sinew_core.training.configuration import read_parameter_file
+
+TABULAR = "q_learning"
+ALGORITHMS: dict[str, type[Parameters]] = {**PARAMETERS, TABULAR: QLearningParameters}
+"""Those of an arm, and the one that needs numbered observations."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GymConfig(Parameters):
+    """Environment, algorithm, and how the steps are collected."""
+
+    environment: str = parameter("Pendulum-v1", "id of the Gymnasium environment")
+    algorithm: str = parameter("ppo", "how it is learned", choices=tuple(ALGORITHMS))
+    seed: int = parameter(0, "seed of everything random", minimum=0, maximum=2**31 - 1)
+    env_steps: int = parameter(100_000, "environment steps", minimum=1)
+    environments: int = parameter(
+        1, "copies of the environment, stepped one after the other", minimum=1
+    )
+    steps_per_iteration: int = parameter(
+        0,
+        "steps of each copy between two calls of the learner, which may cut an episode; "
+        "0: whole episodes",
+        minimum=0,
+    )
+
+    def check(self) -> list[str]:
+        """Return violations: a table learns from every step of one environment."""
+        if self.algorithm == TABULAR and (self.environments, self.steps_per_iteration) != (1, 0):
+            return [f"{TABULAR} has neither environments nor steps_per_iteration: remove them"]
+        return []
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GymConfiguration:
+    """`GymConfig` and the hyper-parameters of its algorithm."""
+
+    train: GymConfig
+    algorithm: Parameters
+
+    @classmethod
+    def from_mapping(
+        cls, mapping: Mapping[str, object], source: str = "configuration"
+    ) -> GymConfiguration:
+        """Build from plain values; the section of the algorithm has its name.
+
+        Raises:
+            ConfigError: for unknown names with a suggestion, and for every violation.
+        """
+        own = {name for name, _, _ in describe(GymConfig)}
+        train = GymConfig.from_mapping({k: v for k, v in mapping.items() if k in own}, source)
+        name = train.algorithm
+        for key in mapping:
+            if key not in own and key != name:
+                raise ConfigError(
+                    f"{source}: unknown parameter '{key}': {suggest(key, [*own, name])}"
+                )
+        section = mapping.get(name, {})
+        if not isinstance(section, Mapping):
+            raise ConfigError(f"{source}: '{name}' is a section of parameters, found {section!r}")
+        parameters = ALGORITHMS[name].from_mapping(section, f"{source}: {name}")
+        return cls(train=train, algorithm=parameters)
+
+    @classmethod
+    def read(cls, path: Path | str, **changes: object) -> GymConfiguration:
+        """Read a parameter file, such as `config/algorithms/ppo_pendulum.yaml`; `changes` win.
+
+        Raises:
+            ConfigError: when it cannot be read, and as `from_mapping`.
+        """
+        values = read_parameter_file(Path(path))
+        return cls.from_mapping({**values, **changes}, str(path))
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return plain values that `from_mapping` takes."""
+        return {**self.train.to_mapping(), self.train.algorithm: self.algorithm.to_mapping()}

@@ -1,0 +1,45 @@
+"""Arguments of a command that trains: a run's configuration, and what else the command takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from sinew_core.arguments import parse_arguments
+from sinew_core.errors import ConfigError, suggest
+from sinew_core.parameters import Parameters, describe
+from sinew_core.training.config import TrainConfig
+from sinew_core.training.configuration import SECTIONS, RunConfiguration, read_parameter_file
+
+P = TypeVar("P", bound=Parameters)
+
+
+def read_arguments(argv: Sequence[str], kind: type[P]) -> tuple[RunConfiguration, P]:
+    """Return what the arguments ask for; a parameter file given as config:=FILE comes first.
+
+    Raises:
+        ConfigError: for every mistake, with its remedy.
+    """
+    values = parse_arguments(argv)
+    path = values.pop("config", "")
+    if path:
+        values = {**read_parameter_file(Path(str(path))), **values}
+    names = [name for name, _, _ in describe(kind)]
+    own = {name: values.pop(name) for name in names if name in values}
+    known = [*names, "config", *(name for name, _, _ in describe(TrainConfig)), *SECTIONS]
+    for name in values:
+        if name.partition(".")[0] not in known:
+            raise ConfigError(f"unknown argument '{name}': {suggest(name, known)}")
+    return (
+        RunConfiguration.from_mapping(values, "arguments"),
+        kind.from_mapping(own, "arguments"),
+    )
+
+
+def argument_list(kind: type[Parameters]) -> str:
+    """Return the lines of a help text."""
+    shown = [f"  {n:<25}{i.description}" for n, i, _ in [*describe(TrainConfig), *describe(kind)]]
+    shown.append("  config                   a parameter file to start from")
+    sections = [f"  {name}.…" for name in SECTIONS]
+    return "\n".join([*shown, *sections, "  (tables in README.md and docs)"]) + "\n"
