@@ -26,13 +26,13 @@ ON_POLICY = {
     "hidden_units": 8,
     "learning_rate": 0.01,
     "final_learning_rate": 0.01,
-    "critic_learning_rate": 0.02,
+    "critic_learning_rate": 0.03,
     "gamma": probes.GAMMA,
     "action_friction": 0.0,
     "maximum_gradient_norm": 10.0,
 }
 AGENTS = {
-    "ppo": (PPO, PPOParameters(**ON_POLICY, minibatch_size=32, epochs=4)),
+    "ppo": (PPO, PPOParameters(**ON_POLICY, minibatch_size=16, epochs=2)),
     "a2c": (A2C, A2CParameters(**ON_POLICY, minibatch_size=16)),
     "a2c n-step": (A2C, A2CParameters(**ON_POLICY, minibatch_size=16, advantages="n_step")),
     "reinforce": (REINFORCE, REINFORCEParameters(**ON_POLICY, baseline_minibatch_size=16)),
@@ -46,9 +46,9 @@ def test_an_on_policy_algorithm_solves_it(name, discrete, probe):
     kind, parameters = AGENTS[name]
     problem = probes.problem(discrete=discrete)
     agent = kind(problem.observation_size, problem.action_size, parameters, 0, problem.choices)
-    learner = OnPolicyLearner(agent, episodes_per_iteration=16)
+    learner = OnPolicyLearner(agent, episodes_per_iteration=8)
     value = lambda observation: float(agent.values(observation[None])[0])  # noqa: E731
-    probes.solve(learner, probe, iterations=40, value=value)
+    probes.solve(learner, probe, iterations=100, value=value)
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=str)
@@ -57,7 +57,7 @@ def test_dqn_solves_it(double, probe):
     parameters = DQNParameters(
         hidden_units=16,
         gamma=probes.GAMMA,
-        learning_rate=0.01,
+        learning_rate=0.02,
         batch_size=32,
         warmup_steps=16,
         epsilon_steps=200,
@@ -69,4 +69,4 @@ def test_dqn_solves_it(double, probe):
     explore = greedy_exploration(agent, parameters)
     learner = OffPolicyLearner(problem, parameters, agent, explore, seed=0)
     value = lambda o: float(np.max(agent.values(o[None])))  # noqa: E731
-    probes.solve(learner, probe, iterations=150, value=value)
+    probes.solve(learner, probe, iterations=400, value=value)
