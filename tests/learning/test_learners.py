@@ -74,5 +74,5 @@ def test_an_algorithm_of_the_other_kind_of_actions_is_refused():
     sizes = {"observation_size": 4, "action_size": 2}
     with pytest.raises(ConfigError, match="dqn chooses among discrete actions"):
         make_learner(Problem(**sizes), PARAMETERS["dqn"](), 0)
-    with pytest.raises(ConfigError, match="ddpg has continuous actions"):
+    with pytest.raises(ConfigError, match="actions are discrete: take dqn"):
         make_learner(Problem(**sizes, choices=CHOICES), PARAMETERS["ddpg"](), 0)
