@@ -18,7 +18,7 @@ from sinew_core.robots.limits import JointLimits
 from sinew_core.specs import ActionSpec
 
 
-def make_network(sizes=(9, 8, 8, 2), hidden="relu", output="tanh", clip=None, seed=0):
+def make_network(sizes=(9, 8, 8, 2), hidden="relu", output="tanh", clip=None, seed=0, choices=None):
     rng = np.random.default_rng(seed)
     layers = tuple(
         (rng.normal(size=(out, n)).astype(np.float32), rng.normal(size=out).astype(np.float32))
@@ -31,6 +31,7 @@ def make_network(sizes=(9, 8, 8, 2), hidden="relu", output="tanh", clip=None, se
         observation_mean=rng.normal(size=sizes[0]).astype(np.float32),
         observation_std=rng.uniform(0.5, 2.0, sizes[0]).astype(np.float32),
         observation_clip=clip,
+        choices=choices,
     )
 
 
@@ -45,9 +46,12 @@ LIMITS = JointLimits(
 )
 
 
-def make_manifest(joint_names=("one", "two"), limits=LIMITS, robot="sample") -> Manifest:
+def make_manifest(joint_names=("one", "two"), limits=LIMITS, robot="sample", nudges=()) -> Manifest:
     action = ActionSpec(
-        mode="joint_velocity", joint_names=joint_names, scale=tuple(limits.velocity_rad_s.tolist())
+        mode="joint_velocity",
+        joint_names=joint_names,
+        scale=tuple(limits.velocity_rad_s.tolist()),
+        nudges=nudges,
     )
     return Manifest(
         algorithm="ddpg",

@@ -4,7 +4,7 @@ import types
 import numpy as np
 import pytest
 
-from sinew_core.action import ActionDecoder, ActionParameters, make_action_spec
+from sinew_core.action import ActionDecoder, ActionParameters, make_action_spec, nudged
 from sinew_core.errors import ConfigError
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
@@ -80,3 +80,25 @@ def test_a_position_action_counts_from_the_measured_position():
 def test_not_a_number_is_passed_on_for_the_filter_to_refuse():
     command, _ = decode("joint_velocity", [math.nan, 0.0])
     assert math.isnan(command[0])
+
+
+def test_nudges_rest_or_move_one_joint_by_each_size_and_way():
+    spec = ActionSpec(mode="joint_velocity", joint_names=NAMES, scale=(2.0, 0.5))
+    assert nudged(spec, [0.25, 1.0]).nudges == (
+        (0.0, 0.0),
+        (0.25, 0.0),
+        (-0.25, 0.0),
+        (1.0, 0.0),
+        (-1.0, 0.0),
+        (0.0, 0.25),
+        (0.0, -0.25),
+        (0.0, 1.0),
+        (0.0, -1.0),
+    )
+
+
+@pytest.mark.parametrize("sizes", [[0.0], [1.5], [0.5, 0.5], [math.nan]])
+def test_a_nudge_that_does_nothing_too_much_or_the_same_is_refused(sizes):
+    spec = ActionSpec(mode="joint_velocity", joint_names=NAMES, scale=(2.0, 0.5))
+    with pytest.raises(ConfigError, match="give different ones above 0, up to 1"):
+        nudged(spec, sizes)

@@ -89,6 +89,31 @@ def test_torch_onnxruntime_and_numpy_agree(hidden, output, clip, seed):
     np.testing.assert_allclose(torch_forward(network, observations), ours, rtol=0, atol=1e-5)
 
 
+@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 9))
+def test_onnxruntime_and_numpy_take_the_same_row_of_a_table(seed, k):
+    choices = np.random.default_rng(seed).uniform(-1, 1, (k, 3)).astype(np.float32)
+    network = make_network((5, 16, k), "relu", "argmax", None, seed, choices)
+    observations = np.random.default_rng(seed).normal(size=(4, 5)).astype(np.float32)
+    policy = NumpyPolicy(network)
+    ours = np.stack([policy.act(o) for o in observations])
+    session = onnxruntime.InferenceSession(onnx_bytes(network))
+    theirs = session.run(None, {"observation": observations})[0]
+    scores = np.stack([policy.scores(o) for o in observations])
+    np.testing.assert_array_equal(ours, choices[scores.argmax(1)])
+    best = np.sort(scores, axis=1)
+    clear = np.full(4, True) if k == 1 else best[:, -1] - best[:, -2] > 1e-4
+    np.testing.assert_array_equal(theirs[clear], ours[clear])
+
+
+def test_the_first_of_equal_scores_is_taken_by_onnxruntime_too():
+    tie = {"layers": ((np.zeros((3, 1)), np.array([1.0, 2.0, 2.0])),)}
+    choices = np.array([[0.1], [0.2], [0.3]])
+    network = one_joint("argmax", choices=choices, **tie)
+    session = onnxruntime.InferenceSession(onnx_bytes(network))
+    found = session.run(None, {"observation": np.zeros((1, 1), np.float32)})[0]
+    assert act(network, [0.0]) == found[0] == np.float32(0.2)
+
+
 def torch_forward(network, observations):
     x = torch.from_numpy((observations - network.observation_mean) / network.observation_std)
     if network.observation_clip is not None:
@@ -113,6 +138,10 @@ def torch_forward(network, observations):
         ({"observation_std": np.array([0.0])}, "observation_std"),
         ({"observation_std": np.ones(2)}, "observation_std"),
         ({"observation_clip": 0.0}, "observation_clip"),
+        ({"output_activation": "argmax"}, "choices: expected a table"),
+        ({"choices": np.zeros((1, 1))}, "choices: expected none"),
+        ({"output_activation": "argmax", "choices": np.zeros((2, 1))}, r"choices.*shape \(1, n\)"),
+        ({"output_activation": "argmax", "choices": np.array([[np.nan]])}, "choices"),
         ({"observation_clip": float("nan")}, "observation_clip"),
     ],
 )

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -119,3 +120,26 @@ def test_a_damaged_action_mapping_names_the_entry(change, message):
     spec = ActionSpec(mode="joint_velocity", joint_names=("a", "b"), scale=(1.0, 1.0))
     with pytest.raises(BundleError, match=message):
         ActionSpec.from_mapping({**spec.to_mapping(), **change})
+
+
+def test_an_action_spec_with_nudges_survives_json_and_one_without_names_none():
+    plain = ActionSpec(mode="joint_velocity", joint_names=("a", "b"), scale=(1.0, 1.0))
+    assert "nudges" not in plain.to_mapping()
+    spec = dataclasses.replace(plain, nudges=((0.0, 0.0), (0.1, 0.0), (-1 / 3, 1.0)))
+    assert ActionSpec.from_mapping(json.loads(json.dumps(spec.to_mapping()))) == spec
+
+
+@pytest.mark.parametrize(
+    ("nudges", "message"),
+    [
+        ([[0.0]], r"nudges\[0\] is .*give 2 values"),
+        ([[0.0, 0.0], [0.0, 1.5]], r"nudges\[1\] is .*in \[-1, 1\]"),
+        ([[0.0, float("nan")]], r"nudges\[0\]"),
+        ([0.0, 1.0], "expected a list of numbers"),
+        ("many", "expected a list of lists"),
+    ],
+)
+def test_a_damaged_table_of_nudges_names_the_row(nudges, message):
+    spec = ActionSpec(mode="joint_velocity", joint_names=("a", "b"), scale=(1.0, 1.0))
+    with pytest.raises(BundleError, match=message):
+        ActionSpec.from_mapping({**spec.to_mapping(), "nudges": nudges})

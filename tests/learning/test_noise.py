@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from sinew_core.algorithms.noise import GaussianNoise, LinearSchedule, OrnsteinUhlenbeckNoise
+from sinew_core.algorithms.noise import (
+    ExponentialSchedule,
+    GaussianNoise,
+    LinearSchedule,
+    OrnsteinUhlenbeckNoise,
+)
 
 
 def test_the_schedule_moves_linearly_and_stays_at_its_end():
@@ -38,3 +43,14 @@ def test_a_reset_forgets_the_last_episode():
     noise.reset()
     kicks = np.random.default_rng(0).standard_normal(2)
     assert noise.sample()[0] == kicks[1]
+
+
+def test_the_exponential_schedule_falls_by_an_equal_factor_and_stays_at_its_end():
+    # From 1 to 0.01 in 2 steps: a factor of 0.1 in each.
+    schedule = ExponentialSchedule(start=1.0, end=0.01, steps=2)
+    assert [schedule(s) for s in (0, 1, 2, 100)] == pytest.approx([1.0, 0.1, 0.01, 0.01])
+
+
+def test_a_decay_by_0995_takes_919_steps_from_1_to_001():
+    schedule = ExponentialSchedule(start=1.0, end=0.01, steps=919)
+    assert schedule(1) == pytest.approx(0.995, abs=1e-5)

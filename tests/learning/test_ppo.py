@@ -69,9 +69,8 @@ def test_a_step_of_the_actor_descends_the_whole_loss():
     loss = whole_loss(layers, log_std, steps, advantage, parameters)
     gradients = torch.autograd.grad(loss, [*layers, log_std])
     ppo.update(steps)
-    after = [torch.from_numpy(a) for layer in ppo.actor.network.layers() for a in layer] + [
-        ppo.actor.log_std
-    ]
+    after = [torch.from_numpy(a) for layer in ppo.actor.network.layers() for a in layer]
+    after += [ppo.actor.log_std]
     for before, now, gradient in zip([*layers, log_std], after, gradients, strict=True):
         felt = gradient.abs() > 1e-4 * gradient.abs().max()
         moved = (now - before.detach())[felt]

@@ -97,6 +97,15 @@ def test_another_seed_gives_another_result(finished, tmp_path):
     assert curve_of(other) != curve_of(result)
 
 
+def test_a_discrete_policy_is_a_bundle_that_chooses_among_its_nudges(tmp_path):
+    small = {"warmup_steps": 20, "batch_size": 16, "nudges": [0.5]}
+    run(tmp_path, {**TINY, "env_steps": 40, "algorithm": "dqn", "dqn": small})
+    bundle = load_bundle(tmp_path / "bundle")
+    nudges = bundle.specification.action.nudges
+    assert len(nudges) == 15  # to rest, or one of 7 joints one way or the other
+    assert tuple(bundle.policy.act(np.zeros(24, np.float32)).tolist()) in nudges
+
+
 def test_a_stop_keeps_the_best_bundle(tmp_path):
     endless = {**DDPG, "env_steps": 1_000_000}
     result, _ = run(tmp_path, endless, should_stop=(tmp_path / "bundle" / "manifest.json").exists)

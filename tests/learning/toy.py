@@ -7,6 +7,7 @@ import dataclasses
 
 import numpy as np
 
+from sinew_core.algorithms.exploration import Choice
 from sinew_core.algorithms.replay import Motions
 
 STEP = 0.1
@@ -28,13 +29,23 @@ def observe(position, target):
 
 def episode(act, rng, length=20):
     """Run one episode; return its transitions and the final distance."""
+
+    def choose(observation):
+        action = np.asarray(act(observation))
+        return Choice(action=action, command=action)
+
+    return explored_episode(choose, rng, length)
+
+
+def explored_episode(choose, rng, length=20):
+    """Run one episode with an explorer; return its transitions and the final distance."""
     position, target = rng.uniform(-1, 1, 2), rng.uniform(-1, 1, 2)
     rows = []
     for _ in range(length):
         observation = observe(position, target)
-        action = np.asarray(act(observation))
+        action, command = choose(observation)
         before = position
-        position = position + STEP * np.clip(action, -1, 1)
+        position = position + STEP * np.clip(command, -1, 1)
         distance = float(np.linalg.norm(position - target))
         rows.append(
             (

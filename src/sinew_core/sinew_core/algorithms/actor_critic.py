@@ -33,7 +33,7 @@ from sinew_core.algorithms.exploration import CategoricalSampling, Explorer, Noi
 from sinew_core.algorithms.networks import MLP, Adam
 from sinew_core.algorithms.noise import LinearSchedule
 from sinew_core.algorithms.normaliser import Normaliser
-from sinew_core.algorithms.parameters.actor_critic import ActorCriticParameters
+from sinew_core.algorithms.parameters.on_policy import OnPolicyParameters
 from sinew_core.algorithms.state import Array, State, joined, part, restore, tensors
 from sinew_core.algorithms.steps import Steps
 from sinew_core.bundle.runtime import PolicyNetwork
@@ -87,7 +87,7 @@ class GaussianActor:
     """A normal distribution around a tanh output."""
 
     def __init__(
-        self, sizes: list[int], parameters: ActorCriticParameters, generator: torch.Generator
+        self, sizes: list[int], parameters: OnPolicyParameters, generator: torch.Generator
     ) -> None:
         """Draw the weights; `sizes` are those of all layers, from the observation to the action."""
         self.network = MLP(
@@ -180,7 +180,7 @@ class CategoricalActor:
         self,
         sizes: list[int],
         choices: Float,
-        parameters: ActorCriticParameters,
+        parameters: OnPolicyParameters,
         generator: torch.Generator,
     ) -> None:
         """Draw the weights; `choices` (k, n) holds the actions, k the last of `sizes`."""
@@ -254,7 +254,7 @@ class Critic:
     """V of normalised observations, with its optimiser."""
 
     def __init__(
-        self, sizes: list[int], parameters: ActorCriticParameters, generator: torch.Generator
+        self, sizes: list[int], parameters: OnPolicyParameters, generator: torch.Generator
     ) -> None:
         """Draw the weights; `sizes` are those of all layers."""
         self.network = MLP(sizes, hidden_activation="tanh", tanh_output=False, generator=generator)
@@ -296,7 +296,7 @@ class ActorCritic:
         self,
         observation_size: int,
         action_size: int,
-        parameters: ActorCriticParameters,
+        parameters: OnPolicyParameters,
         seed: int,
         choices: Float | None = None,
     ) -> None:

@@ -72,6 +72,11 @@ class DQN:
         """Return the greedy policy of the online network."""
         return greedy_network(self.q, self._choices)
 
+    def values(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return Q (batch, k) of observations (batch, size)."""
+        values: NDArray[np.float32] = self.q.forward(torch.from_numpy(observation)).numpy()
+        return values
+
     def update(self, batch: Transitions) -> DQNLosses:
         """Take one gradient step, and move the target network when it is due."""
         parameters = self.parameters

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sinew_core.algorithms.parameters.actor_critic import ActorCriticParameters
+from sinew_core.algorithms.parameters.on_policy import OnPolicyParameters
 from sinew_core.parameters import parameter
 
 
 @dataclass(frozen=True, kw_only=True)
-class A2CParameters(ActorCriticParameters):
+class A2CParameters(OnPolicyParameters):
     """Hyper-parameters of advantage actor-critic."""
 
     advantages: str = parameter(

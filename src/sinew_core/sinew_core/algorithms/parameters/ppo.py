@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sinew_core.algorithms.parameters.actor_critic import ActorCriticParameters
+from sinew_core.algorithms.parameters.on_policy import OnPolicyParameters
 from sinew_core.parameters import parameter
 
 
 @dataclass(frozen=True, kw_only=True)
-class PPOParameters(ActorCriticParameters):
+class PPOParameters(OnPolicyParameters):
     """Hyper-parameters of PPO."""
 
     gae_lambda: float = parameter(0.9, "decay of advantages", minimum=0.0, maximum=1.0)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sinew_core.algorithms.parameters.actor_critic import ActorCriticParameters
+from sinew_core.algorithms.parameters.on_policy import OnPolicyParameters
 from sinew_core.parameters import parameter
 
 
 @dataclass(frozen=True, kw_only=True)
-class REINFORCEParameters(ActorCriticParameters):
+class REINFORCEParameters(OnPolicyParameters):
     """Hyper-parameters of REINFORCE; the critic is its baseline."""
 
     normalise_returns: bool = parameter(

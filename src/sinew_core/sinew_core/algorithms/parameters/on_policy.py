@@ -9,7 +9,7 @@ from sinew_core.parameters import parameter
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActorCriticParameters(NudgeParameters):
+class OnPolicyParameters(NudgeParameters):
     """Actor and critic of an on-policy algorithm."""
 
     hidden_units: int = parameter(64, "units of each of the two hidden layers", minimum=1)
