@@ -26,6 +26,7 @@ from sinew_core.parameters import Parameters, parameter
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.runs import check_run_folder
 from sinew_core.specs import command_mode
+from sinew_core.tasks import TASKS
 from sinew_core.training.config import TrainConfig
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.folder import (
@@ -85,7 +86,10 @@ class MainJob:
     def run(self) -> None:
         """Do all steps."""
         self.train()
-        self.evaluate_graph()
+        if TASKS[self.configuration.train.task].in_graph:
+            self.evaluate_graph()
+        else:
+            _say(_report().no_graph(self.configuration.train.task))
         _say("report")
         _report().write_report(self.folder)
 

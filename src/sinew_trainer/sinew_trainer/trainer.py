@@ -56,7 +56,7 @@ class Trainer(SinewNode):
         train = declarations.declare(TrainConfig)
         sections = {
             name: declarations.declare(kind, prefix=name)
-            for name, kind in section_classes(train.algorithm).items()
+            for name, kind in section_classes(train.algorithm, train.task).items()
         }
         declarations.finish()
         return RunConfiguration.from_sections(train, sections)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.evaluation import EvaluationResult, Outcome, episode_seeds, summarise
-from sinew_core.tasks.setup import ReachSetup
+from sinew_core.tasks.setup import TaskSetup
 from sinew_core.training.checkpoint import CheckpointStore
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.control import Control
@@ -124,7 +124,7 @@ class _Run:
     def __init__(
         self,
         configuration: RunConfiguration,
-        setup: ReachSetup,
+        setup: TaskSetup,
         learner: Learner,
         pool: WorkerPool,
         store: CheckpointStore,

@@ -47,8 +47,8 @@ def run_episode(env: ArmEnv, explorer: Explorer, seed: int) -> Episode:
                 following,
                 float(terminated),
                 next_info["reward_rest"],
-                info["tool_position"],
-                next_info["tool_position"],
+                info["achieved_goal"],
+                next_info["achieved_goal"],
                 next_info["joint_velocity"],
             )
         )
