@@ -56,21 +56,21 @@ def test_objects_start_on_the_table_off_their_target(seed):
     target = push.sample_target(rng)
     place, heading = push.sample_object(rng, target)
     for x, y, z in (target, place):
-        assert 0.45 <= x <= 0.65
+        assert 0.5 <= x <= 0.7
         assert -0.15 <= y <= 0.15
         assert z == 0.03  # half of 0.06
     assert math.dist(place, target) >= 0.1
     assert abs(heading) <= math.pi / 4
 
 
-@pytest.mark.parametrize(("robot", "lower_x_m"), [("panda", 0.45), ("iiwa14", 0.6)])
+@pytest.mark.parametrize(("robot", "lower_x_m"), [("panda", 0.5), ("iiwa14", 0.6)])
 def test_the_tool_starts_behind_all_objects_turned_as_at_home(robot, lower_x_m):
     robot = load_robot(robot)
     box = {"lower_m": (lower_x_m, -0.15), "upper_m": (lower_x_m + 0.2, 0.15)}
     push = PushTask(robot, PushParameters(start_noise_rad=0.0, **box), Rates())
     pose = robot.chain.tool_pose(push.sample_start(np.random.default_rng(0)))
     # less the cube's 0.06 and the ball's 0.04
-    np.testing.assert_allclose(pose[:3, 3], [lower_x_m - 0.1, 0.0, 0.04], atol=2e-3)
+    np.testing.assert_allclose(pose[:3, 3], [lower_x_m - 0.1, 0.0, 0.05], atol=2e-3)
     home = robot.chain.tool_pose(robot.home_rad)
     np.testing.assert_allclose(pose[:3, :3], home[:3, :3], atol=0.05)
 

@@ -258,18 +258,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         job.stop()
-        _say_what_is_kept(job.folder)
+        _say_what_is_kept(job.folder, in_graph=TASKS[job.configuration.train.task].in_graph)
         return 130
     sys.stdout.write(_report().summary_table(job.folder) + "\n")
     return 0
 
 
-def _say_what_is_kept(folder: Path) -> None:
+def _say_what_is_kept(folder: Path, *, in_graph: bool) -> None:
     bundle = folder / BUNDLE_FOLDER
     if bundle.is_dir():
+        evaluate = f"evaluate it with ./sinew launch deploy_sim bundle:={bundle}, "
         _say(
-            f"stopped; the best policy so far is {bundle}: evaluate it with "
-            f"./sinew launch deploy_sim bundle:={bundle}, "
+            f"stopped; the best policy so far is {bundle}: {evaluate if in_graph else ''}"
             f"train again with ./sinew train config:={folder / CONFIGURATION_FILE} run:=NAME"
         )
     elif folder.is_dir():

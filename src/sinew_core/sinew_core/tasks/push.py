@@ -38,6 +38,7 @@ class PushParameters(TaskParameters):
     rest_speed_rad_s: float = parameter(
         1000.0, "joint speed below which a tick counts", unit="rad/s", minimum=1e-4, maximum=1000
     )
+    episode_s: float = parameter(6.0, "length of an episode", unit="s", minimum=0.01, maximum=3600)
     start_noise_rad: float = parameter(
         0.03, "half width of the uniform noise on the start", unit="rad", minimum=0, maximum=3.2
     )
@@ -57,13 +58,13 @@ class PushParameters(TaskParameters):
     )
     table_height_m: float = parameter(0.0, "height of the table, base frame", unit="m")
     tool_height_m: float = parameter(
-        0.04, "height of the tool at the start, above the table", unit="m", minimum=0
+        0.05, "height of the tool at the start, above the table", unit="m", minimum=0
     )
     lower_m: tuple[float, ...] = parameter(
-        (0.45, -0.15), "lower corner (x, y) of objects and targets, base frame", unit="m"
+        (0.5, -0.15), "lower corner (x, y) of objects and targets, base frame", unit="m"
     )
     upper_m: tuple[float, ...] = parameter(
-        (0.65, 0.15), "upper corner (x, y) of objects and targets, base frame", unit="m"
+        (0.7, 0.15), "upper corner (x, y) of objects and targets, base frame", unit="m"
     )
     apart_m: float = parameter(
         0.1, "smallest distance from the object's start to its target", unit="m", minimum=0
