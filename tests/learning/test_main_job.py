@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import pytest
 import yaml
@@ -16,7 +15,6 @@ from sinew_trainer.main_job import (
 )
 from sinew_trainer.report import join_figures, join_graph, summary_table
 
-FILES = sorted((Path(__file__).parents[2] / "config" / "algorithms").glob("*.yaml"))
 PART = {
     "episodes": 50,
     "successes": 49,
@@ -68,12 +66,6 @@ def test_every_graph_has_cores_of_its_own_where_there_are_enough(cores, parts, g
 def test_the_section_of_another_task_is_refused():
     with pytest.raises(ConfigError, match="another task than task:=push: remove it, or choose tas"):
         read_configuration(["task:=push", "reach.hold_s:=1.0"])
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_the_files_of_hyper_parameters_are_of_the_algorithm_and_task_in_their_name(path):
-    configuration, _ = read_configuration([f"config:={path}"])
-    assert f"{configuration.train.algorithm}_{configuration.train.task}" == path.stem
 
 
 def test_push_has_its_own_section_and_says_why_the_graph_is_left_out(tmp_path):
