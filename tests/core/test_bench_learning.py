@@ -7,6 +7,7 @@ import pytest
 from benchmarks.learner import benchmark as learner
 from benchmarks.learner import memory
 from benchmarks.learner.sides import (
+    Size,
     off_policy_parameters,
     on_policy_parameters,
     our_samples,
@@ -129,7 +130,7 @@ def test_quick_takes_one_seed(tmp_path, monkeypatch):
     fake = {side: lambda part, seed: seeds.append(seed) or 0.5 for side in ("ours", "peer")}
     monkeypatch.setattr(benchmark, "SIDES", fake)
     benchmark.run(report_in(tmp_path), Options(quick=True, only="touch_joint_effort"))
-    assert seeds == [0, 0, 0, 0]
+    assert seeds == [0] * (2 * len(parts("touch_joint_effort")))
 
 
 def test_a_part_that_does_not_exist_is_refused(tmp_path):
@@ -139,15 +140,15 @@ def test_a_part_that_does_not_exist_is_refused(tmp_path):
 
 @pytest.mark.parametrize("algorithm", sorted({name for name, _, _ in learner.UPDATES}))
 def test_gradient_steps_are_counted_on_both_sides(algorithm):
-    parameters = off_policy_parameters(algorithm, 8, 256)
-    for rate in (our_updates(parameters, 256), peer_updates(algorithm, parameters, 256)):
+    parameters, size = off_policy_parameters(algorithm, 8, batch_size=16), Size(held=32, steps=8)
+    for rate in (our_updates(parameters, size), peer_updates(algorithm, parameters, size)):
         assert 10 < rate() < 1e6
 
 
 @pytest.mark.parametrize("algorithm", sorted({name for name, *_ in learner.SAMPLES}))
 def test_samples_are_counted_on_both_sides(algorithm):
-    parameters = on_policy_parameters(algorithm, 1024)
-    for rate in (our_samples(parameters, 10), peer_samples(algorithm, parameters, 10)):
+    parameters, size = on_policy_parameters(algorithm, 64), Size(held=0, steps=64)
+    for rate in (our_samples(parameters, 10, size), peer_samples(algorithm, parameters, 10, size)):
         assert 100 < rate() < 1e8
 
 
