@@ -19,11 +19,12 @@ from benchmarks.learning import benchmark
 from benchmarks.learning.exact import value_iteration
 from benchmarks.learning.ours import budget
 from benchmarks.learning.peers import PEERS
+from benchmarks.learning.results import updated
 from benchmarks.learning.score import Score, interval
 from benchmarks.learning.tasks import TASKS, parts
 from benchmarks.options import Options
 from benchmarks.report import Report
-from sinew_core.errors import ConfigError
+from sinew_core.errors import ConfigError, RunError
 from sinew_core.training.gym.configuration import TABULAR
 
 
@@ -95,10 +96,31 @@ def test_value_iteration_looks_ahead_as_far_as_the_discount_says(gamma, best):
     assert value_iteration(Fork(), gamma).tolist() == best
 
 
+def test_parts_are_chosen_by_words_in_their_names():
+    chosen = [part.name for part in parts("dqn_cart,q_learning")]
+    assert chosen == ["dqn_cartpole", "q_learning_frozenlake", "q_learning_taxi"]
+
+
 def test_names_of_parts_differ_and_solved_is_better_than_random():
     names = [part.name for part in parts()]
     assert len(set(names)) == len(names)
     assert all(task.random < task.solved for task in TASKS)
+
+
+def test_the_table_of_the_results_is_that_of_the_report(tmp_path):
+    report = report_in(tmp_path)
+    report.put(score(what="A"))
+    report.put(score(what="B", ours=[-150.0], peer=[-160.0]))
+    content = json.loads((tmp_path / "report.json").read_text())
+    text = updated("# Title\n\n<!-- results -->\nold\n<!-- end -->\nafter\n", content)
+    lines = text.splitlines()
+    assert lines[:3] == ["# Title", "", "<!-- results -->"]
+    assert lines[-2:] == ["<!-- end -->", "after"]
+    scores = "-280 [-534.1, -25.88] | -240 [-367.1, -112.9]"
+    assert f"| A | 100 | 2 | -1200 | -200 | {scores} | -340 | yes |" in lines
+    assert "| B | 100 | 1 | -1200 | -200 | -150 | -160 | -200 | yes |" in lines
+    with pytest.raises(RunError, match="put the marks there"):
+        updated("no marks", content)
 
 
 def test_a_score_that_is_kept_is_not_measured_again(tmp_path, monkeypatch):
