@@ -103,7 +103,7 @@ def _parse(argv: Sequence[str] | None) -> tuple[str, Options]:
         "--only",
         default="",
         metavar="PART",
-        help="parts of learning with PART in their names; commas join several",
+        help="parts of learning with PART in their names",
     )
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of the reports")
     given = parser.parse_args(argv)
