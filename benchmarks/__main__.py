@@ -100,7 +100,10 @@ def _parse(argv: Sequence[str] | None) -> tuple[str, Options]:
         "--seeds", type=int, help="training runs of each side in reach (5) and learning (10)"
     )
     parser.add_argument(
-        "--only", default="", metavar="PART", help="parts of learning that have PART in their names"
+        "--only",
+        default="",
+        metavar="PART",
+        help="parts of learning with PART in their names",
     )
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of the reports")
     given = parser.parse_args(argv)

@@ -127,9 +127,9 @@ class Part:
 
 
 def parts(only: str = "") -> list[Part]:
-    """Return the parts whose name contains `only`."""
+    """Return the parts whose name contains `only`, or one of several words joined by commas."""
     pairs = itertools.chain.from_iterable(
         ((task, algorithm) for algorithm in task.algorithms) for task in TASKS
     )
     made = [Part(task=task, algorithm=algorithm) for task, algorithm in pairs]
-    return [part for part in made if only in part.name]
+    return [part for part in made if any(word in part.name for word in only.split(","))]
