@@ -54,7 +54,7 @@ _NOTE = (
 
 def run(report: Report, options: Options) -> None:
     """Train both policies, then judge them over every range."""
-    episodes, env_steps = (20, 15_000) if options.quick else (100, 100_000)
+    episodes, env_steps = (10, 15_000) if options.quick else (100, 100_000)
     progress = Progress("randomisation", 2 + len(ROWS))
     with tempfile.TemporaryDirectory(prefix="sinew-bench-") as temporary:
         policies = []

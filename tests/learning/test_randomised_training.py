@@ -12,7 +12,7 @@ from sinew_core.bundle import load_bundle
 from sinew_core.bundle.runtime import NumpyPolicy, PolicyNetwork
 from sinew_core.environments import ArmEnv
 from sinew_core.environments.drive import make_drive as make_filtered_drive
-from sinew_core.errors import ConfigError
+from sinew_core.errors import ConfigError, RunError
 from sinew_core.evaluation import judge_episode
 from sinew_core.randomisation import read_randomisation
 from sinew_core.report.training import TrainingReport
@@ -22,10 +22,11 @@ from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.simulation import make_engine
 from sinew_core.specs import ACTION_MODES
+from sinew_core.training.arms import Arms
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.jobs import CollectJob, JudgeJob
 from sinew_core.training.loop import train
-from sinew_core.training.seeds import dynamics_seed
+from sinew_core.training.seeds import Seeds, dynamics_seed
 from sinew_sim.arm import SimulatedArm
 from sinew_sim.drives import make_drive
 
@@ -191,6 +192,33 @@ def test_a_run_tells_what_it_drew(tmp_path):
     assert entry["sampled"] == expected
     manifest = load_bundle(result.bundle).manifest
     assert manifest.training["randomisation"]["every_episodes"] == 2
+
+
+def test_a_run_keeps_what_it_draws_from_and_is_not_resumed_with_anything_else(tmp_path):
+    path = tmp_path / "arms.yaml"
+    path.write_text(FILE.read_text())
+    configuration = RunConfiguration.from_mapping({**TINY, "randomisation": str(path)})
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for _ in range(2):
+        Arms(configuration, ROBOT).keep(folder)
+    kept = read_randomisation(folder / "randomisation.yaml", ROBOT)
+    assert kept.draw_values(1) == RANDOMISATION.draw_values(1)
+    path.write_text(FILE.read_text().replace("high: 1.2", "high: 1.3"))
+    with pytest.raises(RunError, match=r"arms\.yaml is not what the run was started with"):
+        Arms(configuration, ROBOT).keep(folder)
+
+
+def test_a_resumed_run_goes_on_with_the_next_arms():
+    seeds = Seeds(0)
+    seeds.training(5)
+    again = Seeds(0)
+    again.load_state(seeds.state())
+    arms = Arms(RunConfiguration.from_mapping(TINY), ROBOT)
+    (job,) = arms.collecting(None, again.training(3), 5)
+    assert again.episodes == 8
+    # Every two episodes: of the episodes 5, 6 and 7 the first has the arm of 4.
+    assert job.dynamics_seeds == tuple(dynamics_seed(0, episode, 2) for episode in (4, 6, 6))
 
 
 def test_what_belongs_to_a_randomisation_needs_one():
