@@ -64,6 +64,7 @@ def test_the_best_policy_is_a_bundle_that_loads(finished):
     assert result.bundle == folder / "bundle"
     assert bundle.manifest.algorithm == values["algorithm"]
     assert bundle.manifest.evaluation["success_rate"] == result.evaluation.success_rate
+    assert bundle.manifest.training["randomisation"] is None
     assert bundle.policy.act(np.zeros(24, np.float32)).shape == (7,)
 
 

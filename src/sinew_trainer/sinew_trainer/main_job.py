@@ -28,6 +28,7 @@ from sinew_core.runs import check_run_folder
 from sinew_core.specs import command_mode
 from sinew_core.training.config import TrainConfig
 from sinew_core.training.configuration import RunConfiguration
+from sinew_core.training.environment import make_randomisation
 from sinew_core.training.folder import (
     BUNDLE_FOLDER,
     CONFIGURATION_FILE,
@@ -72,7 +73,7 @@ class MainJob:
     def __init__(self, configuration: RunConfiguration, graph: GraphEvaluation) -> None:
         """Fix the name of the run, refuse what cannot work before anything starts."""
         train = configuration.train
-        load_robot(train.robot, urdf=train.urdf)
+        make_randomisation(configuration, load_robot(train.robot, urdf=train.urdf))
         name = train.run_name(datetime.datetime.now(tz=datetime.timezone.utc).astimezone())
         self.configuration = dataclasses.replace(
             configuration, train=dataclasses.replace(train, run=name)
@@ -216,7 +217,7 @@ def read_configuration(argv: Sequence[str]) -> tuple[RunConfiguration, GraphEval
 def _launched(train: TrainConfig) -> dict[str, object]:
     """Return the run's parameters as launch arguments."""
     names = ("run", "output", "overwrite", "robot", "urdf", "engine", "task", "algorithm")
-    return {n: getattr(train, n) for n in (*names, "action_mode", "seed")}
+    return {n: getattr(train, n) for n in (*names, "action_mode", "randomisation", "seed")}
 
 
 def _domain_id(index: int) -> int:

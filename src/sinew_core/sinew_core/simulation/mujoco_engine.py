@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinew_core.errors import ConfigError
+from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.arrays import Array
+from sinew_core.robots.inertia import Body
 from sinew_core.robots.model import RobotModel
 from sinew_core.simulation.description import dynamics_of
 from sinew_core.simulation.engine import STOP_CORRECTION, finite_list
+from sinew_core.simulation.joint_law import JointLaw
 from sinew_core.simulation.mujoco_drive import drive
 
 if TYPE_CHECKING:
@@ -27,9 +30,9 @@ class MujocoEngine:
         """Compile the model."""
         self.robot = robot
         self.physics_rate_hz = physics_rate_hz
-        self._model = _compile(robot, physics_rate_hz)
-        self._data = mujoco.MjData(self._model)
-        self._still = mujoco.MjData(self._model)
+        self._nominal = _Copy(_compile(robot, physics_rate_hz))
+        self._still = mujoco.MjData(self._nominal.model)
+        self._law: JointLaw | None = None
         self._limit = robot.limits.effort_nm.copy()
         self._target = np.zeros(robot.n_joints)
         self._effort = np.zeros(robot.n_joints)
@@ -37,17 +40,15 @@ class MujocoEngine:
         self._velocity_mode = True
         self._compensated = False
         self._artist: Scene | None = None
-        data, limits = self._data, robot.limits
-        # Views on MuJoCo's memory, since each access to one of its attributes makes a new one.
-        self._position, self._velocity = data.qpos, data.qvel
-        self._applied = data.qfrc_applied
+        self._use(self._nominal)
+        limits = robot.limits
         self._model_address: int = self._model._address
-        self._data_address: int = data._address
+        self._data_address: int = self._data._address
         self._drive_arguments = (
             1.0 / physics_rate_hz,
             self._position,
             self._velocity,
-            data.qfrc_bias,
+            self._data.qfrc_bias,
             self._applied,
             limits.position_lower_rad.copy(),
             limits.position_upper_rad.copy(),
@@ -57,6 +58,16 @@ class MujocoEngine:
         self.step(0)  # Compiles the drive, or loads it: a second that no control period has.
         self.reset(robot.home_rad)
 
+    def set_dynamics(self, dynamics: ArmDynamics | None) -> None:
+        """Simulate another copy, see `Engine.set_dynamics`."""
+        if dynamics is None:
+            self._law = None
+            self._use(self._nominal)
+            return
+        self._law = JointLaw(self.robot, dynamics, self.physics_rate_hz)
+        bodies = dynamics.bodies(self.robot)
+        self._use(_Copy(_compile(self.robot, self.physics_rate_hz, bodies)))
+
     def reset(self, position_rad: Array, velocity_rad_s: Array | None = None) -> None:
         """Place the arm, see `Engine.reset`."""
         position = finite_list(self.robot, "reset position", position_rad)
@@ -65,6 +76,7 @@ class MujocoEngine:
             self._velocity[:] = finite_list(self.robot, "reset velocity", velocity_rad_s)
         self._position[:] = position
         self._target[:] = 0.0
+        self._motor_effort[:] = 0.0
         self._velocity_mode = True
 
     def command_velocity(self, velocity_rad_s: Array) -> None:
@@ -80,6 +92,9 @@ class MujocoEngine:
 
     def step(self, n_steps: int) -> None:
         """Advance the physics by one native call, see `Engine.step`."""
+        if self._law is not None:
+            self._step_by_law(self._law, n_steps)
+            return
         if self._velocity_mode:
             drive(self._model_address, self._data_address, n_steps, *self._drive_arguments)
             return
@@ -95,7 +110,7 @@ class MujocoEngine:
         """Write the state, see `Engine.read_state`."""
         position_out[:] = self._position
         velocity_out[:] = self._velocity
-        effort_out[:] = self._applied
+        effort_out[:] = self._motor_effort
 
     def gravity_effort(self, position_rad: Array) -> Array:
         """Return the gravity effort, see `Engine.gravity_effort`."""
@@ -106,7 +121,7 @@ class MujocoEngine:
         """Return the tool's position, see `Engine.tool_position`."""
         still = self._still
         still.qpos[:] = self._data.qpos
-        mujoco.mj_kinematics(self._model, still)
+        mujoco.mj_kinematics(self._nominal.model, still)
         offset = still.xmat[-1].reshape(3, 3) @ self.robot.chain.tool[:3, 3]
         position: Array = still.xpos[-1] + offset
         return position
@@ -129,10 +144,42 @@ class MujocoEngine:
         """Return the bias (n,) of an arm at rest, valid until the next call."""
         still = self._still
         still.qpos[:] = position
-        mujoco.mj_kinematics(self._model, still)
-        mujoco.mj_comPos(self._model, still)
-        mujoco.mj_rne(self._model, still, 0, self._bias)
+        mujoco.mj_kinematics(self._nominal.model, still)
+        mujoco.mj_comPos(self._nominal.model, still)
+        mujoco.mj_rne(self._nominal.model, still, 0, self._bias)
         return self._bias
+
+    def _use(self, copy: _Copy) -> None:
+        """Simulate this copy of the arm from now on."""
+        self._model, self._data = copy.model, copy.data
+        self._position, self._velocity = copy.position, copy.velocity
+        self._applied = self._motor_effort = copy.applied
+        if self._law is not None:
+            self._motor_effort = self._law.motor_nm
+
+    def _step_by_law(self, law: JointLaw, n_steps: int) -> None:
+        """Advance step by step with the efforts of the joints' law."""
+        if self._velocity_mode:
+            law.hold_velocity(self._target)
+        elif self._compensated:
+            law.hold_effort(self._effort + self._gravity(self._position))
+        else:
+            law.hold_effort(self._effort)
+        for _ in range(n_steps):
+            self._applied[:] = law.solve(self._position, self._velocity)
+            mujoco.mj_step(self._model, self._data)
+
+
+class _Copy:
+    """A model of the arm with its data.
+
+    The arrays are views on MuJoCo's memory, since each access to one of its attributes makes one.
+    """
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        self.model = model
+        self.data = data = mujoco.MjData(model)
+        self.position, self.velocity, self.applied = data.qpos, data.qvel, data.qfrc_applied
 
 
 def _make_scene(robot: RobotModel) -> Scene:
@@ -146,8 +193,10 @@ def _make_scene(robot: RobotModel) -> Scene:
     return Scene(robot)
 
 
-def _compile(robot: RobotModel, physics_rate_hz: int) -> mujoco.MjModel:
-    dynamics = dynamics_of(robot)
+def _compile(
+    robot: RobotModel, physics_rate_hz: int, bodies: Sequence[Body] | None = None
+) -> mujoco.MjModel:
+    dynamics = dynamics_of(robot, bodies)
     spec = mujoco.MjSpec.from_string(dynamics.urdf_text)
     spec.option.timestep = 1.0 / physics_rate_hz
     spec.option.gravity = dynamics.gravity

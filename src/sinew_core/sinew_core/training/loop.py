@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.evaluation import EvaluationResult, Outcome, episode_seeds, summarise
 from sinew_core.tasks.setup import ReachSetup
+from sinew_core.training.arms import Arms
 from sinew_core.training.checkpoint import CheckpointStore
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.control import Control
@@ -29,7 +30,7 @@ from sinew_core.training.environment import make_setup
 from sinew_core.training.events import EventFile
 from sinew_core.training.export import export_bundle
 from sinew_core.training.folder import BUNDLE_FOLDER, TENSORBOARD_FOLDER
-from sinew_core.training.jobs import CollectJob, JudgeJob, ObserveJob, PictureJob, split
+from sinew_core.training.jobs import ObserveJob, PictureJob
 from sinew_core.training.progress import Progress, TrainResult
 from sinew_core.training.rollout import Episode
 from sinew_core.training.seeds import Seeds
@@ -48,7 +49,6 @@ Asked = Callable[[int, int, EvaluationResult], None]
 _LOGGER = logging.getLogger(__name__)
 _POLL_S = 0.1
 _QUICK_EPISODES = 20
-_JOB_EPISODES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +143,8 @@ class _Run:
         self._requests = requests
         self._bundle = run_folder / BUNDLE_FOLDER
         self._seeds = Seeds(self._train.seed)
+        self._arms = Arms(configuration, setup.robot)
+        self._arms.keep(run_folder)
         self._best: Best | None = None
         self._exported: Best | None = None
         self._quick: Quick | None = None
@@ -204,6 +206,7 @@ class _Run:
             episode_wall_s=episode_wall_s,
             bundle=self._bundle if self._bundle.is_dir() else None,
             picture=picture,
+            randomisation=self._arms.drawn(self._seeds.episodes),
         )
 
     def _loop(self) -> bool:
@@ -291,20 +294,16 @@ class _Run:
 
     def _collect(self) -> list[Future[list[Episode]]]:
         explorer = self._learner.explorer(self._telling.env_steps)
+        first = self._seeds.episodes
         seeds = self._seeds.training(self._learner.episodes_per_iteration)
-        return [
-            self._pool.submit(CollectJob(explorer=explorer, seeds=group))
-            for group in split(seeds, _JOB_EPISODES)
-        ]
+        jobs = self._arms.collecting(explorer, seeds, first)
+        return [self._pool.submit(job) for job in jobs]
 
     def _start_quick(self, quick: Quick) -> None:
         self._quick, self._quick_outcomes = quick, self._judge(quick.network, quick.seeds)
 
     def _judge(self, network: PolicyNetwork, seeds: Sequence[int]) -> list[Future[list[Outcome]]]:
-        return [
-            self._pool.submit(JudgeJob(network=network, seeds=group))
-            for group in split(seeds, _JOB_EPISODES)
-        ]
+        return [self._pool.submit(job) for job in self._arms.judging(network, seeds)]
 
     def _judged(self) -> bool:
         """Read a quick evaluation; tell whether it is promising and fresh episodes confirm it."""
