@@ -30,8 +30,10 @@ def describe(progress: Progress) -> str:
     """Return one line with what a person wants to know while training runs."""
     figures = (
         f"success {progress.success_rate:.0%}, return {progress.return_mean:.2f}, "
-        f"{progress.env_steps_per_s:.0f} steps/s, at most {_duration(progress.remaining_s)} left"
+        f"{progress.env_steps_per_s:.0f} steps/s"
     )
+    if progress.env_steps_per_s > 0.0:
+        figures += f", at most {_duration(progress.remaining_s)} left"
     return figures if progress.state == "training" else f"{progress.state}, {figures}"
 
 
@@ -63,7 +65,8 @@ class ProgressDisplay:
             return
         if self._bar is not None:
             self._bar.set_postfix_str(describe(progress), refresh=False)
-            self._bar.update(progress.env_steps - self._bar.n)
+            self._bar.n = progress.env_steps
+            self._bar.refresh()
         elif self._clock() - self._logged_s >= LOG_PERIOD_S:
             self._logged_s = self._clock()
             self._stream.write(f"training: {progress.env_steps:,} steps, {describe(progress)}\n")
