@@ -16,8 +16,8 @@ from sinew_core.training.events import EVENT_FILE, EventFile
 from sinew_core.training.resume import finished, locked, read_configuration, resumed_configuration
 
 TINY = {
-    "env_steps": 160,
-    "evaluation_period_steps": 40,
+    "env_steps": 300,
+    "evaluation_period_steps": 100,
     "confirm_episodes": 5,
     "eval_episodes": 5,
     "target_success_rate": 1.0,
@@ -38,7 +38,11 @@ class Training:
     def __init__(self, folder, values):
         self.folder = folder
         folder.mkdir()
-        (folder / "config.yaml").write_text(RunConfiguration.from_mapping(values).to_yaml())
+        self.configure(values)
+
+    def configure(self, values):
+        text = RunConfiguration.from_mapping(values).to_yaml()
+        (self.folder / "config.yaml").write_text(text)
 
     def start(self):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -58,6 +62,7 @@ class Training:
             time.sleep(0.001)
 
     def end(self, number):
+        assert self.process.poll() is None, f"ended before it was to:\n{self.log.read_text()}"
         self.process.send_signal(number)
         return self.process.wait(WITHIN_S)
 
@@ -89,29 +94,28 @@ def points_of(folder):
 
 
 def test_a_training_killed_again_and_again_ends_as_one_left_alone(tmp_path):
-    whole, broken = Training(tmp_path / "whole", DDPG), Training(tmp_path / "broken", DDPG)
+    whole = Training(tmp_path / "whole", DDPG)
+    broken = Training(tmp_path / "broken", {**DDPG, "env_steps": 250})
     seed = time.time_ns()
     rng = random.Random(seed)
     whole.start()
     broken.start()
     broken.until(broken.checkpoints)
-    time.sleep(rng.uniform(0.0, 0.5))
+    if rng.random() < 0.5:
+        time.sleep(rng.uniform(0.0, 0.2))
+    else:
+        broken.until(broken.writing)
     broken.end(signal.SIGKILL)
 
     before = broken.checkpoints()
     broken.start()
     broken.until(lambda: broken.checkpoints() - before)
-    broken.until(broken.writing)
-    broken.end(signal.SIGKILL)
-
-    before = broken.checkpoints()
-    broken.start()
-    broken.until(lambda: broken.checkpoints() - before)
+    time.sleep(rng.uniform(0.0, 0.1))
     assert broken.end(signal.SIGINT) == 0, broken.log.read_text()
 
+    broken.configure(DDPG)  # more steps are allowed now
+    broken.start()
     for training in (broken, whole):
-        if training is broken:
-            training.start()
         assert training.process.wait(WITHIN_S) == 0, training.log.read_text()
     assert "going on from checkpoint" in broken.log.read_text()
     assert broken.result() == whole.result(), f"killed as random.Random({seed}) said"
@@ -145,7 +149,7 @@ def test_a_resumed_run_has_its_own_configuration_with_what_may_change(run_folder
     [
         ({"seed": 1}, "seed is 0, not 1"),
         ({"ddpg.gamma": 0.5}, "ddpg.gamma is 0.93, not 0.5"),
-        ({"env_steps": 100}, "env_steps may only grow, and 100 is less than 160"),
+        ({"env_steps": 100}, "env_steps may only grow, and 100 is less than 300"),
         ({"engine": "mujoco", "reach.hold_s": 0.2}, "engine is pybullet, not mujoco, reach.hold_s"),
     ],
 )
@@ -167,7 +171,7 @@ def test_an_unknown_argument_or_run_is_refused(run_folder, tmp_path):
     [
         ({"stopped": True, "confirmed": False, "env_steps": 80}, False),
         ({"stopped": False, "confirmed": True, "env_steps": 80}, True),
-        ({"stopped": False, "confirmed": False, "env_steps": 160}, True),
+        ({"stopped": False, "confirmed": False, "env_steps": 300}, True),
         ({"stopped": False, "confirmed": False, "env_steps": 80}, False),  # it may use more now
     ],
 )
