@@ -54,7 +54,8 @@ def read_resumed(argv: Sequence[str], kind: type[P]) -> tuple[RunConfiguration, 
 
 def argument_list(*kinds: type[Parameters]) -> str:
     """Return the lines of a help text, those of a run and of what else a command takes."""
-    fields = [field for kind in (TrainConfig, *kinds) for field in describe(kind)]
+    every: list[type[Parameters]] = [TrainConfig, *kinds]
+    fields = [field for kind in every for field in describe(kind)]
     shown = [f"  {name:<25}{info.description}" for name, info, _ in fields]
     shown.append("  config                   a parameter file to start from")
     sections = [f"  {name}.…" for name in SECTIONS]
