@@ -32,6 +32,7 @@ from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.environment import make_randomisation
 from sinew_core.training.folder import (
     BUNDLE_FOLDER,
+    CHECKPOINT_FOLDER,
     CONFIGURATION_FILE,
     DEPLOYMENT_FILE,
     GRAPH_FOLDER,
@@ -297,6 +298,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         job.run()
     except SinewError as error:
         sys.stderr.write(f"sinew train: {error}\n")
+        if (job.folder / CHECKPOINT_FOLDER).is_dir():
+            job.say_what_is_kept()
         return 1
     except KeyboardInterrupt:
         job.stop()

@@ -96,6 +96,8 @@ class Trainer(SinewNode):
             self.get_logger().info(f"trained; the bundle is {self._folder / BUNDLE_FOLDER}")
         elif status == 0:
             self.get_logger().info(f"stopped; {self._how_to_go_on()}")
+        elif status < 0:
+            self.get_logger().error(f"killed by signal {-status}; {self._how_to_go_on()}")
         self.finish(0 if status == 0 else 1)
 
     async def _pause(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
