@@ -6,7 +6,7 @@ import pytest
 from sinew_core.bundle import load_bundle
 from sinew_core.errors import ConfigError
 from sinew_core.evaluation import evaluate
-from sinew_core.training import jobs, loop
+from sinew_core.training import jobs, keeper
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.environment import make_environment
 from sinew_core.training.jobs import split
@@ -122,7 +122,7 @@ def test_a_stop_while_the_first_bundle_is_made_keeps_it(tmp_path, monkeypatch):
         asked.append(arguments)
         return jobs.ObserveJob(**arguments)
 
-    monkeypatch.setattr(loop, "ObserveJob", observe)
+    monkeypatch.setattr(keeper, "ObserveJob", observe)
     result, _ = run(tmp_path, DDPG, should_stop=lambda: bool(asked))
     assert result.stopped
     load_bundle(tmp_path / "bundle")
