@@ -31,7 +31,6 @@ UPDATES: tuple[tuple[str, int, float | None], ...] = (
 SAMPLES: tuple[tuple[str, int, int, float | None], ...] = (
     ("ppo", 64, 10, None),
     ("ppo", 256, 10, None),
-    ("a2c", 64, 1, None),
 )
 """On-policy algorithm, minibatch, epochs, and the goal of the ratio; None only informs."""
 MEMORY_BOUND_MIB = 1024.0

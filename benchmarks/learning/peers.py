@@ -281,6 +281,7 @@ def _setting(part: Part, seed: int) -> tuple[Parameters, Setting, int]:
         arm.train.robot,
         action_mode=arm.train.action_mode,
         task_parameters=arm.reach,
+        action_parameters=arm.action,
         rates=arm.rates,
         safety=arm.safety,
     )

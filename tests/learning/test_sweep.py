@@ -37,6 +37,7 @@ def result(*, env_steps=2000, confirmed=True, stopped=False, success=1.0):
         episode_wall_s=None,
         bundle=None,
         picture=None,
+        randomisation=None,
     )
 
 
