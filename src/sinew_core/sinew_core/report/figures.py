@@ -75,6 +75,8 @@ def sampled_values(entries: Sequence[Mapping[str, object]]) -> Figure:
         axis.set_title(str(entry["name"]), fontsize=9)
         axis.set_xlabel(str(entry["unit"]) or "share", fontsize=8)
         axis.tick_params(labelsize=7)
+        axis.locator_params(axis="x", nbins=5)
+        axis.ticklabel_format(axis="x", scilimits=(-3, 4))
         axis.spines[["top", "right"]].set_visible(False)
     for axis in panels[len(entries) :]:
         axis.set_visible(False)
