@@ -35,6 +35,10 @@ BENCHMARKS = {
         "benchmarks.learner.benchmark",
         "gradient steps per second and memory, beside Stable-Baselines3",
     ),
+    "randomisation": (
+        "benchmarks.randomisation",
+        "success over the range of an arm's dynamics, trained with randomisation and without",
+    ),
     "faults": ("benchmarks.faults.run", "reactions of the safety filter, beside their bounds"),
 }
 INTERRUPTED = 130
@@ -86,7 +90,7 @@ def run_benchmark(name: str, options: Options) -> bool:
 
 
 def _parse(argv: Sequence[str] | None) -> tuple[str, Options]:
-    listed = "\n".join(f"  {name:<8} {title}" for name, (_, title) in BENCHMARKS.items())
+    listed = "\n".join(f"  {name:<13} {title}" for name, (_, title) in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="./sinew bench",
         description="Measure Sinew beside its peers, in the same run on one thread; writes\n"
@@ -100,7 +104,10 @@ def _parse(argv: Sequence[str] | None) -> tuple[str, Options]:
         "--seeds", type=int, help="training runs of each side in reach (5) and learning (10)"
     )
     parser.add_argument(
-        "--only", default="", metavar="PART", help="parts of learning that have PART in their names"
+        "--only",
+        default="",
+        metavar="PART",
+        help="parts of learning with PART in their names",
     )
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of the reports")
     given = parser.parse_args(argv)

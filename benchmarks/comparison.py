@@ -51,6 +51,7 @@ class Comparison:
         peer: at least one sample; empty where there is no peer.
         goal: for the ratio, or for the median of ours where there is no peer; None for a line that
             only informs.
+        goal_is_for_ours: whether the goal bounds the median of ours beside a peer, too.
         speed_up: whether the ratio is peer / ours, for times that should be many times shorter;
             otherwise it is ours / peer.
         limit: what a sample without a value reached at least, in `unit`.
@@ -64,6 +65,7 @@ class Comparison:
     ours: Sequence[Sample]
     peer: Sequence[Sample] = ()
     goal: Goal | None = None
+    goal_is_for_ours: bool = False
     speed_up: bool = False
     limit: float | None = None
     notes: tuple[str, ...] = ()
@@ -85,7 +87,8 @@ class Comparison:
         """Say whether the goal is met; ours must have finished every time."""
         if self.goal is None:
             return None
-        judged = self.ratio() if self.peer else median(self.ours)
+        by_ratio = bool(self.peer) and not self.goal_is_for_ours
+        judged = self.ratio() if by_ratio else median(self.ours)
         return judged is not None and None not in self.ours and self.goal.holds(judged)
 
     def row(self) -> Row:
@@ -130,7 +133,8 @@ class Comparison:
     def verdict(self) -> str:
         """Return a sentence for the head of a page."""
         shown = self.cells()
-        judged = shown[4] if self.peer else f"{shown[1]} {self.unit}"
+        by_ratio = bool(self.peer) and not self.goal_is_for_ours
+        judged = shown[4] if by_ratio else f"{shown[1]} {self.unit}"
         return f"{self.what}: {judged}, goal {shown[5]}"
 
     def _shown(self, samples: Sequence[Sample]) -> str:

@@ -9,7 +9,7 @@ from benchmarks.comparison import Comparison, Goal, alternate
 from benchmarks.learner.memory import TRANSITIONS, measured_mib
 from benchmarks.learner.sides import (
     BATCH_SIZE,
-    COLLECTED,
+    COLLECTING,
     off_policy_parameters,
     on_policy_parameters,
     our_samples,
@@ -31,14 +31,13 @@ UPDATES: tuple[tuple[str, int, float | None], ...] = (
 SAMPLES: tuple[tuple[str, int, int, float | None], ...] = (
     ("ppo", 64, 10, None),
     ("ppo", 256, 10, None),
-    ("a2c", 64, 1, None),
 )
 """On-policy algorithm, minibatch, epochs, and the goal of the ratio; None only informs."""
 MEMORY_BOUND_MIB = 1024.0
 _SPEED_NOTE = (
     f"Speed: sizes of reach with seven joints, random data, batches of {BATCH_SIZE} drawn from a "
-    f"replay memory, or {COLLECTED} collected steps in minibatches; processor time of one thread "
-    "on both sides, medians of interleaved repeats. Sampling the replay memory is part of a "
+    f"replay memory, or {COLLECTING.steps} collected steps in minibatches; processor time of one "
+    "thread on both sides, medians of interleaved repeats. Sampling the replay memory is part of a "
     "gradient step on both sides. Ours also remembers the step, and computes the advantages, which "
     "the peer has done before."
 )

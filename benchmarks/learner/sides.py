@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
@@ -26,12 +27,7 @@ from sinew_core.training.learners import Problem, make_learner
 from sinew_core.training.rollout import Episode
 
 OBSERVATION_SIZE, ACTION_SIZE = 24, 7
-EPISODE_STEPS = 128
 BATCH_SIZE = 256
-HELD = 20_480
-"""Transitions in the replay memory."""
-COLLECTED = 2048
-"""Steps of an iteration of an on-policy algorithm."""
 BEFORE_WARM_UP = -1
 """Environment steps at which a learner only remembers."""
 Rate = Callable[[], float]
@@ -50,10 +46,30 @@ class Spaces(gymnasium.Env[Any, Any]):
         return np.zeros(OBSERVATION_SIZE, dtype=np.float32), {}
 
 
-def off_policy_parameters(algorithm: str, hidden_units: int, held: int = HELD) -> Parameters:
-    """Return hyper-parameters of one update a step, from a replay memory of `held` transitions."""
-    values = {"hidden_units": hidden_units, "batch_size": BATCH_SIZE, "warmup_steps": 0}
-    return PARAMETERS[algorithm].from_mapping({**values, "replay_capacity": held})
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much data there is.
+
+    Attributes:
+        held: transitions in the replay memory.
+        steps: gradient steps of a measurement, or collected steps of an iteration.
+    """
+
+    held: int
+    steps: int
+
+
+UPDATING = Size(held=20_000, steps=100)
+COLLECTING = Size(held=0, steps=2048)
+
+
+def off_policy_parameters(
+    algorithm: str, hidden_units: int, batch_size: int = BATCH_SIZE
+) -> Parameters:
+    """Return hyper-parameters of one update for each step."""
+    values = {"hidden_units": hidden_units, "batch_size": batch_size, "warmup_steps": 0}
+    capacity = {"replay_capacity": UPDATING.held}
+    return PARAMETERS[algorithm].from_mapping({**values, **capacity})
 
 
 def on_policy_parameters(algorithm: str, minibatch_size: int) -> Parameters:
@@ -61,102 +77,105 @@ def on_policy_parameters(algorithm: str, minibatch_size: int) -> Parameters:
     return PARAMETERS[algorithm].from_mapping({"minibatch_size": minibatch_size})
 
 
-def our_updates(parameters: Parameters, held: int = HELD) -> Rate:
+def our_updates(parameters: Parameters, size: Size = UPDATING) -> Rate:
     """Return the measurement of our gradient steps/s; remembering the steps is part of it."""
     problem = Problem(observation_size=OBSERVATION_SIZE, action_size=ACTION_SIZE)
     learner = make_learner(problem, parameters, 0)
-    episode = _episode()
-    for _ in range(held // EPISODE_STEPS):
+    episode = _episode(size.steps)
+    for _ in range(size.held // size.steps):
         learner.learn([episode], BEFORE_WARM_UP)
 
     def updates_per_s() -> float:
         before, start = learner.updates, time.process_time()
-        learner.learn([episode], held)
+        learner.learn([episode], size.held)
         return (learner.updates - before) / (time.process_time() - start)
 
     updates_per_s()
     return updates_per_s
 
 
-def peer_updates(algorithm: str, parameters: Parameters, held: int = HELD) -> Rate:
+def peer_updates(algorithm: str, parameters: Parameters, size: Size = UPDATING) -> Rate:
     """Return the measurement of the peer's gradient steps/s."""
-    model = PEERS[algorithm](parameters, _setting(COLLECTED))
+    model = PEERS[algorithm](parameters, _setting(size))
     assert isinstance(model, OffPolicyAlgorithm)
     model.set_logger(Logger(None, []))
     replay, rng = model.replay_buffer, np.random.default_rng(0)
     assert replay is not None
-    for _ in range(held):
+    batch_size = model.batch_size
+    for _ in range(size.held):
         seen, following = rng.standard_normal((2, 1, OBSERVATION_SIZE)).astype(np.float32)
         action = rng.uniform(-1.0, 1.0, (1, ACTION_SIZE))
         replay.add(seen, following, action, rng.standard_normal(1), np.zeros(1), [{}])
 
     def updates_per_s() -> float:
         start = time.process_time()
-        model.train(EPISODE_STEPS, BATCH_SIZE)
-        return EPISODE_STEPS / (time.process_time() - start)
+        model.train(size.steps, batch_size)
+        return size.steps / (time.process_time() - start)
 
     updates_per_s()
     return updates_per_s
 
 
-def our_samples(parameters: Parameters, epochs: int) -> Rate:
+def our_samples(parameters: Parameters, epochs: int, size: Size = COLLECTING) -> Rate:
     """Return the measurement of our samples/s per epoch; advantages are part of it."""
     problem = Problem(observation_size=OBSERVATION_SIZE, action_size=ACTION_SIZE)
     learner = make_learner(problem, parameters, 0)
-    episodes = [_episode() for _ in range(COLLECTED // EPISODE_STEPS)]
+    episodes = [_episode(size.steps)]
 
     def samples_per_s() -> float:
         start = time.process_time()
-        learner.learn(episodes, COLLECTED)
-        return epochs * COLLECTED / (time.process_time() - start)
+        learner.learn(episodes, size.steps)
+        return epochs * size.steps / (time.process_time() - start)
 
     samples_per_s()
     return samples_per_s
 
 
-def peer_samples(algorithm: str, parameters: Parameters, epochs: int) -> Rate:
+def peer_samples(
+    algorithm: str, parameters: Parameters, epochs: int, size: Size = COLLECTING
+) -> Rate:
     """Return the measurement of the peer's samples/s per epoch; it has its advantages already."""
-    model = PEERS[algorithm](parameters, _setting(COLLECTED))
+    model = PEERS[algorithm](parameters, _setting(size))
     assert isinstance(model, OnPolicyAlgorithm)
     model.set_logger(Logger(None, []))
     rollout, rng = model.rollout_buffer, np.random.default_rng(0)
-    for step in range(COLLECTED):
+    for step in range(size.steps):
         observation = rng.standard_normal((1, OBSERVATION_SIZE)).astype(np.float32)
         with torch.no_grad():
             action, value, log_prob = model.policy(torch.from_numpy(observation))
-        begins = np.array([step % EPISODE_STEPS == 0])
+        begins = np.array([step == 0])
         rollout.add(observation, action.numpy(), rng.standard_normal(1), begins, value, log_prob)
     rollout.compute_returns_and_advantage(torch.zeros(1), np.ones(1))
 
     def samples_per_s() -> float:
         start = time.process_time()
         model.train()
-        return epochs * COLLECTED / (time.process_time() - start)
+        return epochs * size.steps / (time.process_time() - start)
 
     samples_per_s()
     return samples_per_s
 
 
-def _setting(steps: int) -> Setting:
+def _setting(size: Size) -> Setting:
     return Setting(
         make=Spaces,
         environments=1,
-        steps=steps,
+        steps=0 if size.held else size.steps,
         seed=0,
         hindsight=False,
-        env_steps=HELD,
+        env_steps=size.held,
         action_size=ACTION_SIZE,
     )
 
 
-def _episode() -> Episode:
+def _episode(steps: int) -> Episode:
     rng = np.random.default_rng(0)
-    seen = rng.standard_normal((EPISODE_STEPS + 1, OBSERVATION_SIZE)).astype(np.float32)
+    seen = rng.standard_normal((steps + 1, OBSERVATION_SIZE)).astype(np.float32)
     transitions = Transitions(
         observation=seen[:-1],
-        action=rng.uniform(-1.0, 1.0, (EPISODE_STEPS, ACTION_SIZE)).astype(np.float32),
-        reward=rng.standard_normal(EPISODE_STEPS).astype(np.float32),
+        action=rng.uniform(-1.0, 1.0, (steps, ACTION_SIZE)).astype(np.float32),
+        reward=rng.standard_normal(steps).astype(np.float32),
         next_observation=seen[1:],
-        terminated=np.zeros(EPISODE_STEPS, dtype=np.float32),
+        terminated=np.zeros(steps, dtype=np.float32),
     )
     return Episode(transitions=transitions, total_reward=0.0, succeeded=False)

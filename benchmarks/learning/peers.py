@@ -282,6 +282,7 @@ def _setting(part: Part, seed: int) -> tuple[Parameters, Setting, int]:
         action_mode=arm.train.action_mode,
         task=arm.train.task,
         task_parameters=arm.task,
+        action_parameters=arm.action,
         rates=arm.rates,
         safety=arm.safety,
     )

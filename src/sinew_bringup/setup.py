@@ -21,6 +21,7 @@ setup(
         ("share/sinew_bringup", ["package.xml"]),
         ("share/sinew_bringup/launch", files("launch", "*.launch.yaml")),
         ("share/sinew_bringup/config", files("config", "*.yaml")),
+        ("share/sinew_bringup/config/randomisation", files("config/randomisation", "*.yaml")),
     ],
     zip_safe=False,
     extras_require={"test": ["pytest"]},

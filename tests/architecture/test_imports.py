@@ -29,6 +29,7 @@ HEAVY = {
     "numba": ("sinew_core",),
     "onnx": ("sinew_core.bundle.onnx_export",),
     "optuna": ("sinew_core.training.sweep",),
+    "tensorboard": ("sinew_core.training.events",),
 }
 
 # What runs on a robot's computer, where only the `deploy` requirements are installed.
@@ -49,7 +50,7 @@ DEPLOYED = (
 )
 NOT_DEPLOYED = (
     "gymnasium", "matplotlib", "mujoco", "numba", "onnx", "onnxruntime", "PIL", "pybullet",
-    "stable_baselines3", "torch", "tqdm",
+    "stable_baselines3", "tensorboard", "torch", "tqdm",
 )  # fmt: skip
 ROS = ("rclpy", "ament_index_python", "launch")
 
@@ -115,6 +116,15 @@ def test_a_learner_starts_without_a_compiler_or_an_engine(module):
         f"{name} by {importer}"
         for name, importer in imported_when_importing(module).items()
         if top(name) in ("numba", "gymnasium", "pybullet", "mujoco", "coal")
+    ]
+    assert not wrong
+
+
+def test_a_worker_imports_neither_torch_nor_what_only_the_learner_needs():
+    wrong = [
+        f"{name} by {importer}"
+        for name, importer in imported_when_importing("sinew_core.training.worker").items()
+        if top(name) in ("torch", "tensorboard", "onnx", "matplotlib")
     ]
     assert not wrong
 

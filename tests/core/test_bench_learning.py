@@ -7,6 +7,7 @@ import pytest
 from benchmarks.learner import benchmark as learner
 from benchmarks.learner import memory
 from benchmarks.learner.sides import (
+    Size,
     off_policy_parameters,
     on_policy_parameters,
     our_samples,
@@ -18,11 +19,12 @@ from benchmarks.learning import benchmark
 from benchmarks.learning.exact import value_iteration
 from benchmarks.learning.ours import budget
 from benchmarks.learning.peers import PEERS
+from benchmarks.learning.results import updated
 from benchmarks.learning.score import Score, interval
 from benchmarks.learning.tasks import TASKS, parts
 from benchmarks.options import Options
 from benchmarks.report import Report
-from sinew_core.errors import ConfigError
+from sinew_core.errors import ConfigError, RunError
 from sinew_core.training.gym.configuration import TABULAR
 
 
@@ -94,10 +96,31 @@ def test_value_iteration_looks_ahead_as_far_as_the_discount_says(gamma, best):
     assert value_iteration(Fork(), gamma).tolist() == best
 
 
+def test_parts_are_chosen_by_words_in_their_names():
+    chosen = [part.name for part in parts("dqn_cart,q_learning")]
+    assert chosen == ["dqn_cartpole", "q_learning_frozenlake", "q_learning_taxi"]
+
+
 def test_names_of_parts_differ_and_solved_is_better_than_random():
     names = [part.name for part in parts()]
     assert len(set(names)) == len(names)
     assert all(task.random < task.solved for task in TASKS)
+
+
+def test_the_table_of_the_results_is_that_of_the_report(tmp_path):
+    report = report_in(tmp_path)
+    report.put(score(what="A"))
+    report.put(score(what="B", ours=[-150.0], peer=[-160.0]))
+    content = json.loads((tmp_path / "report.json").read_text())
+    text = updated("# Title\n\n<!-- results -->\nold\n<!-- end -->\nafter\n", content)
+    lines = text.splitlines()
+    assert lines[:3] == ["# Title", "", "<!-- results -->"]
+    assert lines[-2:] == ["<!-- end -->", "after"]
+    scores = "-280 [-534.1, -25.88] | -240 [-367.1, -112.9]"
+    assert f"| A | 100 | 2 | -1200 | -200 | {scores} | -340 | yes |" in lines
+    assert "| B | 100 | 1 | -1200 | -200 | -150 | -160 | -200 | yes |" in lines
+    with pytest.raises(RunError, match="put the marks there"):
+        updated("no marks", content)
 
 
 def test_a_score_that_is_kept_is_not_measured_again(tmp_path, monkeypatch):
@@ -129,7 +152,7 @@ def test_quick_takes_one_seed(tmp_path, monkeypatch):
     fake = {side: lambda part, seed: seeds.append(seed) or 0.5 for side in ("ours", "peer")}
     monkeypatch.setattr(benchmark, "SIDES", fake)
     benchmark.run(report_in(tmp_path), Options(quick=True, only="touch_joint_effort"))
-    assert seeds == [0, 0, 0, 0]
+    assert seeds == [0] * (2 * len(parts("touch_joint_effort")))
 
 
 def test_a_part_that_does_not_exist_is_refused(tmp_path):
@@ -139,15 +162,15 @@ def test_a_part_that_does_not_exist_is_refused(tmp_path):
 
 @pytest.mark.parametrize("algorithm", sorted({name for name, _, _ in learner.UPDATES}))
 def test_gradient_steps_are_counted_on_both_sides(algorithm):
-    parameters = off_policy_parameters(algorithm, 8, 256)
-    for rate in (our_updates(parameters, 256), peer_updates(algorithm, parameters, 256)):
+    parameters, size = off_policy_parameters(algorithm, 8, batch_size=16), Size(held=32, steps=8)
+    for rate in (our_updates(parameters, size), peer_updates(algorithm, parameters, size)):
         assert 10 < rate() < 1e6
 
 
 @pytest.mark.parametrize("algorithm", sorted({name for name, *_ in learner.SAMPLES}))
 def test_samples_are_counted_on_both_sides(algorithm):
-    parameters = on_policy_parameters(algorithm, 1024)
-    for rate in (our_samples(parameters, 10), peer_samples(algorithm, parameters, 10)):
+    parameters, size = on_policy_parameters(algorithm, 64), Size(held=0, steps=64)
+    for rate in (our_samples(parameters, 10, size), peer_samples(algorithm, parameters, 10, size)):
         assert 100 < rate() < 1e8
 
 

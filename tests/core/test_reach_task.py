@@ -117,6 +117,8 @@ def rest_reward(weights, velocity=0.0, effort=0.0, action=0.0, before=0.0):
 
 def test_velocity_energy_and_smoothness_penalties_by_hand():
     assert rest_reward({"velocity_weight": 0.1}, velocity=-2.0) == pytest.approx(-0.2)
+    # 0.1 * (mean of (-2 rad/s)^2) = 0.4
+    assert rest_reward({"damping_weight": 0.1}, velocity=-2.0) == pytest.approx(-0.4)
     # 7 joints * |3 N m * -2 rad/s| = 42 W
     assert rest_reward({"energy_weight": 0.01}, velocity=-2.0, effort=3.0) == pytest.approx(-0.42)
     # a change of 1.5 in each component: mean square 2.25

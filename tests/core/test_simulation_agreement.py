@@ -1,14 +1,19 @@
 """The two engines, and the reduced and the full URDF, describe the same arm."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from sinew_core.randomisation import read_randomisation
 from sinew_core.robots import load_robot
+from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.simulation import make_engine
 
 mujoco = pytest.importorskip("mujoco")
 pybullet = pytest.importorskip("pybullet")
 
+RANGES = Path(__file__).parents[2] / "config" / "randomisation" / "default.yaml"
 PHYSICS_RATE_HZ = 500
 CYCLES = 200
 STEPS_PER_CYCLE = 5
@@ -45,12 +50,12 @@ def smooth_signal(rng, n):
     return (amplitude * np.sin(rate * time_s)).sum(axis=2)
 
 
-def worst_difference(engines, command):
+def worst_difference(engines, command, cycles=CYCLES):
     """Run `command(engine, cycle)` in both; return the largest difference of (q, v, effort)."""
     worst = np.zeros(3)
     for engine in engines:
         engine.reset(engine.robot.home_rad)
-    for cycle in range(CYCLES):
+    for cycle in range(cycles):
         for engine in engines:
             command(engine, cycle)
             engine.step(STEPS_PER_CYCLE)
@@ -94,6 +99,29 @@ def test_both_engines_saturate_alike(engines):
         worst = np.maximum(worst, np.abs(states[0] - states[1]).max(axis=1))
     assert saturated > 50
     assert (worst < [1e-8, 1e-6, 1e-4]).all(), worst
+
+
+def test_both_engines_move_other_arms_alike(engines):
+    robot = engines[0].robot
+    rng = np.random.default_rng(0)
+    randomisation = read_randomisation(RANGES, robot)
+    for seed in range(3):
+        values = {**randomisation.draw_values(seed), "armature/*": 0.05}
+        for engine in engines:
+            engine.set_dynamics(ArmDynamics.from_values(robot, values))
+        speeds = 0.3 * smooth_signal(rng, robot.n_joints)
+        worst = worst_difference(
+            engines, lambda engine, k, v=speeds: engine.command_velocity(v[k]), cycles=50
+        )
+        assert (worst < [1e-9, 1e-9, 1e-6]).all(), worst
+        # Heavier or lighter than its gravity effort, the arm sticks, slips and falls.
+        efforts = 1.5 * smooth_signal(rng, robot.n_joints)
+        worst = worst_difference(
+            engines,
+            lambda engine, k, u=efforts: engine.command_effort(u[k], gravity_compensation=True),
+            cycles=50,
+        )
+        assert (worst < 1e-6).all(), worst
 
 
 @pytest.mark.parametrize("joint", [1, 3, 6])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sinew_core.robots import load_robot
+from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.simulation import ENGINE_NAMES, make_engine
 from sinew_core.simulation.tabletop import Tabletop
 
@@ -106,6 +107,22 @@ def test_a_reset_forgets_all_contacts(engine):
     for before, after in zip(first, push(engine, seconds=0.3), strict=True):
         for a, b in zip(before, after, strict=True):
             assert a.tobytes() == b.tobytes()
+
+
+def test_another_copy_of_the_arm_pushes_the_same_object(engine):
+    nominal = push(engine, seconds=0.3)
+    engine.set_dynamics(ArmDynamics.from_values(PANDA, {"motor_strength/panda_joint1": 0.8}))
+    weak, again = push(engine), push(engine)
+    engine.set_dynamics(None)
+    back = push(engine, seconds=0.3)
+    position, velocity, place, _ = weak[-1]
+    np.testing.assert_allclose(velocity, [0.8 * 0.2, *[0.0] * 6], atol=5e-3)
+    # 0.028 m of way, of which 0.01 m were free
+    assert place[1] == pytest.approx(0.06 + 0.018, abs=4e-3)
+    assert place[1] - PANDA.chain.tool_position(position)[1] == pytest.approx(0.05, abs=4e-3)
+    for first, second in ((weak, again), (nominal, back)):
+        for a, b in zip(first, second, strict=True):
+            assert [x.tobytes() for x in a] == [x.tobytes() for x in b]
 
 
 def test_the_picture_shows_the_object(engine):

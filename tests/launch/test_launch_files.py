@@ -33,6 +33,7 @@ GIVEN = {
     },
     "train_sim": {
         "run": "1.5",
+        "resume": "runs/007",
         "output": "some where",
         "overwrite": "true",
         "robot": "iiwa14",

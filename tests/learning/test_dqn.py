@@ -87,10 +87,12 @@ def test_the_target_is_copied_now_and_then_or_follows_softly(rate, period, moved
         assert torch.equal(agent.target_q.parameters, expected_parameters)
 
 
-def test_the_deployed_policy_takes_the_best_choice():
-    agent = dqn()
+@pytest.mark.parametrize(("rate", "expected"), [(0.01, 0.5), (1.0, -1.0)])
+def test_the_deployed_policy_takes_the_best_choice_of_a_soft_target_or_of_q(rate, expected):
+    agent = dqn(target_rate=rate)
     constant(agent.q, [0.0, -1.0, 0.5])
-    assert NumpyPolicy(agent.policy_network()).act(np.zeros(2, np.float32)) == [-1.0]
+    constant(agent.target_q, [0.0, 1.0, 0.5])
+    assert NumpyPolicy(agent.policy_network()).act(np.zeros(2, np.float32)) == [expected]
 
 
 def test_one_seed_gives_one_result_bit_for_bit():

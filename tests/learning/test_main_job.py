@@ -1,3 +1,5 @@
+import dataclasses
+import io
 import json
 
 import pytest
@@ -5,14 +7,18 @@ import yaml
 
 from sinew_core.errors import ConfigError
 from sinew_core.training.configuration import RunConfiguration
+from sinew_core.training.progress import Progress
 from sinew_trainer.deployment import deployment
 from sinew_trainer.main_job import (
+    MainJob,
     core_groups,
     main,
+    make_job,
     read_configuration,
     realtime_weight,
     shares,
 )
+from sinew_trainer.progress import ProgressDisplay, describe, read_progress
 from sinew_trainer.report import join_figures, join_graph, summary_table
 
 PART = {
@@ -166,6 +172,97 @@ def test_without_a_graph_the_report_says_why(tmp_path):
     assert figures["eval_graph"] is None
     (tmp_path / "report.json").write_text(json.dumps(figures))
     assert "graph_episodes" in summary_table(tmp_path)
+
+
+PROGRESS = Progress(
+    state="training",
+    env_steps=500,
+    wall_s=2.0,
+    env_steps_per_s=250.0,
+    success_rate=0.9,
+    return_mean=-3.25,
+    remaining_s=3725.0,
+)
+
+
+def test_progress_tells_success_return_speed_and_time_left():
+    told = "success 90%, return -3.25, 250 steps/s, at most 1:02:05 left"
+    assert describe(PROGRESS) == told
+    assert describe(dataclasses.replace(PROGRESS, state="paused")) == f"paused, {told}"
+    begun = dataclasses.replace(PROGRESS, env_steps_per_s=0.0, remaining_s=0.0)
+    assert describe(begun).endswith("0 steps/s")
+    assert describe(dataclasses.replace(PROGRESS, remaining_s=65.2)).endswith("1:05 left")
+
+
+def test_progress_is_a_bar_on_a_terminal_and_lines_now_and_then_elsewhere():
+    log, terminal, now = io.StringIO(), io.StringIO(), [0.0]
+    terminal.isatty = lambda: True
+    bar = ProgressDisplay(1000, terminal)
+    bar.update(PROGRESS)
+    bar.close()
+    assert "50%" in terminal.getvalue()
+    assert "1:02:05 left" in terminal.getvalue()
+    lines = ProgressDisplay(1000, log, clock=lambda: now[0])
+    for now[0] in (0.0, 1.0, 6.0):
+        lines.update(PROGRESS)
+    lines.update(None)
+    assert log.getvalue().count("training: 500 steps, success 90%") == 2
+
+
+def test_what_is_no_progress_is_none(tmp_path):
+    assert read_progress(tmp_path) is None
+    (tmp_path / "progress.json").write_text('{"env_steps": 3}')
+    assert read_progress(tmp_path) is None
+    (tmp_path / "progress.json").write_text(json.dumps(dataclasses.asdict(PROGRESS)))
+    assert read_progress(tmp_path) == PROGRESS
+
+
+@pytest.fixture
+def stopped_run(tmp_path):
+    """Return the folder of a run that was stopped."""
+    folder = tmp_path / "first"
+    folder.mkdir()
+    given = {"robot": "iiwa14", "seed": 5, "output": "elsewhere", "env_steps": 1000}
+    (folder / "config.yaml").write_text(RunConfiguration.from_mapping(given).to_yaml())
+    return folder
+
+
+def test_a_run_goes_on_as_it_was_configured(stopped_run, capsys):
+    words = [f"resume:={stopped_run}", "env_steps:=2000", "graph_episodes:=7"]
+    job = make_job(words)
+    assert job.folder == stopped_run
+    assert job.configuration.train.robot == "iiwa14"
+    assert job.configuration.train.env_steps == 2000
+    job.say_what_is_kept()
+    assert f"go on with ./sinew train resume:={stopped_run} graph_episodes:=7\n" in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["seed:=6"], "seed is 5, not 6"),
+        (["env_steps:=500"], "env_steps may only grow"),
+        (["config:=x.yaml"], "remove config:="),
+        (["sead:=5"], "did you mean 'seed'"),
+    ],
+)
+def test_what_contradicts_a_run_is_refused_before_it_goes_on(stopped_run, words, reason, capsys):
+    assert main([f"resume:={stopped_run}", *words]) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert error.count("\n") == 1
+
+
+def test_a_finished_run_has_nothing_to_resume_but_a_missing_report(stopped_run, capsys):
+    told = {"stopped": False, "confirmed": False, "env_steps": 1000}
+    (stopped_run / "training.json").write_text(json.dumps(told))
+    assert isinstance(make_job([f"resume:={stopped_run}"]), MainJob)
+    (stopped_run / "report.json").write_text("{}")
+    assert main([f"resume:={stopped_run}"]) == 2
+    assert "is finished" in capsys.readouterr().err
+    assert isinstance(make_job([f"resume:={stopped_run}", "env_steps:=1001"]), MainJob)
 
 
 def test_a_configuration_file_of_another_form_is_refused(tmp_path):

@@ -98,7 +98,7 @@ def test_the_critic_loss_is_the_mean_squared_error_of_both():
 def test_friction_pulls_the_mean_to_rest_and_leaves_the_exploration():
     free, held = agent(action_friction=0.0, action_penalty=0.0), agent(action_friction=50.0)
     observation = some_batch(1).observation[0]
-    for _ in range(300):
+    for _ in range(150):
         free.update(some_batch(32))
         held.update(some_batch(32))
     assert np.abs(held.act(observation)).max() < 0.05 < np.abs(free.act(observation)).max()

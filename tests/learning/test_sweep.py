@@ -37,6 +37,7 @@ def result(*, env_steps=2000, confirmed=True, stopped=False, success=1.0):
         episode_wall_s=None,
         bundle=None,
         picture=None,
+        randomisation=None,
     )
 
 
@@ -105,7 +106,8 @@ def test_every_trial_stays_in_the_space_and_changes_nothing_else(tmp_path):
     for seen in train.seen:
         assert 0.8 <= seen.algorithm.gamma <= 0.99
         assert 32 <= seen.algorithm.batch_size <= 256
-        assert dataclasses.replace(seen.train, checkpoint_period_s=30.0) == BASE.train
+        kept = {"checkpoint_period_s": 30.0, "eval_episodes": BASE.train.eval_episodes}
+        assert dataclasses.replace(seen.train, **kept) == BASE.train
         assert seen.safety == BASE.safety
 
 

@@ -6,7 +6,7 @@ import pytest
 from sinew_core.bundle import load_bundle
 from sinew_core.errors import ConfigError
 from sinew_core.evaluation import evaluate
-from sinew_core.training import jobs, loop
+from sinew_core.training import jobs, keeper
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.environment import make_environment
 from sinew_core.training.jobs import split
@@ -64,6 +64,7 @@ def test_the_best_policy_is_a_bundle_that_loads(finished):
     assert result.bundle == folder / "bundle"
     assert bundle.manifest.algorithm == values["algorithm"]
     assert bundle.manifest.evaluation["success_rate"] == result.evaluation.success_rate
+    assert bundle.manifest.training["randomisation"] is None
     assert bundle.policy.act(np.zeros(24, np.float32)).shape == (7,)
 
 
@@ -121,7 +122,7 @@ def test_a_stop_while_the_first_bundle_is_made_keeps_it(tmp_path, monkeypatch):
         asked.append(arguments)
         return jobs.ObserveJob(**arguments)
 
-    monkeypatch.setattr(loop, "ObserveJob", observe)
+    monkeypatch.setattr(keeper, "ObserveJob", observe)
     result, _ = run(tmp_path, DDPG, should_stop=lambda: bool(asked))
     assert result.stopped
     load_bundle(tmp_path / "bundle")

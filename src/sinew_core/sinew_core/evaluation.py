@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
@@ -72,10 +72,13 @@ def evaluate(
 
 
 def judge_episode(
-    env: gymnasium.Env[Observed, Acted], act: Callable[[Observed], Acted], seed: int
+    env: gymnasium.Env[Observed, Acted],
+    act: Callable[[Observed], Acted],
+    seed: int,
+    options: Mapping[str, object] | None = None,
 ) -> Outcome:
-    """Run one episode from its seed until success or its end."""
-    observation, _ = env.reset(seed=seed)
+    """Run one episode from its seed, and options of the reset, until success or its end."""
+    observation, _ = env.reset(seed=seed, options=dict(options) if options else None)
     total, length = 0.0, 0
     while True:
         observation, reward, terminated, truncated, info = env.step(act(observation))

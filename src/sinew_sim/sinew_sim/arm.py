@@ -8,7 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sinew_core.robots.arm_dynamics import ArmDynamics
+from sinew_core.simulation.delay import DelayedCommands
 from sinew_core.simulation.engine import Engine
+from sinew_core.simulation.sensors import SensorNoise
 from sinew_ros.stamps import NS_PER_S
 from sinew_sim.drives import Drive
 
@@ -25,12 +28,26 @@ class SimulatedArm:
         watchdog_trips: how often silence stopped a motion.
     """
 
-    def __init__(self, engine: Engine, drive: Drive, *, period_ns: int, watchdog_s: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        drive: Drive,
+        *,
+        period_ns: int,
+        watchdog_s: float,
+        dynamics: ArmDynamics | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> None:
         """Begin at home; advance by `period_ns` a step; brake `watchdog_s` after the last command.
 
-        A watchdog of 0 is off, as in the real forward controllers.
+        A watchdog of 0 is off, as in the real forward controllers. With `dynamics` it is another
+        copy of the arm, whose sensors take their noise from `rng`.
         """
         n = engine.robot.n_joints
+        engine.set_dynamics(dynamics)
+        self._noise = SensorNoise(dynamics) if dynamics else None
+        self._rng = rng or np.random.default_rng(0)
+        self._commands = DelayedCommands(engine, self._send, dynamics.delay_s if dynamics else 0.0)
         self._engine = engine
         self._period_ns = period_ns
         self._steps = round(period_ns * engine.physics_rate_hz / NS_PER_S)
@@ -43,6 +60,10 @@ class SimulatedArm:
         self.effort: NDArray[np.float64] = np.zeros(n)
         self.command: NDArray[np.float64] = np.zeros(n)
         self.watchdog_trips = 0
+        self._unread: NDArray[np.float64] = np.zeros(n)
+        # What the drive sees, which has encoders of its own; the same without noise.
+        self._true_position = self.position if self._noise is None else np.zeros(n)
+        self._true_velocity = self.velocity if self._noise is None else np.zeros(n)
         self._tripped = False
         self._place(engine.robot.home_rad)
 
@@ -68,20 +89,33 @@ class SimulatedArm:
         late = self._watchdog_ns is not None and (
             self.stamp_ns - self._commanded_ns >= self._watchdog_ns
         )
-        if not late:
-            self._drive.send(self.command, self.position)
-        elif self._drive.brake(self.command, self.position, self.velocity):
-            self.watchdog_trips += not self._tripped
-            self._tripped = True
-        self._engine.step(self._steps)
+        if late:
+            self._commands.forget()
+            if self._drive.brake(self.command, self._true_position, self._true_velocity):
+                self.watchdog_trips += not self._tripped
+                self._tripped = True
+        else:
+            self._commands.send(self.command)
+        self._commands.step(self._steps)
         self.stamp_ns += self._period_ns
         self._read()
 
     def _place(self, position_rad: NDArray[np.float64]) -> None:
         self._engine.reset(position_rad)
+        self._commands.forget()
         self._tripped = False
         self._read()
-        self._drive.rest(self.command, self.position)
+        self._drive.rest(self.command, self._true_position)
 
     def _read(self) -> None:
-        self._engine.read_state(self.position, self.velocity, self.effort)
+        self._engine.read_state(self._true_position, self._true_velocity, self.effort)
+        if self._noise is not None:
+            self.position[:] = self._true_position
+            self.velocity[:] = self._true_velocity
+            self._noise.add(self.position, self.velocity, self._rng)
+
+    def _send(self, command: NDArray[np.float64]) -> None:
+        """Hand a command that has arrived to the drive, in the midst of a period too."""
+        if self._noise is not None:
+            self._engine.read_state(self._true_position, self._true_velocity, self._unread)
+        self._drive.send(command, self._true_position)

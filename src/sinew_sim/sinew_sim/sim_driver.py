@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from rclpy.clock import Clock, ClockType
@@ -17,6 +18,7 @@ from std_srvs.srv import Trigger
 
 from sinew_core.parameters import parameter
 from sinew_core.rates import Rates
+from sinew_core.robots.arm_dynamics import read_dynamics
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.simulation import ENGINE_NAMES, make_engine
@@ -32,6 +34,8 @@ from sinew_sim.arm import SimulatedArm
 from sinew_sim.drives import make_drive
 
 _REPUBLISH_S = 1.0
+_NOISE_STREAM = 0x5E15
+"""Keeps the noise of the sensors apart from the starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,9 @@ class SimDriverParameters(Rates):
     robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
     urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
     engine: str = parameter("pybullet", "Physics engine", choices=ENGINE_NAMES)
+    dynamics: str = parameter(
+        "", "YAML file of the arm's dynamics in place of the nominal ones; empty: none"
+    )
     pace: str = parameter(
         "realtime",
         "Run by the clock, or one filter period for each command that answers a state",
@@ -93,6 +100,7 @@ class SimDriver(SinewNode):
         self._sim_time = bool(self.get_parameter("use_sim_time").value)
         self._wall_stamps = not (self._lockstep or self._sim_time or p.speed != 1.0)
         robot = load_robot(p.robot, urdf=p.urdf)
+        dynamics = read_dynamics(Path(p.dynamics), robot) if p.dynamics else None
         self._engine = make_engine(p.engine, robot, p.physics_rate_hz)
         self._arm = SimulatedArm(
             self._engine,
@@ -104,6 +112,8 @@ class SimDriver(SinewNode):
             ),
             period_ns=period_ns(p.state_rate_hz),
             watchdog_s=0.0 if self._lockstep else p.driver_watchdog_s,
+            dynamics=dynamics,
+            rng=np.random.default_rng([p.seed, _NOISE_STREAM]),
         )
         self._task = make_task(p.task_name, robot, task, p)
         self._starts = np.random.default_rng(p.seed)

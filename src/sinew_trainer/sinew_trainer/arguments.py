@@ -11,6 +11,7 @@ from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, describe
 from sinew_core.training.config import TrainConfig
 from sinew_core.training.configuration import SECTIONS, RunConfiguration, read_parameter_file
+from sinew_core.training.resume import resumed_configuration
 
 P = TypeVar("P", bound=Parameters)
 
@@ -37,9 +38,25 @@ def read_arguments(argv: Sequence[str], kind: type[P]) -> tuple[RunConfiguration
     )
 
 
-def argument_list(kind: type[Parameters]) -> str:
-    """Return the lines of a help text."""
-    shown = [f"  {n:<25}{i.description}" for n, i, _ in [*describe(TrainConfig), *describe(kind)]]
+def read_resumed(argv: Sequence[str], kind: type[P]) -> tuple[RunConfiguration, P]:
+    """Return what the arguments ask for of the run that resume:=FOLDER names.
+
+    Raises:
+        SinewError: for every mistake, with its remedy; what contradicts the run is one.
+    """
+    values = parse_arguments(argv)
+    folder = Path(str(values.pop("resume")))
+    if "config" in values:
+        raise ConfigError("resume:= takes the run's own config.yaml: remove config:=")
+    own = {name: values.pop(name) for name, _, _ in describe(kind) if name in values}
+    return resumed_configuration(folder, values), kind.from_mapping(own, "arguments")
+
+
+def argument_list(*kinds: type[Parameters]) -> str:
+    """Return the lines of a help text, those of a run and of what else a command takes."""
+    every: list[type[Parameters]] = [TrainConfig, *kinds]
+    fields = [field for kind in every for field in describe(kind)]
+    shown = [f"  {name:<25}{info.description}" for name, info, _ in fields]
     shown.append("  config                   a parameter file to start from")
     sections = [f"  {name}.…" for name in SECTIONS]
     return "\n".join([*shown, *sections, "  (tables in README.md and docs)"]) + "\n"

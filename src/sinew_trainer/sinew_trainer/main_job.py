@@ -11,6 +11,7 @@ import datetime
 import importlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -27,24 +28,31 @@ from sinew_core.robots.catalogue import load_robot
 from sinew_core.runs import check_run_folder
 from sinew_core.specs import command_mode
 from sinew_core.tasks import TASKS
-from sinew_core.training.config import TrainConfig
+from sinew_core.training.config import Resume, TrainConfig
 from sinew_core.training.configuration import RunConfiguration
+from sinew_core.training.environment import make_randomisation
 from sinew_core.training.folder import (
     BUNDLE_FOLDER,
+    CHECKPOINT_FOLDER,
     CONFIGURATION_FILE,
     DEPLOYMENT_FILE,
     GRAPH_FOLDER,
+    REPORT_FILE,
+    REPORT_PAGE,
     TRAINING_FILE,
 )
-from sinew_trainer.arguments import argument_list, read_arguments
+from sinew_core.training.resume import finished
+from sinew_trainer.arguments import argument_list, read_arguments, read_resumed
 from sinew_trainer.deployment import write_deployment
 from sinew_trainer.launching import Launch
 from sinew_trainer.progress import ProgressDisplay, read_progress
 
 _HELP = """usage: ./sinew train [name:=value ...]
+       ./sinew train resume:=runs/NAME [name:=value ...]
 
 Trains a policy, evaluates it in the environment and over the ROS 2 graph, and writes
-runs/NAME/ with report.html, report.json, config.yaml and bundle/.
+runs/NAME/ with report.html, report.json, config.yaml and bundle/. A run that was stopped, or
+died, goes on from its last checkpoint with resume:=.
 """
 _LOCKSTEP_OVER_ENV = 5.5
 """Wall time of a lockstep episode over that of one in the environment, about."""
@@ -70,10 +78,12 @@ class GraphEvaluation(Parameters):
 class MainJob:
     """The steps of one run, in order; `stop` ends the step that is running."""
 
-    def __init__(self, configuration: RunConfiguration, graph: GraphEvaluation) -> None:
+    def __init__(
+        self, configuration: RunConfiguration, graph: GraphEvaluation, *, resume: bool = False
+    ) -> None:
         """Fix the name of the run, refuse what cannot work before anything starts."""
         train = configuration.train
-        load_robot(train.robot, urdf=train.urdf)
+        make_randomisation(configuration, load_robot(train.robot, urdf=train.urdf))
         name = train.run_name(datetime.datetime.now(tz=datetime.timezone.utc).astimezone())
         self.configuration = dataclasses.replace(
             configuration, train=dataclasses.replace(train, run=name)
@@ -81,11 +91,19 @@ class MainJob:
         self.folder = Path(train.output) / name
         self._graph = graph
         self._launches: list[Launch] = []
-        check_run_folder(Path(train.output), name, overwrite=train.overwrite)
+        self._resume = resume
+        self._trained = finished(self.folder, configuration) if resume else None
+        if not resume:
+            check_run_folder(Path(train.output), name, overwrite=train.overwrite)
+        elif self._trained and (self.folder / REPORT_FILE).is_file():
+            raise RunError(f"{self.folder} is finished, nothing to resume: {self._trained}")
 
     def run(self) -> None:
-        """Do all steps."""
-        self.train()
+        """Do all steps; a training that was stopped by its service ends the job, as Ctrl-C does."""
+        if not self._trained:
+            self.train()
+            if not finished(self.folder, self.configuration):
+                raise KeyboardInterrupt
         if TASKS[self.configuration.train.task].in_graph:
             self.evaluate_graph()
         else:
@@ -96,22 +114,28 @@ class MainJob:
     def train(self) -> None:
         """Run `train_sim`, showing progress."""
         train = self.configuration.train
+        for name in (REPORT_FILE, REPORT_PAGE):
+            (self.folder / name).unlink(missing_ok=True)
         display = ProgressDisplay(train.env_steps, sys.stderr)
         with tempfile.TemporaryDirectory(prefix="sinew-train-") as temporary:
             # The node creates the run folder, so its configuration and log begin elsewhere.
             config = Path(temporary) / CONFIGURATION_FILE
             config.write_text(self.configuration.to_yaml())
             log = Path(temporary) / "train.log"
-            _say(f"training {train.algorithm} on {train.robot_label}, run {self.folder}")
+            what = "resuming the training of" if self._resume else "training"
+            _say(f"{what} {train.algorithm} on {train.robot_label}, run {self.folder}")
             try:
                 arguments = {**_launched(train), "config": config}
+                if self._resume:
+                    arguments["resume"] = self.folder
                 self._launches = [Launch("train_sim", arguments, log, _domain_id(0))]
                 _report()  # imported while the training process starts, it costs nothing
                 self._wait(self._launches, lambda: display.update(read_progress(self.folder)))
             finally:
                 display.close()
                 if self.folder.is_dir() and log.exists():
-                    (self.folder / log.name).write_bytes(log.read_bytes())
+                    with (self.folder / log.name).open("ab") as whole:
+                        whole.write(log.read_bytes())
 
     def evaluate_graph(self) -> None:
         """Run `deploy_sim` in lockstep, several side by side, and in real time.
@@ -120,6 +144,7 @@ class MainJob:
         graph has cores of its own. Where there are enough, real time comes first on those of the
         first lockstep graph, while the others run beside it; else it runs alone, at the end.
         """
+        shutil.rmtree(self.folder / GRAPH_FOLDER, ignore_errors=True)
         (self.folder / GRAPH_FOLDER).mkdir()
         write_deployment(self.folder / DEPLOYMENT_FILE, self.configuration)
         graph = self._graph
@@ -167,6 +192,17 @@ class MainJob:
         }
         log = output.with_suffix(".log")
         return Launch("deploy_sim", arguments, log, _domain_id(index), cores)
+
+    def say_what_is_kept(self) -> None:
+        """Say what is there after a stop, and exactly how to go on."""
+        if not self.folder.is_dir():
+            _say("stopped before training began")
+            return
+        plain = GraphEvaluation().to_mapping()
+        graph = [f" {k}:={v}" for k, v in self._graph.to_mapping().items() if v != plain[k]]
+        bundle = self.folder / BUNDLE_FOLDER
+        best = f"; the best policy so far is {bundle}" if bundle.is_dir() else ""
+        _say(f"stopped{best}; go on with ./sinew train resume:={self.folder}{''.join(graph)}")
 
     def stop(self) -> None:
         """End the step that is running."""
@@ -217,10 +253,21 @@ def read_configuration(argv: Sequence[str]) -> tuple[RunConfiguration, GraphEval
     return read_arguments(argv, GraphEvaluation)
 
 
+def make_job(argv: Sequence[str]) -> MainJob:
+    """Return the job that the arguments ask for: a new run, or one that goes on.
+
+    Raises:
+        SinewError: for every mistake, with its remedy.
+    """
+    if not any(word.startswith("resume:=") for word in argv):
+        return MainJob(*read_configuration(argv))
+    return MainJob(*read_resumed(argv, GraphEvaluation), resume=True)
+
+
 def _launched(train: TrainConfig) -> dict[str, object]:
     """Return the run's parameters as launch arguments."""
     names = ("run", "output", "overwrite", "robot", "urdf", "engine", "task", "algorithm")
-    return {n: getattr(train, n) for n in (*names, "action_mode", "seed")}
+    return {n: getattr(train, n) for n in (*names, "action_mode", "randomisation", "seed")}
 
 
 def _domain_id(index: int) -> int:
@@ -244,10 +291,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     if any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(f"{_HELP}\nArguments:\n{argument_list(GraphEvaluation)}")
+        sys.stdout.write(f"{_HELP}\nArguments:\n{argument_list(Resume, GraphEvaluation)}")
         return 0
     try:
-        job = MainJob(*read_configuration(words))
+        job = make_job(words)
     except SinewError as error:
         sys.stderr.write(f"sinew train: {error}\n")
         return 2
@@ -255,27 +302,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         job.run()
     except SinewError as error:
         sys.stderr.write(f"sinew train: {error}\n")
+        if (job.folder / CHECKPOINT_FOLDER).is_dir():
+            job.say_what_is_kept()
         return 1
     except KeyboardInterrupt:
         job.stop()
-        _say_what_is_kept(job.folder, in_graph=TASKS[job.configuration.train.task].in_graph)
+        job.say_what_is_kept()
         return 130
     sys.stdout.write(_report().summary_table(job.folder) + "\n")
     return 0
-
-
-def _say_what_is_kept(folder: Path, *, in_graph: bool) -> None:
-    bundle = folder / BUNDLE_FOLDER
-    if bundle.is_dir():
-        evaluate = f"evaluate it with ./sinew launch deploy_sim bundle:={bundle}, "
-        _say(
-            f"stopped; the best policy so far is {bundle}: {evaluate if in_graph else ''}"
-            f"train again with ./sinew train config:={folder / CONFIGURATION_FILE} run:=NAME"
-        )
-    elif folder.is_dir():
-        _say(f"stopped before a first policy; the configuration is {folder / CONFIGURATION_FILE}")
-    else:
-        _say("stopped before training began")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Departures from the paper: one learner and whole episodes in place of asynchronous ones of five
 steps; an iteration's steps are learned from once each, in shuffled minibatches, so that late ones
-meet a policy a few steps younger, as they do in the paper's asynchronous learners; advantages decay
+meet a policy a few steps younger, as they do in the paper's asynchronous learners; the critic may
+take more passes over them than the actor, which it would otherwise hold back; advantages decay
 (Schulman et al. 2016) unless n steps are asked for, and may be normalised; actor and critic share
 nothing; Adam in place of RMSProp.
 """
@@ -68,6 +69,12 @@ class A2C(ActorCritic):
         for i, a, adv, t in zip(*shuffled, strict=True):
             if len(a) > 1:
                 self._step(i, a, adv, t)
+        self.fit_critic(
+            inputs,
+            target,
+            epochs=self.parameters.critic_epochs - 1,
+            minibatch_size=self.parameters.minibatch_size,
+        )
         self.note(steps)
         return losses
 

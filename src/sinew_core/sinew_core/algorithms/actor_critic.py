@@ -30,7 +30,7 @@ from sinew_core.algorithms.distributions import (
     gaussian_log_probability,
 )
 from sinew_core.algorithms.exploration import CategoricalSampling, Explorer, NoisyPolicy
-from sinew_core.algorithms.networks import MLP, Adam
+from sinew_core.algorithms.networks import MLP, Adam, clip_norm
 from sinew_core.algorithms.noise import LinearSchedule
 from sinew_core.algorithms.normaliser import Normaliser
 from sinew_core.algorithms.parameters.on_policy import OnPolicyParameters
@@ -320,6 +320,7 @@ class ActorCritic:
         self.critic = Critic([*hidden, 1], parameters, self.generator)
         self.normaliser = Normaliser(observation_size)
         self._normalises = parameters.normalise_observations
+        self._maximum_gradient_norm = parameters.maximum_gradient_norm
         self._schedule = LinearSchedule(
             start=parameters.learning_rate,
             end=parameters.final_learning_rate,
@@ -343,6 +344,17 @@ class ActorCritic:
         """Return observations (batch, size) as actor and critic see them."""
         inputs = self.normaliser(torch.from_numpy(observation))
         return inputs.clamp_(-OBSERVATION_CLIP, OBSERVATION_CLIP)
+
+    def fit_critic(
+        self, inputs: Tensor, target: Tensor, *, epochs: int, minibatch_size: int
+    ) -> None:
+        """Take passes of the critic alone over targets (time,) of inputs, in minibatches."""
+        for _ in range(epochs):
+            order = torch.randperm(len(target), generator=self.generator)
+            for chosen in torch.split(order, minibatch_size):
+                gradient = self.critic.gradient(inputs[chosen], target[chosen])
+                clip_norm(gradient, self._maximum_gradient_norm)
+                self.critic.step(gradient)
 
     def count(self, steps: Steps) -> None:
         """Count the steps that are about to be learned from, and set the actor's step size."""

@@ -3,7 +3,8 @@
 Departures from the paper: observations are vectors, so that the network is a perceptron; Adam in
 place of RMSProp, on a step size that may fall; the error is clipped as the paper does, which is the
 Huber loss, and the gradient's norm may be too; the target network may follow softly in place of
-being copied; the share of random actions falls with the environment steps.
+being copied, and is then what is deployed; the share of random actions falls with the environment
+steps.
 """
 
 from __future__ import annotations
@@ -69,8 +70,9 @@ class DQN:
         return greedy_network(self.q, self._choices)
 
     def policy_network(self) -> PolicyNetwork:
-        """Return the greedy policy of the online network."""
-        return greedy_network(self.q, self._choices)
+        """Return the greedy policy of a soft target, an average over updates, else of Q itself."""
+        soft = self.parameters.target_rate < 1.0
+        return greedy_network(self.target_q if soft else self.q, self._choices)
 
     def values(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return Q (batch, k) of observations (batch, size)."""

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sinew_core.algorithms.actor_critic import ActorCritic, normalised
 from sinew_core.algorithms.networks import clip_norm
@@ -78,14 +77,11 @@ class REINFORCE(ActorCritic):
         clip_norm(gradient, self.parameters.maximum_gradient_norm)
         self.actor.step(gradient)
         self.updates += 1
-        self._fit_baseline(inputs, returns)
+        self.fit_critic(
+            inputs,
+            returns,
+            epochs=self.parameters.baseline_epochs,
+            minibatch_size=self.parameters.baseline_minibatch_size,
+        )
         self.note(steps)
         return losses
-
-    def _fit_baseline(self, inputs: Tensor, returns: Tensor) -> None:
-        for _ in range(self.parameters.baseline_epochs):
-            order = torch.randperm(len(returns), generator=self.generator)
-            for chosen in torch.split(order, self.parameters.baseline_minibatch_size):
-                gradient = self.critic.gradient(inputs[chosen], returns[chosen])
-                clip_norm(gradient, self.parameters.maximum_gradient_norm)
-                self.critic.step(gradient)

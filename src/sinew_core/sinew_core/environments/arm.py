@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from sinew_core.action import ActionDecoder, ActionParameters
 from sinew_core.environments.compiled import tick_figures
 from sinew_core.environments.drive import make_drive
+from sinew_core.environments.varied import VariedArm
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.observation import ObservationBuilder, Signals
+from sinew_core.randomisation import Randomisation, check_assumptions
 from sinew_core.rates import Rates
+from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.compiled import compiled_tool_position
 from sinew_core.robots.model import RobotModel
@@ -28,6 +31,7 @@ Observation: TypeAlias = NDArray[np.float32]
 Action: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 Info: TypeAlias = dict[str, object]
 
+_RESET_OPTIONS = ("start_rad", "target_m", "dynamics", "dynamics_seed")
 _RENDER_SIZE = (640, 480)
 
 
@@ -66,7 +70,12 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
     joint_velocity (n,) rad/s, reward_rest (the part of the reward that no target changes),
     interventions (joint commands that the filter changed in this step) and filter_fault (0: none).
 
-    `reset` takes options start_rad (n,) and target_m (3,) in place of random ones.
+    `reset` takes options start_rad (n,) and target_m (3,) in place of random ones, and one of
+    dynamics, an `ArmDynamics` or None for the nominal arm, and dynamics_seed, the seed of a draw of
+    `randomisation`. Without either, an environment with a randomisation draws anew at each reset
+    with a seed, as a function of that, and at others after `every_episodes`. `info` of reset then
+    has dynamics, all values by name. Success, reward and `info` are by the truth, observation and
+    filter by the noisy sensors of the joints; an object is seen where it is.
 
     `signals` are the present ones, `decoder` turns an action into what is desired of the joints.
 
@@ -83,6 +92,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         command_delay_cycles: filter cycles until a decision takes effect; the last one holds.
         gravity_compensation: whether joint_effort counts from the effort that holds the arm.
         terminate_on_success: whether success ends the episode.
+        randomisation: of the arm's dynamics; None for the nominal arm.
         render_mode: None or "rgb_array".
     """
 
@@ -104,12 +114,14 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         command_delay_cycles: int = 0,
         gravity_compensation: bool = True,
         terminate_on_success: bool = False,
+        randomisation: Randomisation | None = None,
         render_mode: str | None = None,
     ) -> None:
         """Start the engine.
 
         Raises:
-            ConfigError: for an unknown name, or a delay beyond one control period.
+            ConfigError: for an unknown name, a delay beyond one control period, or a randomisation
+                beyond what the safety filter assumes.
             RobotError: for a robot that cannot be loaded.
         """
         self.robot = load_robot(robot, urdf=urdf) if isinstance(robot, str) else robot
@@ -122,13 +134,16 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             rates=rates,
             safety=safety,
         )
-        self._prepare(setup)
+        self._prepare(setup, randomisation)
         self.render_mode = _checked_render_mode(render_mode)
         self.terminate_on_success = terminate_on_success
         self._delay = _checked_delay(command_delay_cycles, self.rates)
+        self._make_arm(engine, gravity_compensation=gravity_compensation)
+
+    def _make_arm(self, engine: str, *, gravity_compensation: bool) -> None:
         self._engine = make_engine(engine, self.robot, self.rates.physics_rate_hz, self.task.scene)
         self._drive = make_drive(
-            action_mode,
+            self.action_spec.mode,
             self._engine,
             self.robot,
             self.safety_parameters,
@@ -136,8 +151,13 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             gravity_compensation=gravity_compensation,
         )
 
-    def _prepare(self, setup: TaskSetup) -> None:
+    def _prepare(self, setup: TaskSetup, randomisation: Randomisation | None) -> None:
         """Take over the setup; make the spaces and all that is used again in every step."""
+        if randomisation is not None:
+            check_assumptions(
+                randomisation, setup.safety_parameters, setup.rates, setup.action_spec.mode
+            )
+        self._randomisation = randomisation
         self.setup, self.rates, self.task = setup, setup.rates, setup.task
         self.metadata = {**self.metadata, "render_fps": self.rates.control_rate_hz}
         self.safety_parameters = setup.safety_parameters
@@ -152,17 +172,16 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (n_actions,), np.float32)
         self.signals = Signals(n, n_actions)
         self._has_object = self.task.scene is not None
-        self._achieved = (
-            self.signals.object_position_base
-            if self._has_object
-            else self.builder.tool_position_base
-        )
         self._effort = np.zeros(n)
         self._desired = np.zeros(n)
         self._desired_before = np.zeros(n)
         self._action_before = np.zeros(n_actions)
         self._ticks = 0
         self._interventions = 0
+        self._tool_position = compiled_tool_position(self.robot.chain)
+        self._varied: VariedArm | None = None
+        self._drawn_seed: int | None = None
+        self._episodes_of_draw = 0
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, object] | None = None
@@ -175,20 +194,22 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         super().reset(seed=seed)
         start = self.task.sample_start(self.np_random)
         target = self.task.sample_target(self.np_random)
-        for name, value in (options or {}).items():
+        given = dict(options or {})
+        self._choose_dynamics(given, seeded=seed is not None)
+        for name, value in given.items():
             if name == "start_rad":
                 start = np.array(value, dtype=np.float64).reshape(start.shape)
             elif name == "target_m":
                 target = np.array(value, dtype=np.float64).reshape(target.shape)
             else:
-                raise ConfigError(
-                    f"reset option '{name}': {suggest(name, ('start_rad', 'target_m'))}"
-                )
+                raise ConfigError(f"reset option '{name}': {suggest(name, _RESET_OPTIONS)}")
         self._begin(start, target)
         if self._has_object:
             self._engine.place_object(*self.task.sample_object(self.np_random, target))
             self._read_object(moving=False)
         observation, _, info = self._observe()
+        if self._varied is not None:
+            info["dynamics"] = self._varied.dynamics.values(self.robot)
         return observation, info
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, Info]:
@@ -196,13 +217,18 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         signals = self.signals
         desired, before = self._desired, self._desired_before
         self.decoder.decode(action, signals.joint_position, desired)
-        engine, drive = self._engine, self._drive
+        engine, drive, varied = self._engine, self._drive, self._varied
         position, velocity = signals.joint_position, signals.joint_velocity
         steps = self.rates.physics_steps_per_cycle
         for cycle in range(self.rates.cycles_per_control):
-            drive.cycle(desired if cycle >= self._delay else before, position, velocity)
-            engine.step(steps)
-            engine.read_state(position, velocity, self._effort)
+            wanted = desired if cycle >= self._delay else before
+            if varied is None:
+                drive.cycle(wanted, position, velocity)
+                engine.step(steps)
+                engine.read_state(position, velocity, self._effort)
+            else:
+                varied.cycle(wanted, position, velocity, steps)
+                varied.measure(position, velocity, self._effort, self.np_random)
         if self._has_object:
             self._read_object(moving=True)
         self._desired, self._desired_before = before, desired
@@ -224,13 +250,62 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         """Stop the engine."""
         self._engine.close()
 
+    def _choose_dynamics(self, options: dict[str, object], *, seeded: bool) -> None:
+        """Take the arm's dynamics out of the options of a reset, or draw them where it is time.
+
+        The episode's generator gives the seed of a draw, so that a seed decides everything.
+        """
+        given = "dynamics" in options
+        dynamics, drawn = options.pop("dynamics", None), options.pop("dynamics_seed", None)
+        if given:
+            if not isinstance(dynamics, ArmDynamics | None):
+                raise ConfigError(f"reset option 'dynamics' is {dynamics!r:.40}: give ArmDynamics")
+            self._simulate(dynamics)
+            self._drawn_seed = None
+            return
+        randomisation = self._randomisation
+        if randomisation is None:
+            if drawn is not None:
+                raise ConfigError(
+                    "reset option 'dynamics_seed': the environment has no randomisation"
+                )
+            self._simulate(None)
+            return
+        self._episodes_of_draw += 1
+        due = seeded or self._episodes_of_draw > randomisation.every_episodes
+        if isinstance(drawn, int):
+            seed = drawn
+        elif due or self._drawn_seed is None:
+            seed = int(self.np_random.integers(2**63))
+        else:
+            seed = self._drawn_seed
+        if seed != self._drawn_seed:
+            self._simulate(randomisation.draw(seed))
+            self._drawn_seed, self._episodes_of_draw = seed, 1
+
+    def _simulate(self, dynamics: ArmDynamics | None) -> None:
+        """Have the engine simulate another copy of the arm, or the nominal one."""
+        if dynamics is not None:
+            if self._varied is not None and self._varied.dynamics is dynamics:
+                return
+            self._varied = VariedArm(self._engine, self._drive, dynamics, self._tool_position)
+        elif self._varied is not None:
+            self._engine.set_dynamics(None)
+            self._varied = None
+
     def _begin(self, start: FloatArray, target: FloatArray) -> None:
         signals = self.signals
         signals.target_position_base = target
         signals.previous_action[:] = 0.0
         self._action_before[:] = 0.0
         self._engine.reset(start)
-        self._engine.read_state(signals.joint_position, signals.joint_velocity, self._effort)
+        if self._varied is None:
+            self._engine.read_state(signals.joint_position, signals.joint_velocity, self._effort)
+        else:
+            self._varied.begin()
+            self._varied.measure(
+                signals.joint_position, signals.joint_velocity, self._effort, self.np_random
+            )
         self._drive.reset(signals.joint_position)
         self.decoder.decode(signals.previous_action, signals.joint_position, self._desired_before)
         self._ticks = 0
@@ -251,29 +326,30 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         """Judge and reward the state of this control tick, and return what the agent sees."""
         signals, task = self.signals, self.task
         observation = self.builder.build(signals)
+        tool, velocity = self.builder.tool_position_base, signals.joint_velocity
+        if self._varied is not None:
+            tool, velocity = self._varied.tool_position, self._varied.velocity
+        achieved = signals.object_position_base if self._has_object else tool
         distance, rms_speed, peak_speed, power, change = tick_figures(
-            self._achieved,
+            achieved,
             signals.target_position_base,
-            signals.joint_velocity,
+            velocity,
             self._effort,
             signals.previous_action,
             self._action_before,
         )
         reward_rest = task.rest_part(rms_speed, power, change)
-        tool = self.builder.tool_position_base.copy()
-        achieved = tool
         if self._has_object:
-            reward_rest += task.object_part(tool, self._achieved)
-            achieved = self._achieved.copy()
+            reward_rest += task.object_part(tool, achieved)
         reward = task.goal_part(distance, rms_speed, peak_speed) + reward_rest
         interventions = self._drive.interventions
         info: Info = {
             "is_success": task.judge.update(distance, peak_speed),
-            "tool_position": tool,
-            "achieved_goal": achieved,
+            "tool_position": tool.copy(),
+            "achieved_goal": achieved.copy(),
             "target_position": signals.target_position_base.copy(),
             "distance_m": distance,
-            "joint_velocity": signals.joint_velocity.copy(),
+            "joint_velocity": velocity.copy(),
             "reward_rest": reward_rest,
             "interventions": interventions - self._interventions,
             "filter_fault": self._drive.fault,

@@ -32,6 +32,14 @@ class Drive(Protocol):
     def reset(self, position: FloatArray) -> None:
         """Start from rest at a position (n,) rad."""
 
+    def filtered(
+        self, desired: FloatArray, position: FloatArray, velocity: FloatArray
+    ) -> FloatArray:
+        """Return what the safety filter makes of what is desired (n,), an array used again."""
+
+    def apply(self, command: FloatArray, position: FloatArray) -> None:
+        """Command the engine, whose arm is at (n,) rad; the command is one that was filtered."""
+
     def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
         """Command what is allowed of `desired` (n,) at the measured (n,) rad, rad/s."""
 
@@ -71,12 +79,18 @@ class VelocityDrive:
 
     def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
         """Filter what is desired (n,) and command it."""
-        self._filter.step(desired[None], position[None], self._command)
-        self._engine.command_velocity(self._velocity(position))
+        self.apply(self.filtered(desired, position, velocity), position)
 
-    def _velocity(self, position: FloatArray) -> FloatArray:
-        """Return the velocity (n,) rad/s that the drive makes of the command."""
+    def filtered(
+        self, desired: FloatArray, position: FloatArray, velocity: FloatArray
+    ) -> FloatArray:
+        """Return what is safe of what is desired (n,)."""
+        self._filter.step(desired[None], position[None], self._command)
         return self._arm_command
+
+    def apply(self, command: FloatArray, position: FloatArray) -> None:
+        """Command a velocity (n,) rad/s."""
+        self._engine.command_velocity(command)
 
 
 class FilteredPositionDrive(VelocityDrive):
@@ -91,8 +105,9 @@ class FilteredPositionDrive(VelocityDrive):
         super().__init__(engine, robot, safety, period_s)
         self._drive = PositionDrive(robot.limits, period_s)
 
-    def _velocity(self, position: FloatArray) -> FloatArray:
-        return self._drive.velocity(self._arm_command, position)
+    def apply(self, command: FloatArray, position: FloatArray) -> None:
+        """Command the velocity that leads to a position (n,) rad."""
+        self._engine.command_velocity(self._drive.velocity(command, position))
 
 
 class EffortDrive:
@@ -122,6 +137,7 @@ class EffortDrive:
             robot, safety, period_s, 1, gravity_compensation=gravity_compensation
         )
         self._command = np.zeros((1, robot.n_joints))
+        self._arm_command: FloatArray = self._command[0]
 
     @property
     def interventions(self) -> int:
@@ -139,10 +155,18 @@ class EffortDrive:
 
     def cycle(self, desired: FloatArray, position: FloatArray, velocity: FloatArray) -> None:
         """Filter a desired effort (n,) N m and command it."""
+        self.apply(self.filtered(desired, position, velocity), position)
+
+    def filtered(
+        self, desired: FloatArray, position: FloatArray, velocity: FloatArray
+    ) -> FloatArray:
+        """Return what is safe of a desired effort (n,) N m."""
         self._filter.step(desired[None], position[None], velocity[None], self._command)
-        self._engine.command_effort(
-            self._command[0], gravity_compensation=self._gravity_compensation
-        )
+        return self._arm_command
+
+    def apply(self, command: FloatArray, position: FloatArray) -> None:
+        """Command an effort (n,) N m."""
+        self._engine.command_effort(command, gravity_compensation=self._gravity_compensation)
 
 
 def make_drive(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -58,6 +59,27 @@ def velocities_against_limits(
         axis.spines[["top", "right"]].set_visible(False)
     axis.set_xlabel("time (s)")
     figure.suptitle("velocity, % of the joint's limit", fontsize=10)
+    return figure
+
+
+def sampled_values(entries: Sequence[Mapping[str, object]]) -> Figure:
+    """Histograms of the drawn dynamics, a panel for each entry over its whole range."""
+    columns = 3
+    rows = -(-len(entries) // columns)
+    figure = Figure(figsize=(_WIDTH_IN, 1.9 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, entry in zip(panels, entries, strict=False):
+        low, high = float(str(entry["low"])), float(str(entry["high"]))
+        span = (low, high) if low < high else (low - 0.5, high + 0.5)
+        axis.hist(cast("list[float]", entry["sampled"]), bins=20, range=span, color="#1f6feb")
+        axis.set_title(str(entry["name"]), fontsize=9)
+        axis.set_xlabel(str(entry["unit"]) or "share", fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.locator_params(axis="x", nbins=5)
+        axis.ticklabel_format(axis="x", scilimits=(-3, 4))
+        axis.spines[["top", "right"]].set_visible(False)
+    for axis in panels[len(entries) :]:
+        axis.set_visible(False)
     return figure
 
 

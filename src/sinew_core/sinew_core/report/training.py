@@ -13,6 +13,7 @@ from sinew_core.graph_record import EpisodeTrace
 from sinew_core.report.figures import (
     distance_over_time,
     learning_curve,
+    sampled_values,
     velocities_against_limits,
 )
 from sinew_core.report.page import Page
@@ -57,6 +58,8 @@ class TrainingReport:
         page.section("Learning")
         page.text(training_sentence(f))
         page.figure(learning_curve(self.curve), "Evaluations during training, without exploration.")
+        if "randomisation" in f:
+            _randomisation(page, cast("Figures", f["randomisation"]))
         if self.traces:
             self._graph(page)
         page.section("Configuration")
@@ -98,6 +101,35 @@ def evaluation_rows(figures: Figures) -> list[tuple[str, str, str]]:
         ("messages lost", NOTHING, _shown(graph, "messages_lost")),
     ]
     return [row for row in rows if row[1:] != (NOTHING, NOTHING)]
+
+
+def _randomisation(page: Page, drawn: Figures) -> None:
+    """Show what the arm's dynamics were drawn from, and what was drawn."""
+    entries = cast("list[Figures]", drawn["entries"])
+    page.section("Randomisation")
+    judged = "other arms, too" if drawn["evaluated_randomised"] else "the nominal arm"
+    page.text(
+        f"Trained on arms drawn from {drawn['file']}, anew every {drawn['every_episodes']} "
+        f"episodes; evaluated on {judged}."
+    )
+    page.table(
+        ("name", "unit", "distribution", "least drawn", "mean", "largest"),
+        [
+            (str(e["name"]), str(e["unit"]) or NOTHING, str(e["distribution"]), *_spread(e))
+            for e in entries
+        ],
+    )
+    if entries:
+        page.figure(
+            sampled_values(entries), f"Values of {drawn['draws']} draws; * stands for all joints."
+        )
+
+
+def _spread(entry: Figures) -> tuple[str, str, str]:
+    sampled = np.array(entry["sampled"])
+    if not sampled.size:
+        return NOTHING, NOTHING, NOTHING
+    return f"{sampled.min():.4g}", f"{sampled.mean():.4g}", f"{sampled.max():.4g}"
 
 
 def _part(figures: Figures, key: str) -> Figures | None:

@@ -27,7 +27,7 @@ from collections.abc import MutableSequence, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sinew_core.robots.inertia import carried_bodies, gravity_in_base
+from sinew_core.robots.inertia import Body, carried_bodies, gravity_in_base
 from sinew_core.robots.kinematics import rotation_from_z
 from sinew_core.robots.model import RobotModel
 
@@ -35,14 +35,17 @@ Row = Sequence[float]
 Buffer = MutableSequence[float]
 
 
-def dynamics_rows(robot: RobotModel) -> tuple[list[float], list[float], list[float]]:
-    """Return `chain`, `bodies` and `gravity` of a robot.
+def dynamics_rows(
+    robot: RobotModel, carried: Sequence[Body] | None = None
+) -> tuple[list[float], list[float], list[float]]:
+    """Return `chain`, `bodies` and `gravity` of a robot, whose joints may carry other bodies.
 
     Raises:
         RobotError: nothing that a driven joint carries has a mass.
     """
     bodies: list[float] = []
-    for body, axis in zip(carried_bodies(robot), robot.chain.axes, strict=True):
+    carried = carried_bodies(robot) if carried is None else carried
+    for body, axis in zip(carried, robot.chain.axes, strict=True):
         turn = rotation_from_z(axis)
         inertia = turn.T @ body.inertia @ turn
         bodies += [body.mass, *(turn.T @ body.moment).tolist()]

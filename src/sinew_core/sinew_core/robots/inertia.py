@@ -63,6 +63,13 @@ def carried_bodies(robot: RobotModel) -> tuple[Body, ...]:
     return tuple(bodies)
 
 
+def carrying_links(robot: RobotModel) -> tuple[str, ...]:
+    """Return the name of the link that each driven joint moves, in order."""
+    urdf = parse_urdf(robot.urdf_text, f"URDF of {robot.name}")
+    child_of = {joint.name: link for link, joint in urdf.joint_by_child.items()}
+    return tuple(child_of[name] for name in robot.joint_names)
+
+
 def gravity_in_base(robot: RobotModel) -> Array:
     """Return gravity (3,) m/s² in the base frame, for a URDF whose root stands upright."""
     urdf = parse_urdf(robot.urdf_text, f"URDF of {robot.name}")

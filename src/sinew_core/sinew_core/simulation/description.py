@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -29,8 +30,12 @@ class Dynamics:
     gravity: Array
 
 
-def dynamics_of(robot: RobotModel, tool_radius_m: float | None = None) -> Dynamics:
-    """Reduce a robot's URDF to the dynamics of its driven joints.
+def dynamics_of(
+    robot: RobotModel,
+    bodies: Sequence[Body] | None = None,
+    tool_radius_m: float | None = None,
+) -> Dynamics:
+    """Reduce a robot's URDF to the dynamics of its driven joints, which may carry other bodies.
 
     With a radius, the last link gets the shape of a ball around the tool's point.
 
@@ -41,9 +46,8 @@ def dynamics_of(robot: RobotModel, tool_radius_m: float | None = None) -> Dynami
     _write_inertial(
         ET.SubElement(output, "link", name="base"), np.zeros(3), np.eye(3), 1.0, np.ones(3)
     )
-    for index, (name, body) in enumerate(
-        zip(robot.joint_names, carried_bodies(robot), strict=True)
-    ):
+    carried = carried_bodies(robot) if bodies is None else bodies
+    for index, (name, body) in enumerate(zip(robot.joint_names, carried, strict=True)):
         _write_joint(output, robot, index)
         _write_link(output, name, body)
     if tool_radius_m is not None:

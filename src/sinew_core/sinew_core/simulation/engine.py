@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinew_core.errors import ConfigError
+from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
 
@@ -18,8 +19,9 @@ STOP_CORRECTION = 0.2
 
 
 class Engine(Protocol):
-    """One arm, fixed to its base, without friction or damping, under gravity.
+    """One arm, fixed to its base, under gravity.
 
+    Unless `set_dynamics` says otherwise it is the nominal one: without friction, with ideal drives.
     With a tabletop there is an object on a table, and a ball at the tool touches it; nothing else
     touches anything.
 
@@ -30,6 +32,14 @@ class Engine(Protocol):
 
     robot: RobotModel
     physics_rate_hz: int
+
+    def set_dynamics(self, dynamics: ArmDynamics | None) -> None:
+        """Simulate another copy of the arm, or the nominal one again; `reset` has to follow.
+
+        Masses, payload, friction, armature and motor strength take effect. What is said below of
+        drives and efforts holds for commands; the drive gives its share of them. The gravity effort
+        stays that of the nominal arm, since no controller knows better.
+        """
 
     def reset(self, position_rad: Array, velocity_rad_s: Array | None = None) -> None:
         """Place the arm at (n,) rad, moving at (n,) rad/s or at rest, with the command to halt."""
@@ -55,10 +65,10 @@ class Engine(Protocol):
         """Advance by `n_steps` physics steps under the held command."""
 
     def read_state(self, position_out: Array, velocity_out: Array, effort_out: Array) -> None:
-        """Write (n,) rad, rad/s and the effort applied in the last physics step, N m."""
+        """Write (n,) rad, rad/s and the motors' effort in the last physics step, N m."""
 
     def gravity_effort(self, position_rad: Array) -> Array:
-        """Return the (n,) N m that hold the arm still at (n,) rad."""
+        """Return the (n,) N m that hold the nominal arm still at (n,) rad."""
 
     def tool_position(self) -> Array:
         """Return the (3,) m of the tool in the base frame by the engine's own kinematics."""

@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinew_core.errors import ConfigError
+from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.arrays import Array
+from sinew_core.robots.inertia import Body
 from sinew_core.robots.model import RobotModel
 from sinew_core.simulation.description import dynamics_of
 from sinew_core.simulation.engine import STOP_CORRECTION, finite_list
+from sinew_core.simulation.joint_law import JointLaw
 from sinew_core.simulation.mujoco_drive import drive
 from sinew_core.simulation.tabletop import Tabletop
 
@@ -36,31 +39,27 @@ class MujocoEngine:
         """Compile the model."""
         self.robot = robot
         self.physics_rate_hz = physics_rate_hz
-        self._model = _compile(robot, physics_rate_hz, tabletop)
-        self._data = mujoco.MjData(self._model)
-        self._still = mujoco.MjData(self._model)
+        self._nominal = _Copy(_compile(robot, physics_rate_hz, tabletop), robot.n_joints)
+        self._still = mujoco.MjData(self._nominal.model)
+        self._law: JointLaw | None = None
         self._limit = robot.limits.effort_nm.copy()
         self._target = np.zeros(robot.n_joints)
         self._effort = np.zeros(robot.n_joints)
-        self._bias = np.zeros(self._model.nv)
+        self._bias = np.zeros(self._nominal.model.nv)
         self._tabletop = tabletop
         self._velocity_mode = True
         self._compensated = False
         self._artist: Scene | None = None
-        data, limits = self._data, robot.limits
-        # Views on MuJoCo's memory, since each access to one of its attributes makes a new one.
-        n = robot.n_joints
-        self._position, self._velocity = data.qpos[:n], data.qvel[:n]
-        self._applied = data.qfrc_applied[:n]
-        self._object, self._object_velocity = data.qpos[n:], data.qvel[n:]
+        self._use(self._nominal)
+        n, limits = robot.n_joints, robot.limits
         self._model_address: int = self._model._address
-        self._data_address: int = data._address
+        self._data_address: int = self._data._address
         self._drive_arguments = (
             1.0 / physics_rate_hz,
             self._position,
             self._velocity,
-            data.qfrc_bias,
-            np.zeros(n) if tabletop is None else data.qfrc_constraint[:n],
+            self._data.qfrc_bias,
+            np.zeros(n) if tabletop is None else self._data.qfrc_constraint[:n],
             self._applied,
             limits.position_lower_rad.copy(),
             limits.position_upper_rad.copy(),
@@ -70,6 +69,17 @@ class MujocoEngine:
         self.step(0)  # Compiles the drive, or loads it: a second that no control period has.
         self.reset(robot.home_rad)
 
+    def set_dynamics(self, dynamics: ArmDynamics | None) -> None:
+        """Simulate another copy, see `Engine.set_dynamics`."""
+        if dynamics is None:
+            self._law = None
+            self._use(self._nominal)
+            return
+        self._law = JointLaw(self.robot, dynamics, self.physics_rate_hz)
+        bodies = dynamics.bodies(self.robot)
+        model = _compile(self.robot, self.physics_rate_hz, self._tabletop, bodies)
+        self._use(_Copy(model, self.robot.n_joints))
+
     def reset(self, position_rad: Array, velocity_rad_s: Array | None = None) -> None:
         """Place the arm, see `Engine.reset`."""
         position = finite_list(self.robot, "reset position", position_rad)
@@ -78,6 +88,7 @@ class MujocoEngine:
             self._velocity[:] = finite_list(self.robot, "reset velocity", velocity_rad_s)
         self._position[:] = position
         self._target[:] = 0.0
+        self._motor_effort[:] = 0.0
         self._velocity_mode = True
 
     def command_velocity(self, velocity_rad_s: Array) -> None:
@@ -93,6 +104,9 @@ class MujocoEngine:
 
     def step(self, n_steps: int) -> None:
         """Advance the physics by one native call, see `Engine.step`."""
+        if self._law is not None:
+            self._step_by_law(self._law, n_steps)
+            return
         if self._velocity_mode:
             drive(self._model_address, self._data_address, n_steps, *self._drive_arguments)
             return
@@ -108,7 +122,7 @@ class MujocoEngine:
         """Write the state, see `Engine.read_state`."""
         position_out[:] = self._position
         velocity_out[:] = self._velocity
-        effort_out[:] = self._applied
+        effort_out[:] = self._motor_effort
 
     def gravity_effort(self, position_rad: Array) -> Array:
         """Return the gravity effort, see `Engine.gravity_effort`."""
@@ -119,7 +133,7 @@ class MujocoEngine:
         """Return the tool's position, see `Engine.tool_position`."""
         still, last = self._still, self.robot.n_joints
         still.qpos[:] = self._data.qpos
-        mujoco.mj_kinematics(self._model, still)
+        mujoco.mj_kinematics(self._nominal.model, still)
         offset = still.xmat[last].reshape(3, 3) @ self.robot.chain.tool[:3, 3]
         position: Array = still.xpos[last] + offset
         return position
@@ -158,10 +172,45 @@ class MujocoEngine:
         """Return the bias (n,) of an arm at rest, valid until the next call."""
         still, n = self._still, self.robot.n_joints
         still.qpos[:n] = position
-        mujoco.mj_kinematics(self._model, still)
-        mujoco.mj_comPos(self._model, still)
-        mujoco.mj_rne(self._model, still, 0, self._bias)
+        mujoco.mj_kinematics(self._nominal.model, still)
+        mujoco.mj_comPos(self._nominal.model, still)
+        mujoco.mj_rne(self._nominal.model, still, 0, self._bias)
         return self._bias[:n]
+
+    def _use(self, copy: _Copy) -> None:
+        """Simulate this copy of the arm from now on."""
+        self._model, self._data = copy.model, copy.data
+        self._position, self._velocity = copy.position, copy.velocity
+        self._applied = self._motor_effort = copy.applied
+        self._object, self._object_velocity = copy.object, copy.object_velocity
+        if self._law is not None:
+            self._motor_effort = self._law.motor_nm
+
+    def _step_by_law(self, law: JointLaw, n_steps: int) -> None:
+        """Advance step by step with the efforts of the joints' law."""
+        if self._velocity_mode:
+            law.hold_velocity(self._target)
+        elif self._compensated:
+            law.hold_effort(self._effort + self._gravity(self._position))
+        else:
+            law.hold_effort(self._effort)
+        for _ in range(n_steps):
+            self._applied[:] = law.solve(self._position, self._velocity)
+            mujoco.mj_step(self._model, self._data)
+
+
+class _Copy:
+    """A model of the arm, and of what stands before it, with its data.
+
+    The arrays are views on MuJoCo's memory, since each access to one of its attributes makes one.
+    """
+
+    def __init__(self, model: mujoco.MjModel, n: int) -> None:
+        self.model = model
+        self.data = data = mujoco.MjData(model)
+        self.position, self.velocity = data.qpos[:n], data.qvel[:n]
+        self.applied = data.qfrc_applied[:n]
+        self.object, self.object_velocity = data.qpos[n:], data.qvel[n:]
 
 
 def _make_scene(robot: RobotModel, tabletop: Tabletop | None) -> Scene:
@@ -175,8 +224,13 @@ def _make_scene(robot: RobotModel, tabletop: Tabletop | None) -> Scene:
     return Scene(robot, tabletop)
 
 
-def _compile(robot: RobotModel, physics_rate_hz: int, tabletop: Tabletop | None) -> mujoco.MjModel:
-    dynamics = dynamics_of(robot, tabletop.tool_radius_m if tabletop else None)
+def _compile(
+    robot: RobotModel,
+    physics_rate_hz: int,
+    tabletop: Tabletop | None,
+    bodies: Sequence[Body] | None = None,
+) -> mujoco.MjModel:
+    dynamics = dynamics_of(robot, bodies, tabletop.tool_radius_m if tabletop else None)
     spec = mujoco.MjSpec.from_string(dynamics.urdf_text)
     spec.option.timestep = 1.0 / physics_rate_hz
     spec.option.gravity = dynamics.gravity

@@ -10,10 +10,13 @@ import numpy as np
 import pybullet
 from numpy.typing import NDArray
 
+from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.arrays import Array
+from sinew_core.robots.inertia import Body
 from sinew_core.robots.model import RobotModel
 from sinew_core.simulation.description import dynamics_of
 from sinew_core.simulation.engine import STOP_CORRECTION, finite_list
+from sinew_core.simulation.joint_law import JointLaw
 from sinew_core.simulation.pybullet_table import PyBulletTable
 from sinew_core.simulation.scene import Scene
 from sinew_core.simulation.silence import silent_stdout
@@ -39,10 +42,13 @@ class PyBulletEngine:
         self._n = robot.n_joints
         self._joints = list(range(self._n))
         self._limit = robot.limits.effort_nm.tolist()
-        self._client = pybullet.connect(pybullet.DIRECT)
         self._tabletop = tabletop
         self._table: PyBulletTable | None = None
-        self._body = self._load()
+        self._nominal = self._client = pybullet.connect(pybullet.DIRECT)
+        self._nominal_body = self._body = self._load()
+        self._varied = -1  # the client of another copy of the arm
+        self._bodies: Sequence[Body] | None = None  # of that copy
+        self._law: JointLaw | None = None
         self._scene: Scene | None = None
         self._zeros = [0.0] * self._n
         self._states: tuple[tuple[float, ...], ...] | None = None
@@ -55,6 +61,25 @@ class PyBulletEngine:
         self._n_steps, self._substeps, self._calls = 0, 1, 0
         self._motor_caps = self._limit
         self.reset(robot.home_rad)
+
+    def set_dynamics(self, dynamics: ArmDynamics | None) -> None:
+        """Simulate another copy, see `Engine.set_dynamics`.
+
+        It is loaded into a client of its own, so that the nominal arm remains untouched: Bullet
+        would keep neither its inertia, nor its centres of mass, nor its inverse dynamics.
+        """
+        self._n_steps = 0
+        if dynamics is None:
+            self._law = self._bodies = None
+            self._client, self._body = self._nominal, self._nominal_body
+            return
+        if self._varied < 0:
+            self._varied = pybullet.connect(pybullet.DIRECT)
+        self._client = self._varied
+        pybullet.resetSimulation(physicsClientId=self._client)
+        self._bodies = dynamics.bodies(self.robot)
+        self._body = self._load(self._bodies)
+        self._law = JointLaw(self.robot, dynamics, self.physics_rate_hz)
 
     def reset(self, position_rad: Array, velocity_rad_s: Array | None = None) -> None:
         """Place the arm, see `Engine.reset`."""
@@ -91,6 +116,9 @@ class PyBulletEngine:
 
     def step(self, n_steps: int) -> None:
         """Advance the physics, see `Engine.step`."""
+        if self._law is not None:
+            self._step_by_law(self._law, n_steps)
+            return
         if n_steps != self._n_steps:
             self._plan(n_steps)
         if not self._motors_set:
@@ -104,7 +132,7 @@ class PyBulletEngine:
         self._applied = self._saturated_effort()
         self._states = None
         for _ in range(self._calls):
-            self._send_effort()
+            self._send_effort(self._applied)
             pybullet.stepSimulation(self._client)
 
     def read_state(self, position_out: Array, velocity_out: Array, effort_out: Array) -> None:
@@ -162,19 +190,21 @@ class PyBulletEngine:
         if self._scene is not None:
             self._scene.close()
             self._scene = None
-        if self._client >= 0:
-            pybullet.disconnect(self._client)
-            self._client = -1
+        for client in {self._nominal, self._varied} - {-1}:
+            pybullet.disconnect(client)
+        self._nominal = self._varied = self._client = -1
 
     def _load_anew(self) -> None:
         """Empty the world and fill it again: contacts remember more than the state shows."""
         pybullet.resetSimulation(physicsClientId=self._client)
-        self._body = self._load()
+        self._body = self._load(self._bodies)
+        if self._client == self._nominal:
+            self._nominal_body = self._body
         self._n_steps = 0
 
-    def _load(self) -> int:
+    def _load(self, bodies: Sequence[Body] | None = None) -> int:
         tabletop = self._tabletop
-        dynamics = dynamics_of(self.robot, tabletop.tool_radius_m if tabletop else None)
+        dynamics = dynamics_of(self.robot, bodies, tabletop.tool_radius_m if tabletop else None)
         client = self._client
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "arm.urdf"
@@ -229,7 +259,7 @@ class PyBulletEngine:
 
     def _set_motors(self) -> None:
         """Send the velocity command; in effort mode free the motors, which PyBullet brakes."""
-        effort_mode = self._velocity is None
+        effort_mode = self._velocity is None or self._law is not None
         pybullet.setJointMotorControlArray(
             self._body,
             self._joints,
@@ -247,29 +277,54 @@ class PyBulletEngine:
             self._states = tuple(zip(*states, strict=True))
         return self._states
 
+    def _step_by_law(self, law: JointLaw, n_steps: int) -> None:
+        """Advance step by step with the efforts of the joints' law; Bullet's motors are free."""
+        if self._n_steps != 1:
+            self._plan(1)
+        if not self._motors_set:
+            self._set_motors()
+        self._driven = False
+        if self._velocity is not None:
+            law.hold_velocity(self._velocity)
+        else:
+            law.hold_effort(self._uncut_effort())
+        for _ in range(n_steps):
+            positions, velocities, _, _ = self._joint_states()
+            efforts = law.solve(np.array(positions), np.array(velocities))
+            self._send_effort(efforts.tolist())
+            pybullet.stepSimulation(self._client)
+            self._states = None
+        self._applied = law.motor_nm.tolist()
+
+    def _uncut_effort(self) -> list[float]:
+        if not self._compensated:
+            return self._effort
+        gravity = self._gravity(self._joint_states()[0])
+        return [e + g for e, g in zip(self._effort, gravity, strict=True)]
+
     def _saturated_effort(self) -> list[float]:
-        effort = self._effort
-        if self._compensated:
-            gravity = self._gravity(self._joint_states()[0])
-            effort = [e + g for e, g in zip(effort, gravity, strict=True)]
         # Comparisons, because calls of min and max cost as much as a physics step.
         return [
             limit if e > limit else -limit if e < -limit else e
-            for e, limit in zip(effort, self._limit, strict=True)
+            for e, limit in zip(self._uncut_effort(), self._limit, strict=True)
         ]
 
-    def _send_effort(self) -> None:
+    def _send_effort(self, efforts: list[float]) -> None:
         pybullet.setJointMotorControlArray(
             self._body,
             self._joints,
             pybullet.TORQUE_CONTROL,
-            forces=self._applied,
+            forces=efforts,
             physicsClientId=self._client,
         )
 
     def _gravity(self, positions: Sequence[float]) -> tuple[float, ...]:
         effort: tuple[float, ...] = pybullet.calculateInverseDynamics(
-            self._body, positions, self._zeros, self._zeros, physicsClientId=self._client
+            self._nominal_body,
+            positions,
+            self._zeros,
+            self._zeros,
+            physicsClientId=self._nominal,
         )
         return effort
 

@@ -33,6 +33,15 @@ class TrainConfig(Parameters):
     task: str = parameter("reach", "what is learned", choices=tuple(TASKS))
     algorithm: str = parameter("ddpg", "how it is learned", choices=ALGORITHMS)
     action_mode: str = parameter("joint_velocity", "what the policy commands", choices=ACTION_MODES)
+    randomisation: str = parameter(
+        "", "YAML file of distributions that the arm's dynamics are drawn from; empty: none"
+    )
+    every_episodes: int = parameter(
+        0, "training episodes from one draw to the next; 0: as the file says", minimum=0
+    )
+    eval_randomised: bool = parameter(
+        False, "whether evaluations draw another arm in each episode too, else the nominal one"
+    )
     seed: int = parameter(0, "seed of everything random", minimum=0, maximum=2**31 - 1)
     env_steps: int = parameter(200_000, "environment steps at most", minimum=1)
     evaluation_period_steps: int = parameter(
@@ -51,6 +60,13 @@ class TrainConfig(Parameters):
         unit="s",
         minimum=0.0,
     )
+
+    def check(self) -> list[str]:
+        """Return what asks for a randomisation and has none."""
+        asked = [n for n in ("every_episodes", "eval_randomised") if getattr(self, n)]
+        if asked and not self.randomisation:
+            return [f"{' and '.join(asked)} without randomisation: add randomisation:=FILE"]
+        return []
 
     def run_name(self, now: datetime.datetime) -> str:
         """Return the name of the run, made up from what it does where none was given."""

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sinew_core.action import nudged
 from sinew_core.algorithms.parameters.nudges import nudge_sizes
+from sinew_core.randomisation import Randomisation, check_assumptions, read_randomisation
 from sinew_core.robots.catalogue import load_robot
+from sinew_core.robots.model import RobotModel
 from sinew_core.tasks.setup import TaskSetup
 from sinew_core.training.configuration import RunConfiguration
 
 if TYPE_CHECKING:
     from sinew_core.environments.arm import ArmEnv
+
+
+def make_randomisation(configuration: RunConfiguration, robot: RobotModel) -> Randomisation | None:
+    """Read what a run's dynamics are drawn from; None without randomisation.
+
+    Raises:
+        ConfigError: when the file cannot be read, does not fit the robot, or draws more than the
+            safety filter assumes.
+    """
+    train = configuration.train
+    if not train.randomisation:
+        return None
+    made = read_randomisation(Path(train.randomisation), robot)
+    if train.every_episodes:
+        made = dataclasses.replace(made, every_episodes=train.every_episodes)
+    check_assumptions(made, configuration.safety, configuration.rates, train.action_mode)
+    return made
 
 
 def make_setup(configuration: RunConfiguration) -> TaskSetup:
@@ -39,9 +59,10 @@ def make_environment(configuration: RunConfiguration, *, render_mode: str | None
     from sinew_core.environments.arm import ArmEnv
 
     train = configuration.train
+    robot = load_robot(train.robot, urdf=train.urdf)
     return ArmEnv(
-        train.robot,
-        train.urdf,
+        robot,
+        "",
         train.engine,
         train.action_mode,
         task=train.task,
@@ -49,5 +70,6 @@ def make_environment(configuration: RunConfiguration, *, render_mode: str | None
         action_parameters=configuration.action,
         rates=configuration.rates,
         safety=configuration.safety,
+        randomisation=make_randomisation(configuration, robot),
         render_mode=render_mode,
     )

@@ -16,6 +16,7 @@ from sinew_core.bundle.writer import write_bundle
 from sinew_core.evaluation import EvaluationResult
 from sinew_core.tasks.setup import TaskSetup
 from sinew_core.training.configuration import RunConfiguration
+from sinew_core.training.environment import make_randomisation
 
 
 def export_bundle(
@@ -49,7 +50,11 @@ def export_bundle(
         limits=setup.robot.limits.to_mapping(),
         safety=setup.safety_parameters.to_mapping(),
         task={"name": train.task, **configuration.task.to_mapping()},
-        training={"env_steps": env_steps, "wall_s": wall_s},
+        training={
+            "env_steps": env_steps,
+            "wall_s": wall_s,
+            "randomisation": _randomisation(configuration, setup),
+        },
         evaluation=_plain(evaluation),
     )
     policy = NumpyPolicy(network)
@@ -73,6 +78,11 @@ def git_revision() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return found.stdout.strip()
+
+
+def _randomisation(configuration: RunConfiguration, setup: TaskSetup) -> dict[str, object] | None:
+    made = make_randomisation(configuration, setup.robot)
+    return None if made is None else made.to_mapping()
 
 
 def _integers(mapping: dict[str, object]) -> dict[str, int]:

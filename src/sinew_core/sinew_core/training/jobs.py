@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made", covariant=True)
 
+NOMINAL: Mapping[str, object] = {"dynamics": None}
+"""Options of a reset to the nominal arm."""
+
 _GOLDEN_PAIRS, _GOLDEN_EPISODES = 64, 4
 
 
@@ -31,27 +34,42 @@ class Job(Protocol[Made]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CollectJob:
-    """Run training episodes."""
+    """Run training episodes.
+
+    `dynamics_seeds` are those of the arm's dynamics, one for each of `seeds`; empty for an
+    environment without a randomisation.
+    """
 
     explorer: Explorer
     seeds: tuple[int, ...]
+    dynamics_seeds: tuple[int, ...] = ()
 
     def run(self, env: ArmEnv) -> list[Episode]:
         """Return them, in the order of their seeds."""
-        return [run_episode(env, self.explorer, seed) for seed in self.seeds]
+        dynamics = self.dynamics_seeds or (None,) * len(self.seeds)
+        return [
+            run_episode(env, self.explorer, seed, drawn)
+            for seed, drawn in zip(self.seeds, dynamics, strict=True)
+        ]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JudgeJob:
-    """Run evaluation episodes."""
+    """Run evaluation episodes.
+
+    `randomised` says of an environment with a randomisation whether each episode has another arm,
+    else the nominal one; None for an environment without.
+    """
 
     network: PolicyNetwork
     seeds: tuple[int, ...]
+    randomised: bool | None = None
 
     def run(self, env: ArmEnv) -> list[Outcome]:
         """Return what they came to, in the order of their seeds."""
         policy = NumpyPolicy(self.network)
-        return [judge_episode(env, policy.act, seed) for seed in self.seeds]
+        options = NOMINAL if self.randomised is False else None
+        return [judge_episode(env, policy.act, seed, options) for seed in self.seeds]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

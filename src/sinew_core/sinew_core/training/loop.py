@@ -21,19 +21,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.evaluation import EvaluationResult, Outcome, episode_seeds, summarise
-from sinew_core.tasks.setup import TaskSetup
+from sinew_core.training.arms import Arms
 from sinew_core.training.checkpoint import CheckpointStore
+from sinew_core.training.config import TrainConfig
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.control import Control
 from sinew_core.training.environment import make_setup
 from sinew_core.training.events import EventFile
-from sinew_core.training.export import export_bundle
-from sinew_core.training.folder import BUNDLE_FOLDER, TENSORBOARD_FOLDER
-from sinew_core.training.jobs import CollectJob, JudgeJob, ObserveJob, PictureJob, split
+from sinew_core.training.folder import TENSORBOARD_FOLDER
+from sinew_core.training.jobs import PictureJob
+from sinew_core.training.keeper import Keeper
 from sinew_core.training.progress import Progress, TrainResult
 from sinew_core.training.rollout import Episode
 from sinew_core.training.seeds import Seeds
-from sinew_core.training.snapshot import Best, Quick, Snapshot
+from sinew_core.training.snapshot import Quick, Snapshot
 from sinew_core.training.stopwatch import Stopwatch
 from sinew_core.training.telling import Telling
 from sinew_core.training.workers import WorkerPool
@@ -48,7 +49,6 @@ Asked = Callable[[int, int, EvaluationResult], None]
 _LOGGER = logging.getLogger(__name__)
 _POLL_S = 0.1
 _QUICK_EPISODES = 20
-_JOB_EPISODES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,10 @@ def train(
         requests = _Requests(
             control=control or Control(), should_stop=should_stop, on_evaluation=on_evaluation
         )
-        run = _Run(configuration, setup, learner, pool, store, telling, requests, run_folder)
+        keeper = Keeper(configuration, setup, pool, run_folder)
+        arms = Arms(configuration, setup.robot)
+        arms.keep(run_folder)
+        run = _Run(configuration.train, learner, pool, store, keeper, arms, telling, requests)
         run.begin(snapshot)
         return run.run()
 
@@ -123,28 +126,25 @@ class _Run:
 
     def __init__(
         self,
-        configuration: RunConfiguration,
-        setup: TaskSetup,
+        configuration: TrainConfig,
         learner: Learner,
         pool: WorkerPool,
         store: CheckpointStore,
+        keeper: Keeper,
+        arms: Arms,
         telling: Telling,
         requests: _Requests,
-        run_folder: Path,
     ) -> None:
-        self._configuration = configuration
-        self._train = configuration.train
-        self._setup = setup
+        self._train = configuration
         self._learner = learner
         self._pool = pool
         self._store = store
+        self._keeper = keeper
         self._telling = telling
         self._wall_s = telling.wall_s
         self._requests = requests
-        self._bundle = run_folder / BUNDLE_FOLDER
         self._seeds = Seeds(self._train.seed)
-        self._best: Best | None = None
-        self._exported: Best | None = None
+        self._arms = arms
         self._quick: Quick | None = None
         self._quick_outcomes: list[Future[list[Outcome]]] = []
         self._collecting: list[Future[list[Episode]]] = []
@@ -162,7 +162,7 @@ class _Run:
         telling.env_steps, telling.returns = snapshot.env_steps, snapshot.returns
         telling.curve = snapshot.curve
         self._seeds.load_state(snapshot.seeds)
-        self._best = snapshot.best
+        self._keeper.best = snapshot.best
         self._next_evaluation = snapshot.next_evaluation
         self._collecting = [_done(list(snapshot.episodes))]
         if snapshot.quick is not None:
@@ -179,11 +179,12 @@ class _Run:
             confirmed = self._loop()
             self._save()
             wall_s = self._wall_s()
-            if self._best is not None:
+            best = self._keeper.best
+            if best is not None:
                 self._telling.state("evaluating")
-                self._export(self._best)
-                drawing = self._pool.submit(PictureJob(network=self._best.network))
-                final = self._evaluate(self._best.network)
+                self._keeper.export()
+                drawing = self._pool.submit(PictureJob(network=best.network))
+                final = self._evaluate(best.network)
                 episode_wall_s = (self._wall_s() - wall_s) * self._pool.size / final.episodes
                 picture = self._wait(drawing)
         except _Stopped:
@@ -199,11 +200,12 @@ class _Run:
             confirmed=confirmed,
             stopped=stopped,
             curve=self._telling.curve,
-            evaluation=self._best.result if self._best else None,
+            evaluation=self._keeper.best.result if self._keeper.best else None,
             final_evaluation=final,
             episode_wall_s=episode_wall_s,
-            bundle=self._bundle if self._bundle.is_dir() else None,
+            bundle=self._keeper.bundle if self._keeper.bundle.is_dir() else None,
             picture=picture,
+            randomisation=self._arms.drawn(self._seeds.episodes),
         )
 
     def _loop(self) -> bool:
@@ -255,7 +257,7 @@ class _Run:
             episodes=tuple(episodes),
             returns=telling.returns,
             curve=telling.curve,
-            best=self._best,
+            best=self._keeper.best,
             quick=self._quick,
             next_evaluation=self._next_evaluation,
             seeds=self._seeds.state(),
@@ -291,20 +293,16 @@ class _Run:
 
     def _collect(self) -> list[Future[list[Episode]]]:
         explorer = self._learner.explorer(self._telling.env_steps)
+        first = self._seeds.episodes
         seeds = self._seeds.training(self._learner.episodes_per_iteration)
-        return [
-            self._pool.submit(CollectJob(explorer=explorer, seeds=group))
-            for group in split(seeds, _JOB_EPISODES)
-        ]
+        jobs = self._arms.collecting(explorer, seeds, first)
+        return [self._pool.submit(job) for job in jobs]
 
     def _start_quick(self, quick: Quick) -> None:
         self._quick, self._quick_outcomes = quick, self._judge(quick.network, quick.seeds)
 
     def _judge(self, network: PolicyNetwork, seeds: Sequence[int]) -> list[Future[list[Outcome]]]:
-        return [
-            self._pool.submit(JudgeJob(network=network, seeds=group))
-            for group in split(seeds, _JOB_EPISODES)
-        ]
+        return [self._pool.submit(job) for job in self._arms.judging(network, seeds)]
 
     def _judged(self) -> bool:
         """Read a quick evaluation; tell whether it is promising and fresh episodes confirm it."""
@@ -346,29 +344,8 @@ class _Run:
         """Add a point to the curve and keep the bundle if it is the best so far."""
         self._telling.judged(result, env_steps)
         _LOGGER.info("%d steps: %s", env_steps, result)
-        if self._best is None or _score(result) > _score(self._best.result):
-            best = Best(network=network, result=result, env_steps=env_steps, wall_s=self._wall_s())
-            self._export(best)
-            self._best = best
+        self._keeper.consider(network, result, env_steps, self._wall_s())
         self._telling.now()
-
-    def _export(self, best: Best) -> None:
-        """Write the bundle, unless this process wrote it: a resumed run finds a later one."""
-        if best is self._exported:
-            return
-        # A stop has to wait for it: what was judged the best so far is to be kept.
-        golden = self._pool.submit(ObserveJob(network=best.network)).result()
-        export_bundle(
-            self._bundle,
-            self._configuration,
-            self._setup,
-            best.network,
-            best.result,
-            golden,
-            env_steps=best.env_steps,
-            wall_s=best.wall_s,
-        )
-        self._exported = best
 
     def _wait(self, future: Future[Made]) -> Made:
         """Wait for a job; a stop has to wait too where nothing could be gone on with."""
@@ -388,8 +365,3 @@ def _done(made: Made) -> Future[Made]:
     future: Future[Made] = Future()
     future.set_result(made)
     return future
-
-
-def _score(result: EvaluationResult) -> tuple[float, float]:
-    """Order results by the success that they make likely, so that few episodes convince less."""
-    return result.success_ci95[0], result.return_mean

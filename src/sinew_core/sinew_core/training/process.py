@@ -80,6 +80,8 @@ def run(folder: Path, stop: _Stop, control: Control) -> None:
         figures["episode_wall_s"] = result.episode_wall_s
     if result.picture is not None:
         write_atomically(folder / PICTURE_FILE, result.picture)
+    if result.randomisation is not None:
+        figures["randomisation"] = result.randomisation
     write_json(folder / TRAINING_FILE, figures)
 
 

@@ -52,6 +52,7 @@ class TrainResult:
         bundle: its folder; None before the first evaluation.
         picture: a PNG of the arm at a target; None if stopped before, or nothing can be drawn.
         updates: gradient steps of the learner.
+        randomisation: distributions of the arm's dynamics and the first draws; None without.
     """
 
     env_steps: int
@@ -65,3 +66,4 @@ class TrainResult:
     episode_wall_s: float | None
     bundle: Path | None
     picture: bytes | None
+    randomisation: dict[str, object] | None

@@ -31,10 +31,16 @@ class Episode:
     succeeded: bool
 
 
-def run_episode(env: ArmEnv, explorer: Explorer, seed: int) -> Episode:
-    """Run one training episode to its end; success does not end it."""
+def run_episode(
+    env: ArmEnv, explorer: Explorer, seed: int, dynamics_seed: int | None = None
+) -> Episode:
+    """Run one training episode to its end; success does not end it.
+
+    `dynamics_seed` is that of the arm's dynamics, for an environment with a randomisation.
+    """
     choose = explorer.begin(seed)
-    observation, info = env.reset(seed=seed)
+    options = None if dynamics_seed is None else {"dynamics_seed": dynamics_seed}
+    observation, info = env.reset(seed=seed, options=options)
     rows: list[tuple[object, ...]] = []
     while True:
         choice = choose(observation)

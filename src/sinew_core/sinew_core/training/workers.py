@@ -122,6 +122,10 @@ def serve(pipe: Connection, answer: Callable[[Job[object]], object]) -> None:
         except (EOFError, OSError):
             return
         try:
-            pipe.send(answer(job))
+            made = answer(job)
         except SinewError as error:
-            pipe.send(error)
+            made = error
+        try:
+            pipe.send(made)
+        except OSError:
+            return

@@ -19,10 +19,11 @@ class DQNParameters(OffPolicyParameters, NudgeParameters):
         minimum=1e-3,
         maximum=1.0,
     )
-    hidden_units: int = parameter(128, "units of each of the two hidden layers", minimum=1)
+    batch_size: int = parameter(64, "transitions of an update", minimum=1)
+    hidden_units: int = parameter(64, "units of each of the two hidden layers", minimum=1)
     learning_rate: float = parameter(1e-3, "Adam step at first", minimum=0.0)
     learning_rate_updates: int = parameter(
-        50_000, "updates over which the Adam step falls linearly", minimum=1
+        20_000, "updates over which the Adam step falls linearly", minimum=1
     )
     final_learning_rate_share: float = parameter(
         0.1, "share of the Adam step that is left then", minimum=0.0, maximum=1.0
@@ -43,11 +44,11 @@ class DQNParameters(OffPolicyParameters, NudgeParameters):
         1.0, "share of random actions at first", minimum=1e-6, maximum=1.0
     )
     epsilon_end: float = parameter(
-        0.01, "share of random actions at last", minimum=1e-6, maximum=1.0
+        0.02, "share of random actions at last", minimum=1e-6, maximum=1.0
     )
-    epsilon_steps: int = parameter(20_000, "environment steps from first to last", minimum=1)
+    epsilon_steps: int = parameter(5_000, "environment steps from first to last", minimum=1)
     epsilon_persistence: float = parameter(
-        1.0, "mean number of decisions that a random action lasts", minimum=1.0
+        3.0, "mean number of decisions that a random action lasts", minimum=1.0
     )
 
     def check(self) -> list[str]:

@@ -26,6 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sinew_core.errors import RunError
 from sinew_core.files import write_atomically
 from sinew_core.training.configuration import RunConfiguration
+from sinew_core.training.folder import CHECKPOINT_FOLDER
 from sinew_core.training.progress import Progress, TrainResult
 from sinew_core.training.sweep.parameters import SweepParameters
 from sinew_core.training.sweep.space import Space, Value, changed
@@ -201,8 +202,11 @@ class Sweep:
         train = configuration.train
         configuration = dataclasses.replace(
             configuration,
-            # An interrupted trial begins anew, so it needs no checkpoints on its way.
-            train=dataclasses.replace(train, seed=train.seed + index, checkpoint_period_s=0.0),
+            # An interrupted trial begins anew, so it needs no checkpoints on its way, and the final
+            # evaluation decides nothing.
+            train=dataclasses.replace(
+                train, seed=train.seed + index, checkpoint_period_s=0.0, eval_episodes=1
+            ),
         )
         folder = self._folder / TRIALS_FOLDER / f"{trial.number:04}-{index}"
         with contextlib.suppress(FileNotFoundError):
@@ -215,6 +219,7 @@ class Sweep:
             should_stop=lambda: watch.poor or self._should_stop(),
             run_folder=folder,
         )
+        shutil.rmtree(folder / CHECKPOINT_FOLDER, ignore_errors=True)
         if result.stopped:
             raise optuna.TrialPruned if watch.poor else Interrupted
         return objective(result, configuration.train.env_steps, self._parameters.objective)

@@ -1,0 +1,8 @@
+"""Domain randomisation: distributions of an arm's dynamics, read from YAML."""
+
+from __future__ import annotations
+
+from sinew_core.randomisation.assumptions import check_assumptions, needed_assumptions
+from sinew_core.randomisation.randomisation import Randomisation, read_randomisation
+
+__all__ = ["Randomisation", "check_assumptions", "needed_assumptions", "read_randomisation"]

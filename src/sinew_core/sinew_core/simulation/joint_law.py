@@ -1,0 +1,341 @@
+"""How the joints of one copy of an arm move: friction, rotors and real motors, for any engine.
+
+Engines differ in what they offer: neither has exact Coulomb friction beside a velocity drive,
+PyBullet has no armature. So the joints' laws are solved here, once per physics step, and the engine
+gets the joint efforts whose accelerations are those of the solution. For a step h from v to v':
+
+    (M + A + h B) v' = (M + A) v + h (u + f - c(q, v))
+
+with the inertia M and the bias c of the links, the armature A, viscous friction B (implicit, so
+stable for any value), motor efforts u and Coulomb friction f. The engine, which knows links only,
+is given M (v' - v) / h + c: the torque transform of an armature that it lacks.
+
+The unknown efforts of each joint are a falling step function of its speed: friction turns from F to
+-F at rest, a velocity drive from L to -L at its target, and a stop gives whatever keeps the joint
+in. Projected Gauss-Seidel sweeps over the joints solve that exactly, stiction included (as
+Bullet's friction motors and `mujoco_drive` do). The law does not know what touches the tool: what
+that does to the joints in one step is made up for in the next one.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from numba.extending import register_jitable
+
+from sinew_core.robots import dynamics
+from sinew_core.robots.arm_dynamics import ArmDynamics
+from sinew_core.robots.arrays import Array
+from sinew_core.robots.model import RobotModel
+
+Flags = npt.NDArray[np.bool_]
+
+LOWER, UPPER, COULOMB, VISCOUS, ARMATURE, LIMIT = range(6)
+"""Rows of what a joint has: stops (rad), frictions, rotor, and the most that its motor gives."""
+
+_MAX_SWEEPS = 1000
+_SWEEP_TOLERANCE = 1e-12
+"""rad/s: the sweeps end when no joint's speed is corrected by more."""
+
+# The plain functions are typed for lists, and run on arrays here.
+_rotate_joints = cast(Callable[..., None], dynamics.rotate_joints)
+_inverse_dynamics = cast(Callable[..., None], dynamics.inverse_dynamics)
+_inertia_matrix = cast(Callable[..., None], dynamics.inertia_matrix)
+
+_vector = numba.float64[::1]
+_rows = numba.float64[:, ::1]
+_SIGNATURE = numba.void(
+    *[_vector, _vector, _vector, _rows, numba.float64],
+    *[_vector, _vector, _vector, numba.boolean, _vector, _vector],
+)
+
+
+class JointLaw:
+    """Solves the joints of one copy of an arm, step by step; it keeps nothing between steps.
+
+    Attributes:
+        effort_nm: (n,) what the engine has to apply in the next physics step.
+        motor_nm: (n,) what the motors give of it.
+    """
+
+    def __init__(self, robot: RobotModel, arm: ArmDynamics, physics_rate_hz: int) -> None:
+        """Prepare for one copy."""
+        limits = robot.limits
+        rows = dynamics.dynamics_rows(robot, arm.bodies(robot))
+        joints = np.array(
+            [
+                limits.position_lower_rad,
+                limits.position_upper_rad,
+                arm.coulomb_nm,
+                arm.viscous_nm_s_rad,
+                arm.armature_kg_m2,
+                arm.motor_strength * limits.effort_nm,
+            ]
+        )
+        self._strength, self._limit = arm.motor_strength, limits.effort_nm
+        self._model = (*(np.array(row) for row in rows), joints, 1.0 / physics_rate_hz)
+        self._command = np.zeros(robot.n_joints)
+        self._by_velocity = True
+        self._kernel = _kernel()
+        self.effort_nm = np.zeros(robot.n_joints)
+        self.motor_nm = np.zeros(robot.n_joints)
+
+    def hold_velocity(self, velocity_rad_s: Sequence[float] | Array) -> None:
+        """Aim at (n,) rad/s, of which each drive reaches its share, by its share of the effort."""
+        np.multiply(velocity_rad_s, self._strength, out=self._command)
+        self._by_velocity = True
+
+    def hold_effort(self, effort_nm: Sequence[float] | Array) -> None:
+        """Give (n,) N m, clipped to the limits, as far as the motors are strong."""
+        np.clip(effort_nm, -self._limit, self._limit, out=self._command)
+        self._command *= self._strength
+        self._by_velocity = False
+
+    def solve(self, position: Array, velocity: Array) -> Array:
+        """Return `effort_nm` for the step that begins at (n,) rad, moving at (n,) rad/s."""
+        self._kernel(
+            *self._model,
+            position,
+            velocity,
+            self._command,
+            self._by_velocity,
+            self.motor_nm,
+            self.effort_nm,
+        )
+        return self.effort_nm
+
+
+@register_jitable
+def speed_and_effort(
+    free: float, gain: float, target: float, limit: float, coulomb: float
+) -> tuple[float, float]:
+    """Return speed (rad/s) and effort (N m) of one joint under its drive and its friction.
+
+    The speed is free + gain * effort; the effort falls with it, from limit + coulomb through
+    (limit - coulomb) towards the target between rest and target, to -limit - coulomb.
+    """
+    low, high = min(target, 0.0), max(target, 0.0)
+    effort = limit + coulomb
+    speed = free + gain * effort
+    if speed < low:
+        return speed, effort
+    speed = free - gain * effort
+    if speed > high:
+        return speed, -effort
+    effort = limit - coulomb if target > 0.0 else coulomb - limit
+    speed = free + gain * effort
+    if not low < speed < high:
+        speed = high if speed >= high else low
+        effort = (speed - free) / gain
+    return speed, effort
+
+
+@register_jitable
+def friction_of(speed: float, effort: float, coulomb: float) -> float:
+    """Return the part of a joint's effort (N m) that is friction; at rest it holds what it can."""
+    if speed > 0.0:
+        return -coulomb
+    if speed < 0.0:
+        return coulomb
+    return min(max(effort, -coulomb), coulomb)
+
+
+@register_jitable
+def invert_positive(matrix: Array, inverse: Array) -> None:
+    """Write the inverse (n, n) of a symmetric positive matrix, whose content is lost: Cholesky."""
+    n = matrix.shape[0]
+    for j in range(n):
+        for k in range(j):
+            for i in range(j, n):
+                matrix[i, j] -= matrix[i, k] * matrix[j, k]
+        root = matrix[j, j] ** 0.5
+        for i in range(j, n):
+            matrix[i, j] /= root
+    for column in range(n):
+        for i in range(n):
+            total = 1.0 if i == column else 0.0
+            for k in range(i):
+                total -= matrix[i, k] * inverse[k, column]
+            inverse[i, column] = total / matrix[i, i]
+        for i in range(n - 1, -1, -1):
+            total = inverse[i, column]
+            for k in range(i + 1, n):
+                total -= matrix[k, i] * inverse[k, column]
+            inverse[i, column] = total / matrix[i, i]
+
+
+@register_jitable
+def pressed(joints: Array, i: int, position: float, speed: float) -> bool:
+    """Tell whether a joint is at a stop that a speed would take it beyond."""
+    return (position >= joints[UPPER, i] and speed > 0.0) or (
+        position <= joints[LOWER, i] and speed < 0.0
+    )
+
+
+@register_jitable
+def follow(
+    whole: Array, start: Array, joints: Array, period_s: float, position: Array, target: Array,
+    speed: Array, effort: Array, stopped: Flags,
+) -> bool:  # fmt: skip
+    """Write speeds and efforts (n,) of drives that all reach their target; tell if they can."""
+    n = start.size
+    for i in range(n):
+        stopped[i] = pressed(joints, i, position[i], target[i])
+        speed[i] = 0.0 if stopped[i] else target[i]
+    strong = True
+    for i in range(n):
+        total = -start[i]
+        for j in range(n):
+            total += whole[i, j] * speed[j]
+        effort[i] = total / period_s
+        motor = effort[i] - friction_of(speed[i], effort[i], joints[COULOMB, i])
+        strong &= bool(stopped[i]) or abs(motor) <= joints[LIMIT, i]
+    return strong
+
+
+@register_jitable
+def sweep(
+    gains: Array, joints: Array, position: Array, target: Array, limit: Array,
+    speed: Array, effort: Array, stopped: Flags,
+) -> None:  # fmt: skip
+    """Bring speeds (n,) and efforts (n,) into agreement with every joint's law.
+
+    Args:
+        gains: (n, n) rad/s per N m: what an effort adds to each speed.
+        joints: rows of what each joint has.
+        position: (n,) rad.
+        target: (n,) rad/s of the velocity drives.
+        limit: (n,) N m of them.
+        speed: without any effort, written.
+        effort: written.
+        stopped: (n,) written: which joints their stops hold.
+    """
+    n = speed.size
+    effort[:] = 0.0
+    for _ in range(_MAX_SWEEPS):
+        largest = 0.0
+        for i in range(n):
+            gain = gains[i, i]
+            free = speed[i] - gain * effort[i]
+            v, e = speed_and_effort(free, gain, target[i], limit[i], joints[COULOMB, i])
+            stopped[i] = pressed(joints, i, position[i], v)
+            if stopped[i]:
+                v, e = 0.0, -free / gain
+            delta = e - effort[i]
+            effort[i] = e
+            for j in range(n):
+                speed[j] += gains[j, i] * delta
+            speed[i] = v
+            largest = max(largest, abs(gain * delta))
+        if largest < _SWEEP_TOLERANCE:
+            break
+
+
+@register_jitable
+def links_of(
+    chain: Array, bodies: Array, gravity: Array, position: Array, velocity: Array,
+    inertia: Array, bias: Array,
+) -> None:  # fmt: skip
+    """Write inertia (n n,) and bias (n,) of the links."""
+    n = position.size
+    rotations, still = np.empty(9 * n), np.zeros(n)
+    _rotate_joints(position, chain, rotations)
+    _inverse_dynamics(rotations, velocity, still, chain, bodies, gravity, np.empty(6 * n), bias)
+    _inertia_matrix(rotations, chain, bodies, np.empty(10 * n), inertia)
+
+
+@register_jitable
+def solve_speeds(
+    inertia: Array, bias: Array, joints: Array, period_s: float, position: Array, velocity: Array,
+    command: Array, by_velocity: bool, speed: Array, effort: Array, stopped: Flags,
+) -> None:  # fmt: skip
+    """Write the speeds (n,) after the step, the efforts, and which joints their stops hold."""
+    n = position.size
+    whole, start, nothing = inertia.copy(), np.empty(n), np.zeros(n)
+    for i in range(n):
+        total = joints[ARMATURE, i] * velocity[i] - period_s * bias[i]
+        for j in range(n):
+            total += inertia[i, j] * velocity[j]
+        start[i] = total
+        whole[i, i] += joints[ARMATURE, i] + period_s * joints[VISCOUS, i]
+    if by_velocity and follow(
+        whole, start, joints, period_s, position, command, speed, effort, stopped
+    ):
+        return
+    if not by_velocity:
+        start += period_s * command
+    gains = np.empty((n, n))
+    invert_positive(whole, gains)
+    for i in range(n):
+        speed[i] = 0.0
+        for j in range(n):
+            speed[i] += gains[i, j] * start[j]
+    gains *= period_s
+    if by_velocity:
+        sweep(gains, joints, position, command, joints[LIMIT], speed, effort, stopped)
+    else:
+        sweep(gains, joints, position, nothing, nothing, speed, effort, stopped)
+
+
+def solve_joints(
+    chain: Array, bodies: Array, gravity: Array, joints: Array, period_s: float,
+    position: Array, velocity: Array, command: Array, by_velocity: bool,
+    motor: Array, applied: Array,
+) -> None:  # fmt: skip
+    """Write the efforts (n,) of the motors, and those that the engine has to apply."""
+    n = position.size
+    flat, bias = np.empty(n * n), np.empty(n)
+    links_of(chain, bodies, gravity, position, velocity, flat, bias)
+    inertia = flat.reshape((n, n))
+    speed, effort, stopped = np.empty(n), np.empty(n), np.zeros(n, np.bool_)
+    solve_speeds(
+        inertia, bias, joints, period_s, position, velocity, command, by_velocity,
+        speed, effort, stopped,
+    )  # fmt: skip
+    for i in range(n):
+        if not by_velocity:
+            motor[i] = command[i]
+        elif stopped[i]:
+            # A drive that a stop holds pushes with all that it has.
+            motor[i] = np.sign(command[i]) * joints[LIMIT, i]
+        else:
+            motor[i] = effort[i] - friction_of(speed[i], effort[i], joints[COULOMB, i])
+        applied[i] = motor[i] if stopped[i] else bias[i]
+        if not stopped[i]:
+            for j in range(n):
+                applied[i] += inertia[i, j] * (speed[j] - velocity[j]) / period_s
+
+
+@functools.cache
+def _kernel() -> Callable[..., None]:
+    """Compile the law with the dynamics, whose file numba's cache does not know: by their hash."""
+    for function in vars(dynamics).values():
+        own = inspect.isfunction(function) and function.__module__ == dynamics.__name__
+        if own and function is not dynamics.dynamics_rows:
+            register_jitable(function)
+    sources = hashlib.sha256(
+        "".join(inspect.getsource(m) for m in (dynamics, sys.modules[__name__])).encode()
+    ).hexdigest()
+    solve = register_jitable(solve_joints)
+
+    def law(
+        chain: Array, bodies: Array, gravity: Array, joints: Array, period_s: float,
+        position: Array, velocity: Array, command: Array, by_velocity: bool,
+        motor: Array, applied: Array,
+    ) -> None:  # fmt: skip
+        sources  # noqa: B018 - see above
+        solve(
+            chain, bodies, gravity, joints, period_s, position, velocity, command, by_velocity,
+            motor, applied,
+        )  # fmt: skip
+
+    kernel: Callable[..., None] = numba.njit(_SIGNATURE, cache=True)(law)
+    return kernel

@@ -1,0 +1,86 @@
+"""The training process as its node sees it: started, asked through a pipe, seen by its files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from sinew_core.training.folder import EVALUATION_FILE, PROGRESS_FILE
+from sinew_core.training.progress import Progress
+from sinew_trainer.child import interrupt
+from sinew_trainer.progress import read_progress
+
+_STOP_WITHIN_S = 20.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What an evaluation on request came to."""
+
+    env_steps: int
+    episodes: int
+    success_rate: float
+    return_mean: float
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        return (
+            f"success {self.success_rate:.1%}, return {self.return_mean:.2f} over "
+            f"{self.episodes} episodes at {self.env_steps:,} environment steps"
+        )
+
+
+class TrainingProcess:
+    """Trains in a run folder; asking it something never blocks."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start it; what an earlier process told in this folder is forgotten."""
+        self._folder = folder
+        self._asked = 0
+        for name in (PROGRESS_FILE, EVALUATION_FILE):
+            (folder / name).unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "sinew_core.training.process", str(folder), "--control"],
+            stdin=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C reaches it once, through the node
+        )
+
+    def status(self) -> int | None:
+        """Return its exit status, None while it runs."""
+        return self._process.poll()
+
+    def progress(self) -> Progress | None:
+        """Return what it told last, None before the first."""
+        return read_progress(self._folder)
+
+    def ask(self, request: str) -> bool:
+        """Send a request of `Control`; tell whether it could be sent."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{request}\n".encode())
+            self._process.stdin.flush()
+        except OSError:
+            return False
+        return self.status() is None
+
+    def next_number(self) -> int:
+        """Return a number for an evaluation."""
+        self._asked += 1
+        return self._asked
+
+    def judged(self, number: int) -> Judged | None:
+        """Return what the evaluation of this number came to, None before it is done."""
+        try:
+            content = json.loads((self._folder / EVALUATION_FILE).read_text())
+        except (OSError, ValueError):
+            return None
+        if content["request"] < number:
+            return None
+        return Judged(**{f.name: content[f.name] for f in dataclasses.fields(Judged)})
+
+    def end(self) -> bool:
+        """Ask it to end and wait for its checkpoint; kill it, and return False, if that hangs."""
+        return interrupt(self._process, _STOP_WITHIN_S)
