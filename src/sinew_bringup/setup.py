@@ -21,7 +21,10 @@ setup(
         ("share/sinew_bringup", ["package.xml"]),
         ("share/sinew_bringup/launch", files("launch", "*.launch.yaml")),
         ("share/sinew_bringup/config", files("config", "*.yaml")),
-        ("share/sinew_bringup/config/randomisation", files("config/randomisation", "*.yaml")),
+        *(
+            (f"share/sinew_bringup/config/{folder}", files(f"config/{folder}", "*.yaml"))
+            for folder in ("algorithms", "randomisation", "sweeps")
+        ),
     ],
     zip_safe=False,
     extras_require={"test": ["pytest"]},

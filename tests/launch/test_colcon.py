@@ -11,7 +11,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("src/*/package.xml"))
 LAUNCH_FILES = sorted(path.name for path in ROOT.glob("launch/*.launch.yaml"))
-PARAMETER_FILES = sorted(path.name for path in ROOT.glob("config/*.yaml"))
+PARAMETER_FILES = sorted(
+    str(path.relative_to(ROOT / "config"))
+    for path in ROOT.glob("config/**/*.yaml")
+    if path.parent.name != "robots"  # which sinew_core installs
+)
 FIND = (
     "import pathlib\n"
     "from ament_index_python.packages import get_packages_with_prefixes as find\n"
@@ -67,6 +71,8 @@ def test_a_sourced_install_finds_every_package(options, tmp_path):
     assert lines["core"].endswith(" 7")
     share = tmp_path / "install/sinew_bringup/share/sinew_bringup"
     assert sorted(path.name for path in (share / "launch").iterdir()) == LAUNCH_FILES
-    assert sorted(path.name for path in (share / "config").iterdir()) == PARAMETER_FILES
+    config = share / "config"
+    installed = sorted(str(path.relative_to(config)) for path in config.glob("**/*.yaml"))
+    assert installed == PARAMETER_FILES
     for package, executable in (("sinew_sim", "sim_driver"), ("sinew_safety", "safety_filter")):
         assert os.access(tmp_path / "install" / package / "lib" / package / executable, os.X_OK)

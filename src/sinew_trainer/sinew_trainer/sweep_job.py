@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from sinew_core.errors import ConfigError, SinewError
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.training.loop import train
+from sinew_core.training.stop import StopOnSignal
 from sinew_core.training.sweep import Interrupted, Space, Sweep, SweepParameters, Trial
 from sinew_trainer.arguments import argument_list, read_arguments
 
@@ -27,23 +27,7 @@ goes on where it was stopped. Writes best.yaml in the study's folder, for config
 """
 
 
-class _Stop:
-    """Becomes true at the first SIGINT or SIGTERM; a second one ends the process at once."""
-
-    def __init__(self) -> None:
-        self._asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
-
-    def __call__(self) -> bool:
-        return self._asked
-
-    def _ask(self, number: int, _frame: object) -> None:
-        self._asked = True
-        signal.signal(number, signal.SIG_DFL)
-
-
-def open_sweep(argv: Sequence[str], stop: _Stop) -> Sweep:
+def open_sweep(argv: Sequence[str], stop: StopOnSignal) -> Sweep:
     """Return the study that the arguments ask for, refusing every mistake before a trial starts.
 
     Raises:
@@ -73,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"{_HELP}\nArguments:\n{argument_list(SweepParameters)}")
         return 0
     try:
-        sweep = open_sweep(words, _Stop())
+        sweep = open_sweep(words, StopOnSignal())
     except SinewError as error:
         sys.stderr.write(f"sinew sweep: {error}\n")
         return 2

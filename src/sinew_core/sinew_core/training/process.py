@@ -11,7 +11,6 @@ asked for came to is in `evaluation.json`.
 from __future__ import annotations
 
 import dataclasses
-import signal
 import sys
 from pathlib import Path
 
@@ -29,25 +28,10 @@ from sinew_core.training.folder import (
 from sinew_core.training.loop import train
 from sinew_core.training.progress import Progress, TrainResult
 from sinew_core.training.resume import finished, locked, read_configuration
+from sinew_core.training.stop import StopOnSignal
 
 
-class _Stop:
-    """Becomes true at the first SIGINT or SIGTERM; a second one ends the process at once."""
-
-    def __init__(self) -> None:
-        self._asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
-
-    def __call__(self) -> bool:
-        return self._asked
-
-    def _ask(self, number: int, _frame: object) -> None:
-        self._asked = True
-        signal.signal(number, signal.SIG_DFL)
-
-
-def run(folder: Path, stop: _Stop, control: Control) -> None:
+def run(folder: Path, stop: StopOnSignal, control: Control) -> None:
     """Train as the folder's configuration says, evaluate, and write the results into it.
 
     Raises:
@@ -106,7 +90,7 @@ def _figures(configuration: RunConfiguration, result: TrainResult) -> dict[str, 
 def main(argv: list[str]) -> int:
     """Run; a mistake of the user's ends with one line and status 1."""
     try:
-        folder, control, stop = Path(argv[0]), Control(), _Stop()
+        folder, control, stop = Path(argv[0]), Control(), StopOnSignal()
         if "--control" in argv[1:]:
             control.follow(sys.stdin)
         with locked(folder):
