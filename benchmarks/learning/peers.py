@@ -275,12 +275,13 @@ def _setting(part: Part, seed: int) -> tuple[Parameters, Setting, int]:
     arm = arm_configuration(part, seed)
     hindsight = hasattr(arm.algorithm, "hindsight_fraction")
     episodes: int = getattr(arm.algorithm, "episodes_per_iteration", 1)
-    length = round(arm.reach.episode_s * arm.rates.control_rate_hz)
+    length = round(arm.task.episode_s * arm.rates.control_rate_hz)
     make = functools.partial(
         ArmGoalEnv if hindsight else ArmEnv,
         arm.train.robot,
         action_mode=arm.train.action_mode,
-        task_parameters=arm.reach,
+        task=arm.train.task,
+        task_parameters=arm.task,
         action_parameters=arm.action,
         rates=arm.rates,
         safety=arm.safety,

@@ -9,6 +9,7 @@ from sinew_core.parameters import Parameters
 from sinew_core.rates import Rates
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.supervisor import SupervisorParameters
+from sinew_core.tasks import TASKS
 from sinew_core.tasks.reach import ReachParameters
 from sinew_core.training.config import TrainConfig
 from sinew_policy.parameters import PolicyParameters
@@ -29,7 +30,7 @@ NODES: dict[str, dict[str, type[Parameters]]] = {
     "trainer": {
         "": TrainConfig,
         **PARAMETERS,
-        "reach": ReachParameters,
+        **{name: kind.parameters_class for name, kind in TASKS.items()},
         "rates": Rates,
         "safety": SafetyParameters,
     },

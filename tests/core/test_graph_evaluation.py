@@ -5,7 +5,8 @@ from sinew_core.graph_evaluation import EpisodeJudge, LinkMeter, violations
 from sinew_core.graph_record import EvaluationRecord, read_traces, summarise, write_traces
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
-from sinew_core.tasks.reach import HoldJudge, ReachParameters
+from sinew_core.tasks.judge import HoldJudge
+from sinew_core.tasks.reach import ReachParameters
 
 PANDA = load_robot("panda")
 TARGET = np.array([0.4, 0.0, 0.4])

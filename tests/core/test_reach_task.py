@@ -9,8 +9,8 @@ from sinew_core.errors import ConfigError
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot, robot_names
 from sinew_core.robots.reach import solve_position
+from sinew_core.tasks.judge import HoldJudge
 from sinew_core.tasks.reach import (
-    HoldJudge,
     ReachParameters,
     ReachTask,
     panda_gym_reach,

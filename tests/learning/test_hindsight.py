@@ -22,8 +22,8 @@ def test_relabelled_rewards_and_observations_tell_of_one_target():
     # The toy's reward is minus the distance left, which the next observation shows.
     left = np.linalg.norm(batch.next_observation[:, 2:], axis=1)
     np.testing.assert_allclose(batch.reward, -left, atol=1e-6)
-    target = batch.tool_position[:, :2] + batch.observation[:, 2:]
-    next_target = batch.next_tool_position[:, :2] + batch.next_observation[:, 2:]
+    target = batch.achieved_goal[:, :2] + batch.observation[:, 2:]
+    next_target = batch.next_achieved_goal[:, :2] + batch.next_observation[:, 2:]
     np.testing.assert_allclose(target, next_target, atol=1e-6)
 
 

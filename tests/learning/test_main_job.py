@@ -69,6 +69,25 @@ def test_every_graph_has_cores_of_its_own_where_there_are_enough(cores, parts, g
     assert core_groups(cores, parts) == groups
 
 
+def test_the_section_of_another_task_is_refused():
+    with pytest.raises(ConfigError, match="another task than task:=push: remove it, or choose tas"):
+        read_configuration(["task:=push", "reach.hold_s:=1.0"])
+
+
+def test_push_has_its_own_section_and_says_why_the_graph_is_left_out(tmp_path):
+    configuration, _ = read_configuration(["task:=push", "push.object_mass_kg:=0.5"])
+    assert configuration.task.object_mass_kg == 0.5
+    assert RunConfiguration.from_mapping(configuration.to_mapping()) == configuration
+    (tmp_path / "training.json").write_text(json.dumps({"task": "push"}))
+    assert "no node publishes yet where the object" in join_figures(tmp_path)["graph_note"]
+
+
+def test_a_policy_of_tool_velocity_leaves_filter_and_driver_with_joint_velocity():
+    configuration, _ = read_configuration(["action_mode:=tool_velocity"])
+    modes = {v["ros__parameters"]["mode"] for v in deployment(configuration).values()}
+    assert modes == {"joint_velocity"}
+
+
 def test_arguments_reach_the_run_and_the_graph():
     configuration, graph = read_configuration(["seed:=3", "graph_episodes:=10", "ddpg.gamma:=0.8"])
     assert configuration.train.seed == 3

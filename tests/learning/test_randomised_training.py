@@ -20,7 +20,7 @@ from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.safety.parameters import SafetyParameters
-from sinew_core.simulation import make_engine
+from sinew_core.simulation import ENGINE_NAMES, make_engine
 from sinew_core.specs import ACTION_MODES
 from sinew_core.training.arms import Arms
 from sinew_core.training.configuration import RunConfiguration
@@ -61,8 +61,9 @@ def make_env():
     """A function that makes environments, which are closed at the end."""
     made = []
 
-    def make(mode="joint_velocity", engine="mujoco", randomisation=RANDOMISATION):
-        made.append(ArmEnv(ROBOT, "", engine, mode, safety=SAFETY, randomisation=randomisation))
+    def make(mode="joint_velocity", engine="mujoco", randomisation=RANDOMISATION, task="reach"):
+        given = {"task": task, "safety": SAFETY, "randomisation": randomisation}
+        made.append(ArmEnv(ROBOT, "", engine, mode, **given))
         return made[-1]
 
     yield make
@@ -128,6 +129,32 @@ def test_observations_are_noisy_and_success_is_judged_by_the_truth(make_env):
     assert 1e-4 < np.abs(seen - info["tool_position"]).max() < 0.03
     following, _ = env.reset(seed=1, options={"dynamics": noisy})
     np.testing.assert_array_equal(following, observation)
+
+
+def push_into_the_object(env):
+    """Push for 3 s with a drawn arm; return where the object was at first, and the last step."""
+    observation, info = env.reset(seed=3, options={"dynamics_seed": 5})
+    first, reward = info["achieved_goal"], 0.0
+    for _ in range(75):
+        way = info["achieved_goal"] - info["tool_position"]
+        observation, reward, _, _, info = env.step(np.clip(10.0 * way, -1.0, 1.0))
+    return first, observation, reward, info
+
+
+@pytest.mark.parametrize("engine", ENGINE_NAMES)
+def test_push_is_judged_by_the_truth_and_sees_the_true_object(make_env, engine):
+    env, fresh = (make_env("tool_velocity", engine, task="push") for _ in range(2))
+    first, observation, reward, info = push_into_the_object(env)
+    achieved, target = info["achieved_goal"], info["target_position"]
+    assert np.linalg.norm(achieved - first) > 0.01
+    assert info["distance_m"] == pytest.approx(np.linalg.norm(achieved - target), abs=1e-12)
+    assert info["reward_rest"] == env.task.object_part(info["tool_position"], achieved)
+    goal = env.task.goal_part(info["distance_m"], 0.0, 0.0)
+    assert reward == pytest.approx(goal + info["reward_rest"], abs=1e-12)
+    assert 1e-6 < np.abs(env.builder.tool_position_base - info["tool_position"]).max() < 1e-3
+    assert np.array_equal(env.signals.object_position_base, achieved)
+    again = push_into_the_object(fresh)[1]
+    assert observation.tobytes() == again.tobytes() == push_into_the_object(env)[1].tobytes()
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ def numbered(first, length, *, width=1):
         reward_rest=count,
         next_observation=wide,
         terminated=np.zeros(length, np.float32),
-        tool_position=three - 1,
-        next_tool_position=three,
+        achieved_goal=three - 1,
+        next_achieved_goal=three,
         next_joint_velocity=wide,
     )
 
@@ -52,7 +52,7 @@ def test_future_positions_lie_between_the_step_and_its_episodes_end():
     rng = np.random.default_rng(0)
     index = np.repeat(np.arange(12), 50)
     reward = replay.take(index).reward
-    future = replay.future_tool_positions(index, rng)[:, 0]
+    future = replay.future_achieved_goals(index, rng)[:, 0]
     last = np.where(reward < 5, 4, np.where(reward < 100, 9, 104))
     assert (future >= reward).all()
     assert (future <= last).all()
@@ -78,8 +78,8 @@ def test_a_memory_is_rebuilt_from_pieces_to_the_same_places():
     assert again.total == whole.total == 18
     assert np.array_equal(again.take(np.arange(10)).reward, whole.take(np.arange(10)).reward)
     index = np.arange(10)
-    future = again.future_tool_positions(index, np.random.default_rng(0))
-    assert np.array_equal(future, whole.future_tool_positions(index, np.random.default_rng(0)))
+    future = again.future_achieved_goals(index, np.random.default_rng(0))
+    assert np.array_equal(future, whole.future_achieved_goals(index, np.random.default_rng(0)))
 
 
 def test_an_episode_longer_than_the_memory_is_refused():

@@ -13,13 +13,13 @@ from sinew_core.algorithms.replay import Motions
 STEP = 0.1
 
 
-def goal_reward(tool_position, joint_velocity, target):
-    return -np.linalg.norm(tool_position[:, :2] - target[:, :2], axis=1)
+def goal_reward(achieved_goal, joint_velocity, target):
+    return -np.linalg.norm(achieved_goal[:, :2] - target[:, :2], axis=1)
 
 
-def relabel(observation, tool_position, target):
+def relabel(observation, achieved_goal, target):
     relabelled = observation.copy()
-    relabelled[:, 2:] = target[:, :2] - tool_position[:, :2]
+    relabelled[:, 2:] = target[:, :2] - achieved_goal[:, :2]
     return relabelled
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinew_core.robots.limits import JointLimits
-from sinew_core.tasks.reach import HoldJudge
+from sinew_core.tasks.judge import HoldJudge
 
 FloatArray = NDArray[np.float64]
 

@@ -17,7 +17,13 @@ Positions = NDArray[np.float32] | NDArray[np.float64]
 ToolPositionFunction = Callable[[FloatArray, FloatArray], object]
 """Writes the tool position (3,) m in the base frame for joint positions (n,) rad: f(q, out)."""
 
-GOAL_FIELDS = ("target_from_tool_base", "target_position_base")
+GOAL_FIELDS = ("target_from_tool_base", "target_from_object_base", "target_position_base")
+OBJECT_FIELDS = (
+    "object_from_tool_base",
+    "target_from_object_base",
+    "object_axis_base",
+    "object_displacement_base",
+)
 FIELD_NAMES = (
     "joint_position",
     "joint_velocity",
@@ -25,6 +31,7 @@ FIELD_NAMES = (
     "target_position_base",
     "target_from_tool_base",
     "previous_action",
+    *OBJECT_FIELDS,
 )
 
 
@@ -58,17 +65,29 @@ class Limits(Protocol):
 class Signals:
     """What the sensors and the task say at one control tick; write into the arrays in place."""
 
-    __slots__ = ("joint_position", "joint_velocity", "previous_action", "target_position_base")
+    __slots__ = (
+        "joint_position",
+        "joint_velocity",
+        "object_axis_base",
+        "object_displacement_base",
+        "object_position_base",
+        "previous_action",
+        "target_position_base",
+    )
 
     def __init__(self, n_joints: int, action_size: int | None = None) -> None:
         """Allocate zeros: positions (n,) rad, velocities (n,) rad/s, target (3,) m, action.
 
-        An action has a component for each joint unless `action_size` says otherwise.
+        An action has a component for each joint unless `action_size` says otherwise. An object has
+        a position (3,) m, its x axis (3,), and what it moved since the last control tick (3,) m.
         """
         self.joint_position: FloatArray = np.zeros(n_joints)
         self.joint_velocity: FloatArray = np.zeros(n_joints)
         self.target_position_base: FloatArray = np.zeros(3)
         self.previous_action: FloatArray = np.zeros(action_size or n_joints)
+        self.object_position_base: FloatArray = np.zeros(3)
+        self.object_axis_base: FloatArray = np.zeros(3)
+        self.object_displacement_base: FloatArray = np.zeros(3)
 
 
 class ObservationBuilder:
@@ -96,6 +115,7 @@ class ObservationBuilder:
         self._scale = np.concatenate([np.array(f.scale, dtype=np.float64) for f in spec.fields])
         self._values: FloatArray = np.zeros(spec.size)
         self._relative: FloatArray = np.zeros(3)
+        self._sees_object = not set(OBJECT_FIELDS).isdisjoint(spec.names)
 
     def build(self, signals: Signals, out: Observation | None = None) -> Observation:
         """Return the observation (size,) float32, in `out` if given.
@@ -113,20 +133,32 @@ class ObservationBuilder:
             "target_from_tool_base": self._relative,
             "previous_action": signals.previous_action,
         }
+        if self._sees_object:
+            parts |= self._object_parts(signals)
         np.concatenate([parts[name] for name in self._names], out=self._values)
         if out is None:
             out = np.empty(self._values.size, dtype=np.float32)
         np.multiply(self._values, self._scale, out, casting="same_kind")
         return out
 
+    def _object_parts(self, signals: Signals) -> dict[str, FloatArray]:
+        place = signals.object_position_base
+        return {
+            "object_from_tool_base": place - self.tool_position_base,
+            "target_from_object_base": signals.target_position_base - place,
+            "object_axis_base": signals.object_axis_base,
+            "object_displacement_base": signals.object_displacement_base,
+        }
+
     def relabel(
-        self, observation: Observation, tool_position: Positions, target: Positions
+        self, observation: Observation, achieved_goal: Positions, target: Positions
     ) -> Observation:
         """Return copies of observations as they would be with other targets (hindsight).
 
         Args:
             observation: (batch, size), made by `build`.
-            tool_position: (batch, 3) m, base frame, at those observations.
+            achieved_goal: (batch, 3) m, base frame, where tool or object were then, whichever the
+                target is observed from.
             target: (batch, 3) m, base frame, the targets to put in.
 
         Returns:
@@ -136,7 +168,7 @@ class ObservationBuilder:
         for name in GOAL_FIELDS:
             if name in self.spec.names:
                 where = self.spec.slice(name)
-                value = target - tool_position if name == "target_from_tool_base" else target
+                value = target if name == "target_position_base" else target - achieved_goal
                 np.multiply(value, self._scale[where], relabelled[:, where], casting="same_kind")
         return relabelled
 
@@ -183,6 +215,48 @@ def reach_observation_spec(
                 "base" if action and action.tool else "joint",
                 "the action of the last tick",
             ),
+        )
+    )
+
+
+def push_observation_spec(
+    limits: Limits, action: ActionSpec, *, reach_m: float = 0.2, displacement_m: float = 0.01
+) -> ObservationSpec:
+    """Return the observation of the push task: that of reach, with an object.
+
+    Args:
+        limits: joint limits, as for `reach_observation_spec`.
+        action: what the previous one was.
+        reach_m: distance that counts as 1.
+        displacement_m: way of the object in a control period that counts as 1.
+
+    | index (n joints) | field | unit | 1 stands for |
+    |---|---|---|---|
+    | 0 … 2n-1 | joint_position, joint_velocity | | as for reach |
+    | 2n … 2n+2 | tool_position_base | m, base frame | 1 m |
+    | 2n+3 … 2n+5 | object_from_tool_base | m, base frame | `reach_m` |
+    | 2n+6 … 2n+8 | target_from_object_base | m, base frame | `reach_m` |
+    | 2n+9 … 2n+11 | object_axis_base: the object's x axis | base frame | 1 |
+    | 2n+12 … 2n+14 | object_displacement_base, since the last tick | m | `displacement_m` |
+    | 2n+15 … | previous_action | of [-1, 1] | 1 |
+    """
+    joint_position, joint_velocity, _, previous_action = reach_observation_spec(
+        limits, action=action
+    ).fields
+    near = np.full(3, 1.0 / reach_m)
+    moved = np.full(3, 1.0 / displacement_m)
+    return ObservationSpec(
+        (
+            joint_position,
+            joint_velocity,
+            _field("tool_position_base", np.ones(3), "m", "base", "position of the tool"),
+            _field("object_from_tool_base", near, "m", "base", "vector from tool to object"),
+            _field("target_from_object_base", near, "m", "base", "vector from object to target"),
+            _field("object_axis_base", np.ones(3), "", "base", "x axis of the object"),
+            _field(
+                "object_displacement_base", moved, "m", "base", "way of the object since last tick"
+            ),
+            previous_action,
         )
     )
 

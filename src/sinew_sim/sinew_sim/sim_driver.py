@@ -22,7 +22,7 @@ from sinew_core.robots.arm_dynamics import read_dynamics
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.simulation import ENGINE_NAMES, make_engine
-from sinew_core.tasks.reach import ReachParameters, ReachTask
+from sinew_core.tasks import TASKS, make_task
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import commands_topic, label_stamp
@@ -68,6 +68,11 @@ class SimDriverParameters(Rates):
         minimum=0.0,
         maximum=10.0,
     )
+    task_name: str = parameter(
+        "reach",
+        "Task whose starts ~/reset places the arm at",
+        choices=tuple(name for name, kind in TASKS.items() if kind.in_graph),
+    )
     seed: int = parameter(0, "Seed of the sequence of starts of ~/reset", minimum=0)
 
     def check(self) -> list[str]:
@@ -89,7 +94,7 @@ class SimDriver(SinewNode):
         super().__init__("sim_driver")
         declarations = Declarations(self)
         self._p = p = declarations.declare(SimDriverParameters)
-        task = declarations.declare(ReachParameters, prefix="task")
+        task = declarations.declare(TASKS[p.task_name].parameters_class, prefix="task")
         declarations.finish()
         self._lockstep = p.pace == "lockstep"
         self._sim_time = bool(self.get_parameter("use_sim_time").value)
@@ -110,7 +115,7 @@ class SimDriver(SinewNode):
             dynamics=dynamics,
             rng=np.random.default_rng([p.seed, _NOISE_STREAM]),
         )
-        self._task = ReachTask(robot, task, p)
+        self._task = make_task(p.task_name, robot, task, p)
         self._starts = np.random.default_rng(p.seed)
         self._counters: Counter[str] = Counter()
         self._placed_ns = 0  # stamp of the first state after a reset, until it is answered

@@ -24,9 +24,9 @@ def deployment(configuration: RunConfiguration) -> dict[str, object]:
         "command_timeout_s": max(_COMMAND_TIMEOUT_S, _COMMAND_PERIODS / rates.control_rate_hz),
         "state_timeout_s": max(_STATE_TIMEOUT_S, _STATE_PERIODS / rates.state_rate_hz),
     }
-    mode = command_mode(configuration.train.action_mode)
+    mode, task = command_mode(configuration.train.action_mode), configuration.train.task
     nodes = {
-        "sim_driver": {"mode": mode, **all_rates, "task": mapping["reach"]},
+        "sim_driver": {"mode": mode, **all_rates, "task_name": task, "task": mapping[task]},
         "safety_filter": {
             "mode": mode,
             **all_rates,

@@ -26,7 +26,7 @@ from sinew_core.graph_evaluation import Episode, EpisodeJudge, LinkMeter
 from sinew_core.graph_record import EvaluationRecord
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
-from sinew_core.tasks.reach import ReachParameters, ReachTask
+from sinew_core.tasks import make_task, task_parameters
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import JointStateMapper, command_stamp, commands_topic
@@ -57,8 +57,8 @@ class Evaluator(SinewNode):
         manifest, self._mode = bundle.manifest, bundle.specification.action.command_mode
         robot = load_robot(p.robot or manifest.robot, urdf=p.urdf)
         rates = Rates.from_mapping(manifest.rates, source=f"{p.bundle}: rates")
-        given = {k: v for k, v in manifest.task.items() if k != "name"}
-        task = ReachTask(robot, ReachParameters.from_mapping(given, f"{p.bundle}: task"), rates)
+        name, given = task_parameters(manifest.task, f"{p.bundle}: task")
+        task = make_task(name, robot, given, rates)
         self._task, self._tool_xyz = task, robot.chain.tool_xyz
         self._lockstep = p.pace == "lockstep"
         self.urgent = not self._lockstep

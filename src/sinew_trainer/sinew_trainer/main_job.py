@@ -27,6 +27,7 @@ from sinew_core.parameters import Parameters, parameter
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.runs import check_run_folder
 from sinew_core.specs import command_mode
+from sinew_core.tasks import TASKS
 from sinew_core.training.config import Resume, TrainConfig
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.environment import make_randomisation
@@ -103,7 +104,10 @@ class MainJob:
             self.train()
             if not finished(self.folder, self.configuration):
                 raise KeyboardInterrupt
-        self.evaluate_graph()
+        if TASKS[self.configuration.train.task].in_graph:
+            self.evaluate_graph()
+        else:
+            _say(_report().no_graph(self.configuration.train.task))
         _say("report")
         _report().write_report(self.folder)
 

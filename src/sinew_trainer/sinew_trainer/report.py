@@ -13,7 +13,7 @@ from sinew_core.files import write_atomically, write_json
 from sinew_core.graph_record import read_traces
 from sinew_core.report.training import TrainingReport, evaluation_rows, training_sentence
 from sinew_core.robots.limits import JointLimits
-from sinew_core.tasks.reach import ReachParameters
+from sinew_core.tasks import TASKS, task_parameters
 from sinew_core.training.folder import (
     BUNDLE_FOLDER,
     CONFIGURATION_FILE,
@@ -27,7 +27,6 @@ from sinew_core.training.progress import CurvePoint
 
 Figures = Mapping[str, object]
 
-NO_GRAPH = "the ROS 2 graph was not evaluated: graph_episodes and realtime_episodes are 0"
 _LATENCY = ("latency_ms_p50", "latency_ms_p99")
 _COUNTS = ("limit_violations", "interventions", "messages_lost", "faults")
 
@@ -42,8 +41,17 @@ def join_figures(folder: Path) -> dict[str, object]:
         figures["eval_graph"] = join_graph(parts["lockstep"], parts["realtime"])
     else:
         figures["eval_graph"] = None
-        figures["graph_note"] = NO_GRAPH
+        figures["graph_note"] = no_graph(str(figures.get("task")))
     return figures
+
+
+def no_graph(task: str) -> str:
+    """Return why the figures of a task lack those of the graph."""
+    if task in TASKS and not TASKS[task].in_graph:
+        why = f"no node publishes yet where the object of {task} is"
+    else:
+        why = "graph_episodes and realtime_episodes are 0"
+    return f"the ROS 2 graph was not evaluated: {why}"
 
 
 def graph_parts(folder: Path, pace: str) -> list[Figures]:
@@ -81,7 +89,7 @@ def write_report(folder: Path) -> None:
     training = _read(folder / TRAINING_FILE) or {}
     curve = cast("list[dict[str, float]]", training.get("curve", []))
     manifest = load_bundle(folder / BUNDLE_FOLDER).manifest
-    task = ReachParameters.from_mapping({k: v for k, v in manifest.task.items() if k != "name"})
+    _, task = task_parameters(manifest.task, "task of the bundle")
     limits = JointLimits.from_mapping(manifest.limits, "limits of the bundle")
     traces_file = folder / GRAPH_FOLDER / "lockstep_0.npz"
     picture = folder / PICTURE_FILE

@@ -61,8 +61,9 @@ class Trainer(SinewNode):
         resume = declarations.declare(Resume).resume
         train = declarations.declare(TrainConfig)
         folder = Path(resume)
-        algorithm = read_configuration(folder).train.algorithm if resume else train.algorithm
-        for name, kind in section_classes(algorithm).items():
+        chosen = read_configuration(folder).train if resume else train
+        classes = section_classes(chosen.algorithm, chosen.task)
+        for name, kind in classes.items():
             declarations.declare(kind, prefix=name)
         declarations.finish()
         declared = declarations.declared
@@ -72,7 +73,7 @@ class Trainer(SinewNode):
             if reason:
                 raise RunError(f"{folder} is finished, there is nothing to resume: {reason}")
         else:
-            sections = {name: declared[name] for name in section_classes(algorithm)}
+            sections = {name: declared[name] for name in classes}
             configuration = RunConfiguration.from_sections(train, sections)
             name = train.run_name(datetime.datetime.now(tz=datetime.timezone.utc))
             folder = create_run_folder(Path(train.output), name, overwrite=train.overwrite)

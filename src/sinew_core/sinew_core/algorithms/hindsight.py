@@ -1,4 +1,4 @@
-"""Hindsight experience replay (Andrychowicz et al. 2017) over the observations of a reach task."""
+"""Hindsight experience replay (Andrychowicz et al. 2017) where there is a target."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class HindsightSampler:
 
         Args:
             fraction: share of relabelled transitions, 0 to 1.
-            relabel: (observation, tool_position, target) -> observation, as `ObservationBuilder`.
-            goal_reward: (tool_position, joint_velocity, target) -> reward (batch,), as `ReachTask`.
+            relabel: (observation, achieved_goal, target) -> observation, as `ObservationBuilder`.
+            goal_reward: (achieved_goal, joint_velocity, target) -> reward (batch,), as `Task`.
         """
         self._fraction = fraction
         self._relabel = relabel
@@ -47,24 +47,24 @@ class HindsightSampler:
         count = round(self._fraction * batch_size)
         if not count:
             return batch
-        target = replay.future_tool_positions(index[:count], rng)
+        target = replay.future_achieved_goals(index[:count], rng)
         return replace(
             batch,
             observation=_head(
                 batch.observation,
-                self._relabel(batch.observation[:count], batch.tool_position[:count], target),
+                self._relabel(batch.observation[:count], batch.achieved_goal[:count], target),
             ),
             next_observation=_head(
                 batch.next_observation,
                 self._relabel(
-                    batch.next_observation[:count], batch.next_tool_position[:count], target
+                    batch.next_observation[:count], batch.next_achieved_goal[:count], target
                 ),
             ),
             reward=_head(
                 batch.reward,
                 batch.reward_rest[:count]
                 + self._goal_reward(
-                    batch.next_tool_position[:count], batch.next_joint_velocity[:count], target
+                    batch.next_achieved_goal[:count], batch.next_joint_velocity[:count], target
                 ),
             ),
         )

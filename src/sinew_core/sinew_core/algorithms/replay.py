@@ -34,13 +34,14 @@ class Transitions:
 class Motions(Transitions):
     """Transitions of an arm, with what hindsight needs to judge the same motion by another target.
 
-    `tool_position` and `next_tool_position` (batch, 3) m in the base frame, `next_joint_velocity`
-    (batch, n) rad/s. `reward_rest` (batch,) is the part of `reward` that no target changes.
+    `achieved_goal` and `next_achieved_goal` (batch, 3) m in the base frame: the position of what is
+    to come to the target, the tool or an object; `next_joint_velocity` (batch, n) rad/s.
+    `reward_rest` (batch,) is the part of `reward` that no target changes.
     """
 
     reward_rest: Float
-    tool_position: Float
-    next_tool_position: Float
+    achieved_goal: Float
+    next_achieved_goal: Float
     next_joint_velocity: Float
 
 
@@ -84,15 +85,15 @@ class Replay(Generic[T]):
         """Return copies of the transitions at `index`."""
         return self._kind(**{name: values[index] for name, values in self._fields.items()})
 
-    def future_tool_positions(self, index: Index, rng: np.random.Generator) -> Float:
-        """Return where the tool was at a random later moment of each transition's episode.
+    def future_achieved_goals(self, index: Index, rng: np.random.Generator) -> Float:
+        """Return what was achieved at a random later moment of each transition's episode.
 
         The moment is uniform from the end of the transition itself to the end of the episode: the
         strategy "future" of Andrychowicz et al. 2017 (section 4.5). An episode's later steps are
         the last to be overwritten, so a moment drawn is always still there.
         """
         ahead = rng.integers(self._steps_left[index], endpoint=True)
-        result: Float = self._fields["next_tool_position"][(index + ahead) % self.capacity]
+        result: Float = self._fields["next_achieved_goal"][(index + ahead) % self.capacity]
         return result
 
     def since(self, total: int) -> State:

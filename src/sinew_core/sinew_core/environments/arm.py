@@ -1,4 +1,4 @@
-"""The reach task with one arm, as a Gymnasium environment."""
+"""A task with one arm, as a Gymnasium environment."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from sinew_core.robots.compiled import compiled_tool_position
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.simulation import make_engine
-from sinew_core.tasks.reach import ReachParameters
-from sinew_core.tasks.setup import ReachSetup
+from sinew_core.tasks.parameters import TaskParameters
+from sinew_core.tasks.setup import TaskSetup
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Observation: TypeAlias = NDArray[np.float32]
@@ -36,12 +36,13 @@ _RENDER_SIZE = (640, 480)
 
 
 class ArmEnv(gymnasium.Env[Observation, Action]):
-    """Bring the tool of an arm to a target and hold it there at rest.
+    """Bring the tool of an arm, or an object that it pushes, to a target.
 
     One step is one control period. It runs the chain of the deployed graph: observation, action,
     desired command; then for each cycle of the safety filter: measured position, filter, physics.
 
-    Observation, float32, for n joints (each value times its scale, see `observation_spec`):
+    Observation, float32, is what `observation_spec` lists, each value times its scale; that of
+    reach, for n joints:
 
     | index | field | unit | 1 stands for |
     |---|---|---|---|
@@ -64,16 +65,17 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
 
     `terminated` comes only from success, and only with `terminate_on_success`; `truncated` only
     from the end of the episode. `info` of reset and step: is_success (stays true once reached),
-    tool_position and target_position (3,) m in the base frame, distance_m, joint_velocity (n,)
-    rad/s, reward_rest (the part of the reward that no target changes), interventions (joint
-    commands that the filter changed in this step) and filter_fault (0: none).
+    tool_position, target_position and achieved_goal (the object's position where there is one, else
+    the tool's), each (3,) m in the base frame, distance_m from achieved_goal to target,
+    joint_velocity (n,) rad/s, reward_rest (the part of the reward that no target changes),
+    interventions (joint commands that the filter changed in this step) and filter_fault (0: none).
 
     `reset` takes options start_rad (n,) and target_m (3,) in place of random ones, and one of
     dynamics, an `ArmDynamics` or None for the nominal arm, and dynamics_seed, the seed of a draw of
     `randomisation`. Without either, an environment with a randomisation draws anew at each reset
     with a seed, as a function of that, and at others after `every_episodes`. `info` of reset then
     has dynamics, all values by name. Success, reward and `info` are by the truth, observation and
-    filter by the noisy sensors.
+    filter by the noisy sensors of the joints; an object is seen where it is.
 
     `signals` are the present ones, `decoder` turns an action into what is desired of the joints.
 
@@ -82,7 +84,8 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         urdf: path of a URDF that replaces the robot's own.
         engine: one of `sinew_core.simulation.ENGINE_NAMES`.
         action_mode: one of `sinew_core.specs.ACTION_MODES`.
-        task_parameters: target box, success and reward.
+        task: one of `sinew_core.tasks.TASKS`.
+        task_parameters: of the task; None: its defaults.
         action_parameters: scale of the action.
         rates: of physics, filter and control.
         safety: of the safety filter.
@@ -103,7 +106,8 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         engine: str = "pybullet",
         action_mode: str = "joint_velocity",
         *,
-        task_parameters: ReachParameters | None = None,
+        task: str = "reach",
+        task_parameters: TaskParameters | None = None,
         action_parameters: ActionParameters | None = None,
         rates: Rates | None = None,
         safety: SafetyParameters | None = None,
@@ -121,9 +125,10 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             RobotError: for a robot that cannot be loaded.
         """
         self.robot = load_robot(robot, urdf=urdf) if isinstance(robot, str) else robot
-        setup = ReachSetup.make(
+        setup = TaskSetup.make(
             self.robot,
             action_mode,
+            task=task,
             task_parameters=task_parameters,
             action_parameters=action_parameters,
             rates=rates,
@@ -131,12 +136,14 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         )
         self._prepare(setup, randomisation)
         self.render_mode = _checked_render_mode(render_mode)
-        self.metadata = {**self.metadata, "render_fps": self.rates.control_rate_hz}
         self.terminate_on_success = terminate_on_success
         self._delay = _checked_delay(command_delay_cycles, self.rates)
-        self._engine = make_engine(engine, self.robot, self.rates.physics_rate_hz)
+        self._make_arm(engine, gravity_compensation=gravity_compensation)
+
+    def _make_arm(self, engine: str, *, gravity_compensation: bool) -> None:
+        self._engine = make_engine(engine, self.robot, self.rates.physics_rate_hz, self.task.scene)
         self._drive = make_drive(
-            action_mode,
+            self.action_spec.mode,
             self._engine,
             self.robot,
             self.safety_parameters,
@@ -144,7 +151,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             gravity_compensation=gravity_compensation,
         )
 
-    def _prepare(self, setup: ReachSetup, randomisation: Randomisation | None) -> None:
+    def _prepare(self, setup: TaskSetup, randomisation: Randomisation | None) -> None:
         """Take over the setup; make the spaces and all that is used again in every step."""
         if randomisation is not None:
             check_assumptions(
@@ -152,6 +159,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             )
         self._randomisation = randomisation
         self.setup, self.rates, self.task = setup, setup.rates, setup.task
+        self.metadata = {**self.metadata, "render_fps": self.rates.control_rate_hz}
         self.safety_parameters = setup.safety_parameters
         self.action_spec, self.observation_spec = setup.action_spec, setup.observation_spec
         size, n = self.observation_spec.size, self.robot.n_joints
@@ -163,6 +171,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         n_actions = self.action_spec.size
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (n_actions,), np.float32)
         self.signals = Signals(n, n_actions)
+        self._has_object = self.task.scene is not None
         self._effort = np.zeros(n)
         self._desired = np.zeros(n)
         self._desired_before = np.zeros(n)
@@ -195,6 +204,9 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             else:
                 raise ConfigError(f"reset option '{name}': {suggest(name, _RESET_OPTIONS)}")
         self._begin(start, target)
+        if self._has_object:
+            self._engine.place_object(*self.task.sample_object(self.np_random, target))
+            self._read_object(moving=False)
         observation, _, info = self._observe()
         if self._varied is not None:
             info["dynamics"] = self._varied.dynamics.values(self.robot)
@@ -217,6 +229,8 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             else:
                 varied.cycle(wanted, position, velocity, steps)
                 varied.measure(position, velocity, self._effort, self.np_random)
+        if self._has_object:
+            self._read_object(moving=True)
         self._desired, self._desired_before = before, desired
         self._action_before, signals.previous_action = signals.previous_action, self._action_before
         signals.previous_action[:] = self.decoder.action
@@ -298,6 +312,16 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         self._interventions = 0
         self.task.judge.reset()
 
+    def _read_object(self, *, moving: bool) -> None:
+        """Read where the object is, and how it moved since the last control tick."""
+        signals = self.signals
+        moved = signals.object_displacement_base
+        np.negative(signals.object_position_base, moved)
+        self._engine.read_object(signals.object_position_base, signals.object_axis_base)
+        np.add(signals.object_position_base, moved, moved)
+        if not moving:
+            moved[:] = 0.0
+
     def _observe(self) -> tuple[Observation, float, Info]:
         """Judge and reward the state of this control tick, and return what the agent sees."""
         signals, task = self.signals, self.task
@@ -305,8 +329,9 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         tool, velocity = self.builder.tool_position_base, signals.joint_velocity
         if self._varied is not None:
             tool, velocity = self._varied.tool_position, self._varied.velocity
+        achieved = signals.object_position_base if self._has_object else tool
         distance, rms_speed, peak_speed, power, change = tick_figures(
-            tool,
+            achieved,
             signals.target_position_base,
             velocity,
             self._effort,
@@ -314,11 +339,14 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             self._action_before,
         )
         reward_rest = task.rest_part(rms_speed, power, change)
+        if self._has_object:
+            reward_rest += task.object_part(tool, achieved)
         reward = task.goal_part(distance, rms_speed, peak_speed) + reward_rest
         interventions = self._drive.interventions
         info: Info = {
             "is_success": task.judge.update(distance, peak_speed),
             "tool_position": tool.copy(),
+            "achieved_goal": achieved.copy(),
             "target_position": signals.target_position_base.copy(),
             "distance_m": distance,
             "joint_velocity": velocity.copy(),

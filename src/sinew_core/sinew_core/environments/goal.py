@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from sinew_core.environments.arm import Action, ArmEnv, FloatArray, Info, Observation
 from sinew_core.errors import ConfigError
+from sinew_core.observation import GOAL_FIELDS
 from sinew_core.robots.model import RobotModel
-from sinew_core.tasks.reach import Vectors
+from sinew_core.tasks.task import Vectors
 
 GoalObservation: TypeAlias = dict[str, NDArray[np.float32]]
 
@@ -22,8 +23,8 @@ class ArmGoalEnv(gymnasium.Env[GoalObservation, Action]):
 
     | key | size | unit |
     |---|---|---|
-    | observation | 3n: joint position, joint velocity, previous action, scaled as in `ArmEnv` | |
-    | achieved_goal | 3: tool position, base frame | m |
+    | observation | that of `ArmEnv` without what depends on the target | |
+    | achieved_goal | 3: position of the tool, or of the object, base frame | m |
     | desired_goal | 3: target position, base frame | m |
 
     `compute_reward` needs joint_velocity and reward_rest of `info`. Stable-Baselines3 keeps them
@@ -36,8 +37,9 @@ class ArmGoalEnv(gymnasium.Env[GoalObservation, Action]):
         self.metadata = self.arm.metadata
         self.render_mode = self.arm.render_mode
         self.action_space = self.arm.action_space
-        goal = self.arm.observation_spec.slice("target_from_tool_base")
-        self._kept = np.delete(np.arange(self.arm.observation_spec.size), goal)
+        spec = self.arm.observation_spec
+        goal = [spec.slice(name) for name in spec.names if name in GOAL_FIELDS]
+        self._kept = np.delete(np.arange(spec.size), np.r_[tuple(goal)])
         boxes: dict[str, gymnasium.Space[Any]] = {  # Gymnasium's own type
             name: gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
             for name, size in (
@@ -109,6 +111,6 @@ class ArmGoalEnv(gymnasium.Env[GoalObservation, Action]):
     def _with_goal(self, observation: Observation, info: Info) -> GoalObservation:
         return {
             "observation": observation[self._kept],
-            "achieved_goal": np.asarray(info["tool_position"], dtype=np.float32),
+            "achieved_goal": np.asarray(info["achieved_goal"], dtype=np.float32),
             "desired_goal": np.asarray(info["target_position"], dtype=np.float32),
         }

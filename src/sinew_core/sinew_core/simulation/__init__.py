@@ -5,14 +5,17 @@ from __future__ import annotations
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.robots.model import RobotModel
 from sinew_core.simulation.engine import Engine
+from sinew_core.simulation.tabletop import Tabletop
 
 __all__ = ["ENGINE_NAMES", "Engine", "make_engine"]
 
 ENGINE_NAMES = ("pybullet", "mujoco")
 
 
-def make_engine(name: str, robot: RobotModel, physics_rate_hz: int) -> Engine:
-    """Start the engine called `name` with one arm in it.
+def make_engine(
+    name: str, robot: RobotModel, physics_rate_hz: int, tabletop: Tabletop | None = None
+) -> Engine:
+    """Start the engine called `name` with one arm in it, and what stands before the arm.
 
     Raises:
         ConfigError: the name is unknown, or the engine's library is not installed.
@@ -23,11 +26,11 @@ def make_engine(name: str, robot: RobotModel, physics_rate_hz: int) -> Engine:
         if name == "pybullet":
             from sinew_core.simulation.pybullet_engine import PyBulletEngine
 
-            return PyBulletEngine(robot, physics_rate_hz)
+            return PyBulletEngine(robot, physics_rate_hz, tabletop)
         if name == "mujoco":
             from sinew_core.simulation.mujoco_engine import MujocoEngine
 
-            return MujocoEngine(robot, physics_rate_hz)
+            return MujocoEngine(robot, physics_rate_hz, tabletop)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("sinew"):
             raise

@@ -30,8 +30,14 @@ class Dynamics:
     gravity: Array
 
 
-def dynamics_of(robot: RobotModel, bodies: Sequence[Body] | None = None) -> Dynamics:
+def dynamics_of(
+    robot: RobotModel,
+    bodies: Sequence[Body] | None = None,
+    tool_radius_m: float | None = None,
+) -> Dynamics:
     """Reduce a robot's URDF to the dynamics of its driven joints, which may carry other bodies.
+
+    With a radius, the last link gets the shape of a ball around the tool's point.
 
     Raises:
         RobotError: nothing that a driven joint carries has a mass.
@@ -44,6 +50,11 @@ def dynamics_of(robot: RobotModel, bodies: Sequence[Body] | None = None) -> Dyna
     for index, (name, body) in enumerate(zip(robot.joint_names, carried, strict=True)):
         _write_joint(output, robot, index)
         _write_link(output, name, body)
+    if tool_radius_m is not None:
+        collision = ET.SubElement(output.findall("link")[-1], "collision")
+        _write_origin(collision, robot.chain.tool[:3, 3], np.eye(3))
+        ball = ET.SubElement(collision, "geometry")
+        ET.SubElement(ball, "sphere", radius=repr(tool_radius_m))
     return Dynamics(
         urdf_text=ET.tostring(output, encoding="unicode"), gravity=gravity_in_base(robot)
     )

@@ -19,9 +19,11 @@ STOP_CORRECTION = 0.2
 
 
 class Engine(Protocol):
-    """One arm, fixed to its base, without contacts, under gravity.
+    """One arm, fixed to its base, under gravity.
 
     Unless `set_dynamics` says otherwise it is the nominal one: without friction, with ideal drives.
+    With a tabletop there is an object on a table, and a ball at the tool touches it; nothing else
+    touches anything.
 
     Physics advances in steps of 1 / physics_rate_hz by semi-implicit Euler. Position limits are
     physical stops. The same calls give bit-equal states, and after `reset` the future depends on
@@ -70,6 +72,17 @@ class Engine(Protocol):
 
     def tool_position(self) -> Array:
         """Return the (3,) m of the tool in the base frame by the engine's own kinematics."""
+
+    def place_object(
+        self, position_m: Array, heading_rad: float, velocity_m_s: Array | None = None
+    ) -> None:
+        """Place the object, its centre at (3,) m in the base frame, turned about z.
+
+        It moves at (3,) m/s or is at rest. Every `reset` of an engine with a tabletop needs one.
+        """
+
+    def read_object(self, position_out: Array, axis_out: Array) -> None:
+        """Write the object's centre (3,) m and its x axis (3,), in the base frame."""
 
     def render(
         self, width: int, height: int, target_m: Array | Sequence[float] | None = None

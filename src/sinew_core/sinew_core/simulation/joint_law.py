@@ -13,7 +13,8 @@ is given M (v' - v) / h + c: the torque transform of an armature that it lacks.
 The unknown efforts of each joint are a falling step function of its speed: friction turns from F to
 -F at rest, a velocity drive from L to -L at its target, and a stop gives whatever keeps the joint
 in. Projected Gauss-Seidel sweeps over the joints solve that exactly, stiction included (as
-Bullet's friction motors and `mujoco_drive` do).
+Bullet's friction motors and `mujoco_drive` do). The law does not know what touches the tool: what
+that does to the joints in one step is made up for in the next one.
 """
 
 from __future__ import annotations

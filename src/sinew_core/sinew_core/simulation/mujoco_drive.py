@@ -55,6 +55,7 @@ def drive(
     position: Array,
     velocity: Array,
     bias: Array,
+    load: Array,
     applied: Array,
     lower: Array,
     upper: Array,
@@ -70,15 +71,17 @@ def drive(
         period_s: duration of one.
         position: view (n,) of qpos.
         velocity: view (n,) of qvel.
-        bias: view (n,) of qfrc_bias.
+        bias: qfrc_bias (m,): that of the arm's joints, then that of what stands before it.
+        load: (n,) N m, what contacts did to the joints in the step before, which is made up for:
+            zeros where nothing touches, else a view of qfrc_constraint.
         applied: view (n,) of qfrc_applied, written.
         lower: (n,) rad, the stops.
         upper: (n,) rad.
         limit: (n,) N m.
         target: (n,) rad/s.
     """
-    n = target.size
-    aim, effort, acceleration = np.empty(n), np.empty(n), np.empty(n)
+    n, n_free = target.size, bias.size
+    aim, effort, acceleration = np.empty(n), np.empty(n_free), np.zeros(n_free)
     bound = np.empty(n)
     for _ in range(n_steps):
         _step1(model, data)
@@ -93,10 +96,10 @@ def drive(
             acceleration[i] = (aim[i] - velocity[i]) / period_s
         _mul_m(model, data, effort.ctypes.data, acceleration.ctypes.data)
         for i in range(n):
-            effort[i] += bias[i]
+            effort[i] += bias[i] - load[i]
             saturated |= abs(effort[i]) > bound[i]
         if saturated:
-            _saturate(model, data, period_s, velocity, bias, bound, aim, effort)
+            _saturate(model, data, period_s, velocity, bias, load, bound, aim, effort)
         for i in range(n):
             applied[i] = effort[i] if bound[i] < np.inf else np.sign(target[i]) * limit[i]
         _step2(model, data)
@@ -109,22 +112,23 @@ def _saturate(
     period_s: float,
     velocity: Array,
     bias: Array,
+    load: Array,
     bound: Array,
     aim: Array,
     effort: Array,
 ) -> None:
     """Write the (n,) efforts of ideal motors with bounds, by projected Gauss-Seidel sweeps."""
-    n = aim.size
-    inverse = np.empty((n, n))
-    identity = np.eye(n)
-    _solve_m(model, data, inverse.ctypes.data, identity.ctypes.data, n)
+    n, n_free = aim.size, bias.size
+    inverse = np.empty((n_free, n_free))
+    identity = np.eye(n_free)
+    _solve_m(model, data, inverse.ctypes.data, identity.ctypes.data, n_free)
     following = np.empty(n)
     for i in range(n):
         effort[i] = min(max(effort[i], -bound[i]), bound[i])
     for i in range(n):
         following[i] = velocity[i]
         for j in range(n):
-            following[i] += period_s * inverse[i, j] * (effort[j] - bias[j])
+            following[i] += period_s * inverse[i, j] * (effort[j] + load[j] - bias[j])
     for _ in range(_MAX_SWEEPS):
         change = 0.0
         for i in range(n):

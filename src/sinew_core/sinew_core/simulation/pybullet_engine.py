@@ -17,26 +17,37 @@ from sinew_core.robots.model import RobotModel
 from sinew_core.simulation.description import dynamics_of
 from sinew_core.simulation.engine import STOP_CORRECTION, finite_list
 from sinew_core.simulation.joint_law import JointLaw
+from sinew_core.simulation.pybullet_table import PyBulletTable
 from sinew_core.simulation.scene import Scene
 from sinew_core.simulation.silence import silent_stdout
+from sinew_core.simulation.tabletop import Tabletop
 
 _MAX_SPEED = 1e6
 """PyBullet clips joint speeds at 100 rad/s unless told otherwise."""
+
+_SOLVERS = (pybullet.CONSTRAINT_SOLVER_LCP_DANTZIG, pybullet.CONSTRAINT_SOLVER_LCP_SI)
+"""Without and with a tabletop. Dantzig's direct solver is exact where 50 sequential impulses leave
+1e-3 rad/s, and as fast as 10 of them; but only the latter know a cone of friction."""
 
 
 class PyBulletEngine:
     """An `Engine`; one client of PyBullet simulates, another one, made on demand, draws."""
 
-    def __init__(self, robot: RobotModel, physics_rate_hz: int) -> None:
+    def __init__(
+        self, robot: RobotModel, physics_rate_hz: int, tabletop: Tabletop | None = None
+    ) -> None:
         """Load the arm into a client of its own."""
         self.robot = robot
         self.physics_rate_hz = physics_rate_hz
         self._n = robot.n_joints
         self._joints = list(range(self._n))
         self._limit = robot.limits.effort_nm.tolist()
+        self._tabletop = tabletop
+        self._table: PyBulletTable | None = None
         self._nominal = self._client = pybullet.connect(pybullet.DIRECT)
         self._nominal_body = self._body = self._load()
         self._varied = -1  # the client of another copy of the arm
+        self._bodies: Sequence[Body] | None = None  # of that copy
         self._law: JointLaw | None = None
         self._scene: Scene | None = None
         self._zeros = [0.0] * self._n
@@ -59,18 +70,21 @@ class PyBulletEngine:
         """
         self._n_steps = 0
         if dynamics is None:
-            self._law = None
+            self._law = self._bodies = None
             self._client, self._body = self._nominal, self._nominal_body
             return
         if self._varied < 0:
             self._varied = pybullet.connect(pybullet.DIRECT)
         self._client = self._varied
         pybullet.resetSimulation(physicsClientId=self._client)
-        self._body = self._load(dynamics.bodies(self.robot))
+        self._bodies = dynamics.bodies(self.robot)
+        self._body = self._load(self._bodies)
         self._law = JointLaw(self.robot, dynamics, self.physics_rate_hz)
 
     def reset(self, position_rad: Array, velocity_rad_s: Array | None = None) -> None:
         """Place the arm, see `Engine.reset`."""
+        if self._table is not None:
+            self._load_anew()
         positions = finite_list(self.robot, "reset position", position_rad)
         velocities = (
             self._zeros
@@ -150,13 +164,26 @@ class PyBulletEngine:
         position: Array = np.array(link[4]) + rotation @ self.robot.chain.tool[:3, 3]
         return position
 
+    def place_object(
+        self, position_m: Array, heading_rad: float, velocity_m_s: Array | None = None
+    ) -> None:
+        """Place the object, see `Engine.place_object`."""
+        assert self._table is not None
+        self._table.place(position_m, heading_rad, velocity_m_s)
+
+    def read_object(self, position_out: Array, axis_out: Array) -> None:
+        """Write the object's pose, see `Engine.read_object`."""
+        assert self._table is not None
+        self._table.read(position_out, axis_out)
+
     def render(
         self, width: int, height: int, target_m: Array | Sequence[float] | None = None
     ) -> NDArray[np.uint8]:
         """Draw the arm, see `Engine.render`."""
         if self._scene is None:
-            self._scene = Scene(self.robot)
-        return self._scene.draw(np.array(self._joint_states()[0]), width, height, target_m)
+            self._scene = Scene(self.robot, self._tabletop)
+        thing = self._table.pose() if self._table else None
+        return self._scene.draw(np.array(self._joint_states()[0]), width, height, target_m, thing)
 
     def close(self) -> None:
         """Disconnect from PyBullet."""
@@ -167,8 +194,17 @@ class PyBulletEngine:
             pybullet.disconnect(client)
         self._nominal = self._varied = self._client = -1
 
+    def _load_anew(self) -> None:
+        """Empty the world and fill it again: contacts remember more than the state shows."""
+        pybullet.resetSimulation(physicsClientId=self._client)
+        self._body = self._load(self._bodies)
+        if self._client == self._nominal:
+            self._nominal_body = self._body
+        self._n_steps = 0
+
     def _load(self, bodies: Sequence[Body] | None = None) -> int:
-        dynamics = dynamics_of(self.robot, bodies)
+        tabletop = self._tabletop
+        dynamics = dynamics_of(self.robot, bodies, tabletop.tool_radius_m if tabletop else None)
         client = self._client
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "arm.urdf"
@@ -190,16 +226,18 @@ class PyBulletEngine:
                 physicsClientId=client,
             )
         pybullet.setGravity(*dynamics.gravity.tolist(), physicsClientId=client)
+        # Split impulses never push a joint out of its stop.
         with silent_stdout():
-            # Dantzig's direct solver is exact where 50 sequential impulses leave 1e-3 rad/s, and as
-            # fast as 10 of them. Split impulses never push a joint out of its stop.
             pybullet.setPhysicsEngineParameter(
-                constraintSolverType=pybullet.CONSTRAINT_SOLVER_LCP_DANTZIG,
+                constraintSolverType=_SOLVERS[tabletop is not None],
+                enableConeFriction=1,
                 useSplitImpulse=0,
                 erp=STOP_CORRECTION,
                 deterministicOverlappingPairs=0,
                 physicsClientId=client,
             )
+        if tabletop is not None:
+            self._table = PyBulletTable(client, body, self._n - 1, tabletop)
         return body
 
     def _plan(self, n_steps: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +16,13 @@ from sinew_core.robots.model import RobotModel
 from sinew_core.robots.urdf import parse_urdf
 from sinew_core.simulation.shading import blend, floor_points, floor_shade
 from sinew_core.simulation.silence import silent_stdout
+from sinew_core.simulation.tabletop import Tabletop
 
 _SUPERSAMPLING = 2
 _FLOOR = (0.70, 0.73, 0.77, 1.0)
 _TARGET = (0.95, 0.25, 0.15, 1.0)
 _TARGET_RADIUS_M = 0.025
+_CUBE = (0.20, 0.62, 0.35, 1.0)
 _HIDDEN = (0.0, 0.0, -10.0)
 _FOCUS_M = (0.25, 0.0, 0.4)
 _CAMERA_DISTANCE_M = 1.45
@@ -32,8 +35,8 @@ _LIGHT_PIXELS = 320
 class Scene:
     """A client of PyBullet with the full URDF, apart from the dynamics, which it cannot disturb."""
 
-    def __init__(self, robot: RobotModel) -> None:
-        """Load the robot, the floor and the target's sphere."""
+    def __init__(self, robot: RobotModel, tabletop: Tabletop | None = None) -> None:
+        """Load the robot, the floor, the target's sphere, and the cube where there is one."""
         self._client = pybullet.connect(pybullet.DIRECT)
         self._base_pose = parse_urdf(robot.urdf_text, robot.name).pose_of(robot.base_link)
         with tempfile.TemporaryDirectory() as folder, silent_stdout():
@@ -54,14 +57,23 @@ class Scene:
             _TARGET, _HIDDEN, shapeType=pybullet.GEOM_SPHERE, radius=_TARGET_RADIUS_M
         )
 
+        self._cube = -1
+        if tabletop is not None:
+            half_m = (0.5 * tabletop.object_size_m,) * 3
+            self._cube = self._add(_CUBE, _HIDDEN, shapeType=pybullet.GEOM_BOX, halfExtents=half_m)
+
     def draw(
         self,
         position_rad: Array,
         width: int,
         height: int,
         target_m: Array | Sequence[float] | None,
+        object_pose: Sequence[float] | None = None,
     ) -> NDArray[np.uint8]:
-        """Return the picture (height, width, 3) of the arm at (n,) rad."""
+        """Return the picture (height, width, 3) of the arm at (n,) rad.
+
+        The object's pose is (x, y, z) m and a quaternion (w, x, y, z) in the base frame.
+        """
         for joint, angle in zip(self._joints, position_rad.tolist(), strict=True):
             pybullet.resetJointState(self._body, joint, angle, physicsClientId=self._client)
         place = np.array(_HIDDEN)
@@ -70,7 +82,21 @@ class Scene:
         pybullet.resetBasePositionAndOrientation(
             self._target, place.tolist(), (0, 0, 0, 1), physicsClientId=self._client
         )
+        if object_pose is not None:
+            self._place_cube(object_pose)
         return self._picture(width, height)
+
+    def _place_cube(self, pose: Sequence[float]) -> None:
+        # The base has its place in the URDF's root, but a table stands upright in both.
+        place = self._base_pose[:3, :3] @ np.array(pose[:3]) + self._base_pose[:3, 3]
+        w, x, y, z = pose[3:]
+        yaw = math.atan2(self._base_pose[1, 0], self._base_pose[0, 0])
+        _, turned = pybullet.multiplyTransforms(
+            (0, 0, 0), pybullet.getQuaternionFromEuler((0, 0, yaw)), (0, 0, 0), (x, y, z, w)
+        )
+        pybullet.resetBasePositionAndOrientation(
+            self._cube, place.tolist(), turned, physicsClientId=self._client
+        )
 
     def close(self) -> None:
         """Disconnect from PyBullet."""

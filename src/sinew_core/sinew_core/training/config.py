@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sinew_core.algorithms.parameters import ALGORITHMS
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.specs import ACTION_MODES
+from sinew_core.tasks import TASKS
 
 ENGINES = ("pybullet", "mujoco")
-TASKS = ("reach",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class TrainConfig(Parameters):
     robot: str = parameter("panda", "panda, iiwa14, or the path of a robot file")
     urdf: str = parameter("", "URDF that replaces the robot's own; empty: none")
     engine: str = parameter("pybullet", "physics engine", choices=ENGINES)
-    task: str = parameter("reach", "what is learned", choices=TASKS)
+    task: str = parameter("reach", "what is learned", choices=tuple(TASKS))
     algorithm: str = parameter("ddpg", "how it is learned", choices=ALGORITHMS)
     action_mode: str = parameter("joint_velocity", "what the policy commands", choices=ACTION_MODES)
     randomisation: str = parameter(

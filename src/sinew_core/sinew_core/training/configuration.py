@@ -18,22 +18,23 @@ from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, describe
 from sinew_core.rates import Rates
 from sinew_core.safety.parameters import SafetyParameters
-from sinew_core.tasks.reach import ReachParameters
+from sinew_core.tasks import TASKS
+from sinew_core.tasks.parameters import TaskParameters
 from sinew_core.training.config import TrainConfig
 
 P = TypeVar("P", bound=Parameters)
 
-SECTIONS = (*ALGORITHMS, "reach", "action", "rates", "safety")
-"""Names of the sections; a run has that of its own algorithm only."""
+SECTIONS = (*ALGORITHMS, *TASKS, "action", "rates", "safety")
+"""Names of the sections; a run has those of its own algorithm and task only."""
 
 _ROS_KEYS = ("/**", "ros__parameters")
 
 
-def section_classes(algorithm: str) -> dict[str, type[Parameters]]:
-    """Return the parameter class of each section that a run of this algorithm has."""
+def section_classes(algorithm: str, task: str) -> dict[str, type[Parameters]]:
+    """Return the parameter class of each section that a run of this algorithm and task has."""
     return {
         algorithm: PARAMETERS[algorithm],
-        "reach": ReachParameters,
+        task: TASKS[task].parameters_class,
         "action": ActionParameters,
         "rates": Rates,
         "safety": SafetyParameters,
@@ -46,7 +47,7 @@ class RunConfiguration:
 
     train: TrainConfig
     algorithm: Parameters
-    reach: ReachParameters
+    task: TaskParameters
     action: ActionParameters
     rates: Rates
     safety: SafetyParameters
@@ -63,7 +64,7 @@ class RunConfiguration:
         nested = _nest(mapping)
         own = {name for name, _, _ in describe(TrainConfig)}
         train = TrainConfig.from_mapping({k: v for k, v in nested.items() if k in own}, source)
-        classes = section_classes(train.algorithm)
+        classes = section_classes(train.algorithm, train.task)
         _refuse_unknown(nested, own, classes, source)
         sections = {
             name: kind.from_mapping(
@@ -81,7 +82,7 @@ class RunConfiguration:
         return cls(
             train=train,
             algorithm=sections[train.algorithm],
-            reach=_typed(sections["reach"], ReachParameters),
+            task=_typed(sections[train.task], TaskParameters),
             action=_typed(sections["action"], ActionParameters),
             rates=_typed(sections["rates"], Rates),
             safety=_typed(sections["safety"], SafetyParameters),
@@ -91,7 +92,7 @@ class RunConfiguration:
         """Return nested plain values; empty lists, which ROS cannot type, are left out."""
         sections = {
             self.train.algorithm: self.algorithm,
-            "reach": self.reach,
+            self.train.task: self.task,
             "action": self.action,
             "rates": self.rates,
             "safety": self.safety,
@@ -155,12 +156,14 @@ def _refuse_unknown(
     for name in nested:
         if name in own or name in classes:
             continue
-        if name in ALGORITHMS:
-            chosen = next(iter(classes))
-            raise ConfigError(
-                f"{source}: '{name}' configures another algorithm than algorithm:={chosen}: "
-                f"remove it, or choose algorithm:={name}"
-            )
+        for what, names, chosen in zip(
+            ("algorithm", "task"), (ALGORITHMS, tuple(TASKS)), list(classes)[:2], strict=True
+        ):
+            if name in names:
+                raise ConfigError(
+                    f"{source}: '{name}' configures another {what} than {what}:={chosen}: "
+                    f"remove it, or choose {what}:={name}"
+                )
         raise ConfigError(
             f"{source}: unknown parameter '{name}': {suggest(name, [*own, *classes])}"
         )

@@ -11,7 +11,7 @@ from sinew_core.algorithms.parameters.nudges import nudge_sizes
 from sinew_core.randomisation import Randomisation, check_assumptions, read_randomisation
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.model import RobotModel
-from sinew_core.tasks.setup import ReachSetup
+from sinew_core.tasks.setup import TaskSetup
 from sinew_core.training.configuration import RunConfiguration
 
 if TYPE_CHECKING:
@@ -35,13 +35,14 @@ def make_randomisation(configuration: RunConfiguration, robot: RobotModel) -> Ra
     return made
 
 
-def make_setup(configuration: RunConfiguration) -> ReachSetup:
+def make_setup(configuration: RunConfiguration) -> TaskSetup:
     """Return the setup, for a learner that leaves the environment to its workers."""
     train = configuration.train
-    setup = ReachSetup.make(
+    setup = TaskSetup.make(
         load_robot(train.robot, urdf=train.urdf),
         train.action_mode,
-        task_parameters=configuration.reach,
+        task=train.task,
+        task_parameters=configuration.task,
         action_parameters=configuration.action,
         rates=configuration.rates,
         safety=configuration.safety,
@@ -64,7 +65,8 @@ def make_environment(configuration: RunConfiguration, *, render_mode: str | None
         "",
         train.engine,
         train.action_mode,
-        task_parameters=configuration.reach,
+        task=train.task,
+        task_parameters=configuration.task,
         action_parameters=configuration.action,
         rates=configuration.rates,
         safety=configuration.safety,

@@ -14,7 +14,7 @@ from sinew_core.bundle.manifest import Manifest
 from sinew_core.bundle.runtime import NumpyPolicy, PolicyNetwork
 from sinew_core.bundle.writer import write_bundle
 from sinew_core.evaluation import EvaluationResult
-from sinew_core.tasks.setup import ReachSetup
+from sinew_core.tasks.setup import TaskSetup
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.environment import make_randomisation
 
@@ -22,7 +22,7 @@ from sinew_core.training.environment import make_randomisation
 def export_bundle(
     folder: Path,
     configuration: RunConfiguration,
-    setup: ReachSetup,
+    setup: TaskSetup,
     network: PolicyNetwork,
     evaluation: EvaluationResult,
     golden_observations: NDArray[np.float32],
@@ -49,7 +49,7 @@ def export_bundle(
         action=setup.action_spec.to_mapping(),
         limits=setup.robot.limits.to_mapping(),
         safety=setup.safety_parameters.to_mapping(),
-        task={"name": train.task, **configuration.reach.to_mapping()},
+        task={"name": train.task, **configuration.task.to_mapping()},
         training={
             "env_steps": env_steps,
             "wall_s": wall_s,
@@ -80,7 +80,7 @@ def git_revision() -> str:
     return found.stdout.strip()
 
 
-def _randomisation(configuration: RunConfiguration, setup: ReachSetup) -> dict[str, object] | None:
+def _randomisation(configuration: RunConfiguration, setup: TaskSetup) -> dict[str, object] | None:
     made = make_randomisation(configuration, setup.robot)
     return None if made is None else made.to_mapping()
 

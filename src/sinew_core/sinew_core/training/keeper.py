@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.evaluation import EvaluationResult
-from sinew_core.tasks.setup import ReachSetup
+from sinew_core.tasks.setup import TaskSetup
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.export import export_bundle
 from sinew_core.training.folder import BUNDLE_FOLDER
@@ -26,7 +26,7 @@ class Keeper:
     def __init__(
         self,
         configuration: RunConfiguration,
-        setup: ReachSetup,
+        setup: TaskSetup,
         pool: WorkerPool,
         run_folder: Path,
     ) -> None:

@@ -53,8 +53,8 @@ def run_episode(
                 following,
                 float(terminated),
                 next_info["reward_rest"],
-                info["tool_position"],
-                next_info["tool_position"],
+                info["achieved_goal"],
+                next_info["achieved_goal"],
                 next_info["joint_velocity"],
             )
         )

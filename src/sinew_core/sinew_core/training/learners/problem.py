@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sinew_core.algorithms.hindsight import GoalReward, Relabel
 from sinew_core.observation import ObservationBuilder
-from sinew_core.tasks.setup import ReachSetup
+from sinew_core.tasks.setup import TaskSetup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Problem:
     hindsight: Hindsight | None = None
 
     @classmethod
-    def of(cls, setup: ReachSetup) -> Problem:
+    def of(cls, setup: TaskSetup) -> Problem:
         """Return the problem that a task of an arm poses."""
         nudges = np.array(setup.action_spec.nudges, dtype=np.float32)
         builder = ObservationBuilder(setup.observation_spec, setup.robot.chain)
