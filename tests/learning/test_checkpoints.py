@@ -11,16 +11,16 @@ from sinew_core.algorithms.parameters import PARAMETERS
 from sinew_core.errors import RunError
 from sinew_core.evaluation import Outcome, summarise
 from sinew_core.training import checkpoint
-from sinew_core.training.checkpoint import CheckpointStore
+from sinew_core.training.checkpoints.manifest import CheckpointManifest
+from sinew_core.training.checkpoints.packing import pack, unpack
+from sinew_core.training.checkpoints.snapshot import SNAPSHOT_CLASSES, Best, Quick, Snapshot
+from sinew_core.training.checkpoints.store import CheckpointStore
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.learners import Problem, make_learner
 from sinew_core.training.learners.problem import Hindsight
-from sinew_core.training.manifest import CheckpointManifest
-from sinew_core.training.packing import pack, unpack
 from sinew_core.training.progress import CurvePoint
 from sinew_core.training.rollout import Episode
 from sinew_core.training.seeds import Seeds
-from sinew_core.training.snapshot import SNAPSHOT_CLASSES, Best, Quick, Snapshot
 
 CONFIGURATION = RunConfiguration.from_mapping({})
 CAPACITY = 50

@@ -11,9 +11,14 @@ import time
 import pytest
 
 from sinew_core.errors import ConfigError, RunError
+from sinew_core.training.checkpoints.resume import (
+    finished,
+    locked,
+    read_configuration,
+    resumed_configuration,
+)
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.events import EVENT_FILE, EventFile
-from sinew_core.training.resume import finished, locked, read_configuration, resumed_configuration
 
 TINY = {
     "env_steps": 300,

@@ -9,9 +9,9 @@ from typing import TypeVar
 from sinew_core.arguments import parse_arguments
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, describe
+from sinew_core.training.checkpoints.resume import resumed_configuration
 from sinew_core.training.config import TrainConfig
 from sinew_core.training.configuration import SECTIONS, RunConfiguration, read_parameter_file
-from sinew_core.training.resume import resumed_configuration
 
 P = TypeVar("P", bound=Parameters)
 

@@ -28,6 +28,7 @@ from sinew_core.robots.catalogue import load_robot
 from sinew_core.runs import check_run_folder
 from sinew_core.specs import command_mode
 from sinew_core.tasks import TASKS
+from sinew_core.training.checkpoints.resume import finished
 from sinew_core.training.config import Resume, TrainConfig
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.environment import make_randomisation
@@ -41,7 +42,6 @@ from sinew_core.training.folder import (
     REPORT_PAGE,
     TRAINING_FILE,
 )
-from sinew_core.training.resume import finished
 from sinew_trainer.arguments import argument_list, read_arguments, read_resumed
 from sinew_trainer.deployment import write_deployment
 from sinew_trainer.launching import Launch

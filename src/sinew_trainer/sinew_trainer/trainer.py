@@ -22,11 +22,15 @@ from sinew_core.errors import RunError
 from sinew_core.files import write_atomically
 from sinew_core.parameters import Parameters
 from sinew_core.runs import create_run_folder
+from sinew_core.training.checkpoints.resume import (
+    finished,
+    read_configuration,
+    resumed_configuration,
+)
 from sinew_core.training.config import Resume, TrainConfig
 from sinew_core.training.configuration import RunConfiguration, section_classes
 from sinew_core.training.control import EVALUATE, PAUSE, RESUME, STOP
 from sinew_core.training.folder import BUNDLE_FOLDER, CONFIGURATION_FILE
-from sinew_core.training.resume import finished, read_configuration, resumed_configuration
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.parameters import Declarations

@@ -7,11 +7,11 @@ from pathlib import Path
 from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.evaluation import EvaluationResult
 from sinew_core.tasks.setup import TaskSetup
+from sinew_core.training.checkpoints.snapshot import Best
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.export import export_bundle
 from sinew_core.training.folder import BUNDLE_FOLDER
 from sinew_core.training.jobs import ObserveJob
-from sinew_core.training.snapshot import Best
 from sinew_core.training.workers import WorkerPool
 
 

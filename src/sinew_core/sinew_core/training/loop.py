@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, TypeVar
 from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.evaluation import EvaluationResult, Outcome, episode_seeds, summarise
 from sinew_core.training.arms import Arms
-from sinew_core.training.checkpoint import CheckpointStore
+from sinew_core.training.checkpoints.snapshot import Quick, Snapshot
+from sinew_core.training.checkpoints.store import CheckpointStore
 from sinew_core.training.config import TrainConfig
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.control import Control
@@ -34,7 +35,6 @@ from sinew_core.training.keeper import Keeper
 from sinew_core.training.progress import Progress, TrainResult
 from sinew_core.training.rollout import Episode
 from sinew_core.training.seeds import Seeds
-from sinew_core.training.snapshot import Quick, Snapshot
 from sinew_core.training.stopwatch import Stopwatch
 from sinew_core.training.telling import Telling
 from sinew_core.training.workers import WorkerPool

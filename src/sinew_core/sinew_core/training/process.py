@@ -17,6 +17,7 @@ from pathlib import Path
 from sinew_core.errors import RunError, SinewError
 from sinew_core.evaluation import EvaluationResult
 from sinew_core.files import write_atomically, write_json
+from sinew_core.training.checkpoints.resume import finished, locked, read_configuration
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.control import Control
 from sinew_core.training.folder import (
@@ -27,7 +28,6 @@ from sinew_core.training.folder import (
 )
 from sinew_core.training.loop import train
 from sinew_core.training.progress import Progress, TrainResult
-from sinew_core.training.resume import finished, locked, read_configuration
 from sinew_core.training.stop import StopOnSignal
 
 

@@ -22,10 +22,7 @@ import safetensors.numpy
 from sinew_core.algorithms.state import Array, joined, part
 from sinew_core.errors import RunError
 from sinew_core.files import sync_folder, write_durably
-from sinew_core.training.configuration import RunConfiguration
-from sinew_core.training.export import git_revision
-from sinew_core.training.folder import CHECKPOINT_FOLDER
-from sinew_core.training.manifest import (
+from sinew_core.training.checkpoints.manifest import (
     CHECKPOINT_SCHEMA,
     MANIFEST_FILE,
     CheckpointManifest,
@@ -33,10 +30,13 @@ from sinew_core.training.manifest import (
     Hashed,
     Piece,
 )
-from sinew_core.training.packing import pack, unpack
-from sinew_core.training.provenance import difference, provenance
-from sinew_core.training.resume import refuse_changes
-from sinew_core.training.snapshot import SNAPSHOT_CLASSES, Snapshot
+from sinew_core.training.checkpoints.packing import pack, unpack
+from sinew_core.training.checkpoints.provenance import difference, provenance
+from sinew_core.training.checkpoints.resume import refuse_changes
+from sinew_core.training.checkpoints.snapshot import SNAPSHOT_CLASSES, Snapshot
+from sinew_core.training.configuration import RunConfiguration
+from sinew_core.training.export import git_revision
+from sinew_core.training.folder import CHECKPOINT_FOLDER
 
 if TYPE_CHECKING:
     from sinew_core.training.learners import Learner
