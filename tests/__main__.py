@@ -12,6 +12,8 @@ import sys
 
 import pytest
 
+# One thread for each process: those of torch and BLAS would contend for the cores that tests share.
+_ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 _WITHOUT_GRAPH = ("-n", "auto", "--dist", "loadfile", "-m", "not graph")
 _GRAPH = ("-m", "graph")
 
@@ -22,11 +24,12 @@ def main(arguments: list[str]) -> int:
     The exit status is pytest's: the first that says that something is wrong.
     """
     if any(not argument.startswith("-") or argument.startswith("-m") for argument in arguments):
-        os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+        os.execve(sys.executable, [sys.executable, "-m", "pytest", *arguments], _ENVIRONMENT)
     statuses = []
     for selection in (_WITHOUT_GRAPH, _GRAPH):
         try:
-            status = subprocess.call([sys.executable, "-m", "pytest", *selection, *arguments])
+            command = [sys.executable, "-m", "pytest", *selection, *arguments]
+            status = subprocess.call(command, env=_ENVIRONMENT)
         except KeyboardInterrupt:  # pytest has had the signal too, and said what it has done
             return int(pytest.ExitCode.INTERRUPTED)
         if status not in (
