@@ -10,7 +10,7 @@ from learning import toy
 from sinew_core.algorithms.parameters import PARAMETERS
 from sinew_core.errors import RunError
 from sinew_core.evaluation import Outcome, summarise
-from sinew_core.training import checkpoint
+from sinew_core.training.checkpoints import store as checkpoint_store
 from sinew_core.training.checkpoints.manifest import CheckpointManifest
 from sinew_core.training.checkpoints.packing import pack, unpack
 from sinew_core.training.checkpoints.snapshot import SNAPSHOT_CLASSES, Best, Quick, Snapshot
@@ -216,7 +216,7 @@ def test_a_crash_at_any_step_of_writing_leaves_a_good_checkpoint(saved, monkeypa
     store.load(learner, str)
     episodes = learn(learner, 1, first=9)
     for name in ("write_durably", "sync_folder"):
-        monkeypatch.setattr(checkpoint, name, cut(getattr(checkpoint, name)))
+        monkeypatch.setattr(checkpoint_store, name, cut(getattr(checkpoint_store, name)))
     monkeypatch.setattr(shutil, "rmtree", cut(shutil.rmtree))
     try:
         store.save(snapshot_of(learner, episodes, env_steps=140), learner)
@@ -240,12 +240,14 @@ def test_a_crash_at_any_step_of_writing_leaves_a_good_checkpoint(saved, monkeypa
 def test_other_code_or_another_schema_is_refused_with_the_reason(saved, monkeypatch):
     folder, _ = saved
     monkeypatch.setattr(
-        checkpoint, "provenance", lambda _: {"code": "other", "python": "3", "numpy": "1"}
+        checkpoint_store, "provenance", lambda _: {"code": "other", "python": "3", "numpy": "1"}
     )
     with pytest.raises(RunError, match=r"its code, at git revision .* is not the present one"):
         load(folder)
     monkeypatch.undo()
-    monkeypatch.setattr(checkpoint, "provenance", lambda c: {**REAL_PROVENANCE(c), "torch": "9.9"})
+    monkeypatch.setattr(
+        checkpoint_store, "provenance", lambda c: {**REAL_PROVENANCE(c), "torch": "9.9"}
+    )
     with pytest.raises(RunError, match=r"trained with torch .* here is 9.9"):
         load(folder)
     monkeypatch.undo()
@@ -257,7 +259,7 @@ def test_other_code_or_another_schema_is_refused_with_the_reason(saved, monkeypa
         load(folder)
 
 
-REAL_PROVENANCE = checkpoint.provenance
+REAL_PROVENANCE = checkpoint_store.provenance
 
 
 def test_another_configuration_is_refused_by_every_difference(saved):
