@@ -5,18 +5,9 @@ import pytest
 import torch
 
 from learning import toy
-from sinew_core.algorithms.hindsight import HindsightSampler
 from sinew_core.algorithms.parameters import SACParameters
-from sinew_core.algorithms.replay import Motions, Replay
 from sinew_core.algorithms.sac import SAC, temperature_gradient
 from sinew_core.algorithms.squashed_gaussian import squash
-
-
-def some_batch(size=8, seed=0):
-    rng = np.random.default_rng(seed)
-    replay = Replay(Motions, 100)
-    replay.add_episode(toy.episode(lambda _: rng.uniform(-1, 1, 2), rng)[0])
-    return replay.take(replay.sample(size, rng))
 
 
 def agent(seed=0, **changes):
@@ -30,7 +21,7 @@ def test_the_target_by_hand():
     sac.actor.parameters.zero_()
     sac.target_critics.parameters.zero_()
     sac.target_critics.parameters[-2:] = torch.tensor([2.0, 3.0])
-    batch = some_batch()
+    batch = toy.some_batch()
     batch.reward[:] = 1.0
     batch.terminated[:4] = 1.0
     # Terminated: r = 1. Else 1 + 0.5 * (2 + 0.2 * 1.8378771) = 2.1837877.
@@ -50,13 +41,13 @@ def test_the_temperature_moves_the_entropy_to_its_target(target_entropy, rises):
     sac = agent(target_entropy=target_entropy)
     before = float(sac.log_temperature)
     for _ in range(5):
-        sac.update(some_batch())
+        sac.update(toy.some_batch())
     assert (float(sac.log_temperature) > before) == rises
 
 
 def test_the_actors_gradient_is_autograds():
     sac = agent(initial_temperature=0.3)
-    observation = torch.from_numpy(some_batch(32).observation)
+    observation = torch.from_numpy(toy.some_batch(32).observation)
     noise = torch.randn(32, 2, generator=torch.Generator().manual_seed(5))
     output = sac.actor.forward(observation).clone().requires_grad_()
     drawn = squash(output, noise)
@@ -85,7 +76,7 @@ def least_value(parameters, inputs):
 
 
 def test_the_critic_loss_is_the_mean_squared_error_of_both():
-    batch, sac = some_batch(), agent()
+    batch, sac = toy.some_batch(), agent()
     observation, action = torch.from_numpy(batch.observation), torch.from_numpy(batch.action)
     # The update's noise, drawn before it: the state holds the generator.
     generator = torch.Generator()
@@ -97,13 +88,17 @@ def test_the_critic_loss_is_the_mean_squared_error_of_both():
 
 def test_friction_pulls_the_mean_to_rest_and_leaves_the_exploration():
     free, held = agent(action_friction=0.0, action_penalty=0.0), agent(action_friction=50.0)
-    observation = some_batch(1).observation[0]
+    observation = toy.some_batch(1).observation[0]
     for _ in range(150):
-        free.update(some_batch(32))
-        held.update(some_batch(32))
+        free.update(toy.some_batch(32))
+        held.update(toy.some_batch(32))
     assert np.abs(held.act(observation)).max() < 0.05 < np.abs(free.act(observation)).max()
     explored = [held.explorer().begin(seed)(observation).action for seed in range(20)]
     assert np.std(explored) > 0.1
+
+
+def acting(choose):
+    return lambda observation: choose(observation).action
 
 
 def train(seed, episodes=40):
@@ -116,21 +111,12 @@ def train(seed, episodes=40):
         actor_learning_rate=3e-3,
         critic_learning_rate=3e-3,
     )
-    replay = Replay(Motions, 10_000)
-    sampler = HindsightSampler(fraction=0.5, relabel=toy.relabel, goal_reward=toy.goal_reward)
-    for episode in range(episodes):
-        choose = sac.explorer().begin(episode)
-        replay.add_episode(toy.episode(lambda o, choose=choose: choose(o).action, rng)[0])
-        for _ in range(20):
-            sac.update(sampler.sample(replay, 64, rng))
+    toy.train_with_hindsight(sac, lambda n: acting(sac.explorer().begin(n)), rng, episodes)
     return sac
 
 
 def test_it_learns_to_reach_on_the_toy_task():
-    sac = train(0)
-    rng = np.random.default_rng(99)
-    distances = [toy.episode(sac.act, rng, length=30)[1] for _ in range(30)]
-    assert np.median(distances) < 0.1  # an untrained policy is left 1.0 away
+    assert toy.median_distance(train(0).act) < 0.1
 
 
 def test_one_seed_gives_one_result_bit_for_bit():

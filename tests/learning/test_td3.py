@@ -3,17 +3,8 @@ import pytest
 import torch
 
 from learning import toy
-from sinew_core.algorithms.hindsight import HindsightSampler
 from sinew_core.algorithms.parameters import TD3Parameters
-from sinew_core.algorithms.replay import Motions, Replay
 from sinew_core.algorithms.td3 import TD3
-
-
-def some_batch(size=8, seed=0):
-    rng = np.random.default_rng(seed)
-    replay = Replay(Motions, 100)
-    replay.add_episode(toy.episode(lambda _: rng.uniform(-1, 1, 2), rng)[0])
-    return replay.take(replay.sample(size, rng))
 
 
 def agent(seed=0, **changes):
@@ -28,7 +19,7 @@ def test_the_target_by_hand():
     td3.target_actor.parameters[-2:] = float(np.arctanh(0.9))
     td3.target_critics.parameters.zero_()
     td3.target_critics.parameters[-2:] = torch.tensor([2.0, 3.0])
-    batch = some_batch()
+    batch = toy.some_batch()
     batch.reward[:] = 1.0
     batch.terminated[:4] = 1.0
     # Terminated: r = 1. Else r + 0.5 * min(2, 3) = 2.
@@ -40,7 +31,7 @@ def test_the_targets_action_is_smoothed_and_clipped_twice():
     td3 = agent(gamma=1.0, target_noise=0.2, target_noise_clip=0.5)
     td3.target_actor.parameters.zero_()
     td3.target_actor.parameters[-2:] = float(np.arctanh(0.9))
-    batch = some_batch(2)
+    batch = toy.some_batch(2)
     batch.terminated[:] = 0.0
     # 0.2 * (-1, 10) = (-0.2, 2), clipped to (-0.2, 0.5): actions 0.7, and 1.4 clipped to 1.
     # 0.2 * (-4, 0) = (-0.8, 0), clipped to (-0.5, 0): actions 0.4 and 0.9.
@@ -52,7 +43,7 @@ def test_the_targets_action_is_smoothed_and_clipped_twice():
 
 
 def test_the_critic_loss_is_the_mean_squared_error_of_both():
-    batch, td3 = some_batch(), agent(target_noise=0.0)
+    batch, td3 = toy.some_batch(), agent(target_noise=0.0)
     observation, action = torch.from_numpy(batch.observation), torch.from_numpy(batch.action)
     error = td3.critics.values(observation, action) - td3.critic_targets(batch, torch.zeros(8, 2))
     assert float(td3.update(batch).critic_loss) == pytest.approx(float((error**2).mean()))
@@ -60,24 +51,24 @@ def test_the_critic_loss_is_the_mean_squared_error_of_both():
 
 def test_the_actor_waits_for_its_period_and_climbs_the_first_critic():
     td3 = agent(actor_period=2, critic_learning_rate=0.0, action_friction=0.0, action_penalty=0.0)
-    observation = torch.from_numpy(some_batch(32).observation)
+    observation = torch.from_numpy(toy.some_batch(32).observation)
 
     def values_of_the_actor():
         return td3.critics.values(observation, td3.actor.forward(observation)).mean(1)
 
     start = td3.actor.parameters.clone()
-    td3.update(some_batch(32))
+    td3.update(toy.some_batch(32))
     assert torch.equal(td3.actor.parameters, start)
     before = values_of_the_actor()
     for _ in range(20):
-        td3.update(some_batch(32))
+        td3.update(toy.some_batch(32))
     assert values_of_the_actor()[0] > before[0]
 
 
 def test_the_actors_gradient_is_autograds():
     # Adam's first step moves each parameter by the learning rate against its gradient's sign.
     td3 = agent(actor_period=1, actor_learning_rate=1e-4, critic_learning_rate=0.0)
-    batch = some_batch(32)
+    batch = toy.some_batch(32)
     observation = torch.from_numpy(batch.observation)
     layers = [torch.from_numpy(a).requires_grad_() for w in td3.actor.layers() for a in w]
     hidden = observation
@@ -120,21 +111,13 @@ def train(seed, episodes=40):
         target_rate=0.03,
         critic_learning_rate=3e-3,
     )
-    replay = Replay(Motions, 10_000)
-    sampler = HindsightSampler(fraction=0.5, relabel=toy.relabel, goal_reward=toy.goal_reward)
-    for _ in range(episodes):
-        explore = lambda o: np.clip(td3.act(o) + 0.3 * rng.standard_normal(2), -1, 1)  # noqa: E731
-        replay.add_episode(toy.episode(explore, rng)[0])
-        for _ in range(20):
-            td3.update(sampler.sample(replay, 64, rng))
+    explore = lambda o: np.clip(td3.act(o) + 0.3 * rng.standard_normal(2), -1, 1)  # noqa: E731
+    toy.train_with_hindsight(td3, lambda _: explore, rng, episodes)
     return td3
 
 
 def test_it_learns_to_reach_on_the_toy_task():
-    td3 = train(0)
-    rng = np.random.default_rng(99)
-    distances = [toy.episode(td3.act, rng, length=30)[1] for _ in range(30)]
-    assert np.median(distances) < 0.1  # an untrained policy is left 1.0 away
+    assert toy.median_distance(train(0).act) < 0.1
 
 
 def test_one_seed_gives_one_result_bit_for_bit():

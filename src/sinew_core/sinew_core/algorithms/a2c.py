@@ -35,20 +35,8 @@ class A2CLosses:
     entropy: float
 
 
-class A2C(ActorCritic):
+class A2C(ActorCritic[A2CParameters]):
     """One pass over the steps of each iteration."""
-
-    def __init__(
-        self,
-        observation_size: int,
-        action_size: int,
-        parameters: A2CParameters,
-        seed: int,
-        choices: Float | None = None,
-    ) -> None:
-        """Initialise from `seed`, see `ActorCritic`."""
-        super().__init__(observation_size, action_size, parameters, seed, choices)
-        self.parameters = parameters
 
     @torch.no_grad()
     def update(self, steps: Steps) -> A2CLosses:

@@ -12,7 +12,7 @@ losses need no balance, and the exported policy holds no weight that it does not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -39,6 +39,7 @@ from sinew_core.algorithms.steps import Steps
 from sinew_core.bundle.runtime import PolicyNetwork
 
 Float = NDArray[np.float32]
+P = TypeVar("P", bound=OnPolicyParameters)
 OBSERVATION_CLIP = 10.0
 FRICTION_KNEE = 0.05
 """Of `rest_gradient`: wider than where the deviation of the actions is smaller."""
@@ -285,10 +286,11 @@ class Critic:
         self._optimiser.load_state(part(state, "optimiser"))
 
 
-class ActorCritic:
+class ActorCritic(Generic[P]):
     """Actor, critic and normaliser of an on-policy algorithm, which adds how they learn.
 
     Attributes:
+        parameters: of the algorithm.
         updates: gradient steps so far.
     """
 
@@ -296,7 +298,7 @@ class ActorCritic:
         self,
         observation_size: int,
         action_size: int,
-        parameters: OnPolicyParameters,
+        parameters: P,
         seed: int,
         choices: Float | None = None,
     ) -> None:
@@ -309,6 +311,7 @@ class ActorCritic:
             seed: of weights and minibatches.
             choices: (k, n) the discrete actions; None for continuous ones.
         """
+        self.parameters = parameters
         self.updates = 0
         self.generator = torch.Generator().manual_seed(seed)
         hidden = [observation_size, parameters.hidden_units, parameters.hidden_units]
@@ -319,8 +322,6 @@ class ActorCritic:
         )
         self.critic = Critic([*hidden, 1], parameters, self.generator)
         self.normaliser = Normaliser(observation_size)
-        self._normalises = parameters.normalise_observations
-        self._maximum_gradient_norm = parameters.maximum_gradient_norm
         self._schedule = LinearSchedule(
             start=parameters.learning_rate,
             end=parameters.final_learning_rate,
@@ -353,7 +354,7 @@ class ActorCritic:
             order = torch.randperm(len(target), generator=self.generator)
             for chosen in torch.split(order, minibatch_size):
                 gradient = self.critic.gradient(inputs[chosen], target[chosen])
-                clip_norm(gradient, self._maximum_gradient_norm)
+                clip_norm(gradient, self.parameters.maximum_gradient_norm)
                 self.critic.step(gradient)
 
     def count(self, steps: Steps) -> None:
@@ -363,7 +364,7 @@ class ActorCritic:
 
     def note(self, steps: Steps) -> None:
         """Let the normaliser see the steps; actor and critic see the change from now on."""
-        if self._normalises:
+        if self.parameters.normalise_observations:
             self.normaliser.update(steps.observation)
 
     def state(self) -> State:

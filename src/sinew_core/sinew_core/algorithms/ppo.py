@@ -34,20 +34,8 @@ class PPOLosses:
     entropy: float
 
 
-class PPO(ActorCritic):
+class PPO(ActorCritic[PPOParameters]):
     """Several passes over the steps of each iteration, which the clipped surrogate keeps honest."""
-
-    def __init__(
-        self,
-        observation_size: int,
-        action_size: int,
-        parameters: PPOParameters,
-        seed: int,
-        choices: Float | None = None,
-    ) -> None:
-        """Initialise from `seed`, see `ActorCritic`."""
-        super().__init__(observation_size, action_size, parameters, seed, choices)
-        self.parameters = parameters
 
     @torch.no_grad()
     def update(self, steps: Steps) -> PPOLosses:

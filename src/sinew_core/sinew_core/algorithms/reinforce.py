@@ -34,20 +34,8 @@ class REINFORCELosses:
     entropy: float
 
 
-class REINFORCE(ActorCritic):
+class REINFORCE(ActorCritic[REINFORCEParameters]):
     """One step of the policy for each iteration's episodes; the critic is its baseline."""
-
-    def __init__(
-        self,
-        observation_size: int,
-        action_size: int,
-        parameters: REINFORCEParameters,
-        seed: int,
-        choices: Float | None = None,
-    ) -> None:
-        """Initialise from `seed`, see `ActorCritic`."""
-        super().__init__(observation_size, action_size, parameters, seed, choices)
-        self.parameters = parameters
 
     @torch.no_grad()
     def update(self, steps: Steps) -> REINFORCELosses:

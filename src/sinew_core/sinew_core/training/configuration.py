@@ -131,6 +131,17 @@ def read_parameter_file(path: Path) -> dict[str, object]:
     return content
 
 
+def flatten(mapping: Mapping[str, object]) -> dict[str, object]:
+    """Return a configuration's plain values by dotted name, as `from_mapping` takes them too."""
+    flat: dict[str, object] = {}
+    for name, value in mapping.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{inner}": v for inner, v in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
 def _nest(mapping: Mapping[str, object]) -> dict[str, object]:
     nested: dict[str, object] = {}
     for key, value in mapping.items():

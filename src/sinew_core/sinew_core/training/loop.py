@@ -215,10 +215,10 @@ class _Run:
         while True:
             episodes = [e for future in self._collecting for e in self._wait(future)]
             self._rest(episodes)
-            env_steps, network = telling.env_steps, learner.network()
+            env_steps = telling.env_steps
             if env_steps >= self._train.env_steps:
                 self._save()
-                return self._confirm(network, env_steps)
+                return self._confirm(learner.network(), env_steps)
             due = env_steps >= self._next_evaluation and learner.updates > 0
             if due and self._judged():
                 return True
@@ -228,8 +228,13 @@ class _Run:
                 self._collecting = self._collect()
             if due:
                 self._next_evaluation = env_steps + period
-                seeds = tuple(self._seeds.quick(_QUICK_EPISODES))
-                self._start_quick(Quick(network=network, env_steps=env_steps, seeds=seeds))
+                self._start_quick(
+                    Quick(
+                        network=learner.network(),
+                        env_steps=env_steps,
+                        seeds=tuple(self._seeds.quick(_QUICK_EPISODES)),
+                    )
+                )
             learner.learn(episodes, telling.env_steps)
             if not learner.overlaps:
                 self._collecting = self._collect()

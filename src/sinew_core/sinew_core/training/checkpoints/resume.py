@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sinew_core.errors import RunError
-from sinew_core.training.configuration import RunConfiguration, read_parameter_file
+from sinew_core.training.configuration import RunConfiguration, flatten, read_parameter_file
 from sinew_core.training.folder import CONFIGURATION_FILE, LOCK_FILE, TRAINING_FILE
 
 MAY_GROW = ("env_steps",)
@@ -32,8 +32,8 @@ def resumed_configuration(folder: Path, given: Mapping[str, object]) -> RunConfi
         RunError: there is no such run, or a change contradicts it.
     """
     stored = read_configuration(folder)
-    changes = {k: v for k, v in _flat(given).items() if k not in _PLACE}
-    asked = RunConfiguration.from_mapping({**_flat(stored.to_mapping()), **changes}, "arguments")
+    changes = {k: v for k, v in flatten(given).items() if k not in _PLACE}
+    asked = RunConfiguration.from_mapping({**flatten(stored.to_mapping()), **changes}, "arguments")
     refuse_changes(stored.to_mapping(), asked.to_mapping(), folder)
     place = dataclasses.replace(
         asked.train, run=folder.name, output=str(folder.parent), overwrite=False
@@ -60,7 +60,7 @@ def refuse_changes(then: Mapping[str, object], now: Mapping[str, object], run: P
     Raises:
         RunError: with every contradiction.
     """
-    before, after = _flat(then), _flat(now)
+    before, after = flatten(then), flatten(now)
     problems = []
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
@@ -115,13 +115,3 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _flat(mapping: Mapping[str, object]) -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in mapping.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{name}.{inner}": v for inner, v in value.items()}
-        else:
-            flat[name] = value
-    return flat

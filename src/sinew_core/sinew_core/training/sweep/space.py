@@ -23,7 +23,7 @@ from optuna.distributions import (
 )
 
 from sinew_core.errors import ConfigError, suggest
-from sinew_core.training.configuration import RunConfiguration
+from sinew_core.training.configuration import RunConfiguration, flatten
 
 _KEYS = ("low", "high", "log", "step", "choices")
 Value = bool | int | float | str
@@ -62,7 +62,7 @@ class Space:
         Raises:
             ConfigError: as `read`.
         """
-        defaults = _flat(base.to_mapping())
+        defaults = flatten(base.to_mapping())
         domains: dict[str, BaseDistribution] = {}
         for name, domain in mapping.items():
             if name not in defaults:
@@ -99,25 +99,7 @@ def changed(
     Raises:
         ConfigError: a run could not have them.
     """
-    mapping = base.to_mapping()
-    for name, value in values.items():
-        section, dot, key = name.partition(".")
-        inside = mapping[section] if dot else None
-        if isinstance(inside, dict):
-            mapping[section] = {**inside, key: value}
-        else:
-            mapping[name] = value
-    return RunConfiguration.from_mapping(mapping, source)
-
-
-def _flat(mapping: Mapping[str, object]) -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in mapping.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{name}.{key}": inner for key, inner in value.items()}
-        else:
-            flat[name] = value
-    return flat
+    return RunConfiguration.from_mapping({**flatten(base.to_mapping()), **values}, source)
 
 
 def _domain(domain: object, default: object, source: str) -> BaseDistribution:
