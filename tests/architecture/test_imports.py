@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "sinew_policy": {"sinew_core", "sinew_ros"},
     "sinew_safety": {"sinew_core", "sinew_ros"},
     "sinew_trainer": {"sinew_core", "sinew_ros"},
+    "sinew_sysid": {"sinew_core", "sinew_ros"},
     "sinew_bringup": {"sinew_core", "sinew_ros"},
 }
 
@@ -30,6 +31,9 @@ HEAVY = {
     "onnx": ("sinew_core.bundle.onnx_export",),
     "optuna": ("sinew_core.training.sweep",),
     "tensorboard": ("sinew_core.training.events",),
+    "rosbags": ("sinew_core.bags",),
+    "scipy": ("sinew_core.sysid",),
+    "cmaes": ("sinew_core.sysid",),
 }
 
 # What runs on a robot's computer, where only the `deploy` requirements are installed.

@@ -1,0 +1,104 @@
+"""What an identification finds, and how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sinew_core.bags.recording import Recording
+from sinew_core.robots.arrays import Array
+from sinew_core.robots.sim_params import SimParams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """One parameter. Where it is not identifiable the value is the one that was assumed.
+
+    Attributes:
+        name: as in `sinew_core.robots.arm_dynamics`, or a gain such as `kp/JOINT`.
+        value: in `unit`.
+        sigma: standard deviation, infinite where the data say nothing.
+        ci95: lower and upper bound.
+        identifiable: whether the data alone fix it.
+        unit: SI, empty for none.
+        nominal: of the robot's description, nan for none.
+        at_bound: whether the fit ended at what is allowed.
+        remark: why it is not identifiable or not to be trusted; empty for nothing to say.
+    """
+
+    name: str
+    value: float
+    sigma: float
+    ci95: tuple[float, float]
+    identifiable: bool
+    unit: str
+    nominal: float
+    at_bound: bool = False
+    remark: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeldOut:
+    """Motion that was not fitted, beside its simulation with both sets of parameters.
+
+    Attributes:
+        time_s: (N,).
+        measured_rad, nominal_rad, identified_rad: (N, n).
+        rmse_rad, nominal_rmse_rad: over all samples and joints.
+        source: where the motion comes from.
+    """
+
+    time_s: Array
+    measured_rad: Array
+    nominal_rad: Array
+    identified_rad: Array
+    rmse_rad: float
+    nominal_rmse_rad: float
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Identification:
+    """The result of fitting one arm.
+
+    Attributes:
+        robot_name: of the catalogue, or of the robot file.
+        recording: what was fitted.
+        estimates: every parameter that was asked for, `delay_s` included.
+        covariance: (k, k) of the identifiable ones, in the units of their values.
+        covariance_names: those k.
+        params: the arm with all values in it.
+        verdict: `good`, `model_mismatch`, `poor_excitation` or `unidentifiable`.
+        findings: sentences on what the data can and cannot tell, the most important first.
+        chi2_per_sample: 1 where the model explains all but the noise; nan where nothing was fitted.
+        noise_rad: (n,) standard deviation of position noise that chi2 goes by.
+        residual_rad: (n,) root mean square of the residuals in position.
+        cost_history: of stage 2, one value per accepted step.
+        singular_values: of the scaled sensitivities, falling.
+        directions: words for each combination of parameters that the data do not fix.
+        held_out: None where there was no motion to hold out.
+        wall_s: how long it took.
+        seed: of all that is random.
+    """
+
+    robot_name: str
+    recording: Recording
+    estimates: tuple[Estimate, ...]
+    covariance: Array
+    covariance_names: tuple[str, ...]
+    params: SimParams
+    verdict: str
+    findings: tuple[str, ...]
+    chi2_per_sample: float
+    noise_rad: Array
+    residual_rad: Array
+    cost_history: tuple[float, ...]
+    singular_values: Array
+    directions: tuple[str, ...]
+    held_out: HeldOut | None
+    wall_s: float
+    seed: int
+
+    @property
+    def delay_s(self) -> float:
+        """Return the delay from a command to the drive."""
+        return self.params.dynamics.delay_s

@@ -1,0 +1,1 @@
+"""Excitation, bag recording, system identification, and the gap between an arm and its model."""
