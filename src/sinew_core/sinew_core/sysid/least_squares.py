@@ -309,6 +309,8 @@ class _Search:
         The damped linear problem is solved within the bounds exactly, so that the step goes along
         a bound rather than being cut off by it.
         """
+        if not self._shared.size:
+            return np.zeros(0), 0.0
         lower, upper = self._box.lower - self._shared, self._box.upper - self._shared
         brake = np.sqrt(damping) * np.where(self._scale > 0.0, self._scale, 1.0)
         left = np.vstack([rows, np.diag(brake)])

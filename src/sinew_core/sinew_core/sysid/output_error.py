@@ -219,6 +219,8 @@ def slope(
     side diverged, what the other tells.
     """
     (a, b), (at_a, at_b) = offsets, sides
+    if a == 0.0:
+        return np.zeros_like(base)
     if at_a is not None and at_b is not None:
         # Lagrange's parabola through (0, base), (a, at_a), (b, at_b).
         derivative: Array = (
@@ -226,7 +228,7 @@ def slope(
         )
         return derivative
     for offset, side in ((a, at_a), (b, at_b)):
-        if side is not None and offset != 0.0:
+        if side is not None:
             one_sided: Array = (side - base) / offset
             return one_sided
     return np.zeros_like(base)
