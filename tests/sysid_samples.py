@@ -18,10 +18,12 @@ def gains_of(robot, mode):
     """Gains of a well damped loop, whose full effort answers to a radian or two."""
     w = BANDWIDTH_RAD_S
     inertia = np.maximum(3.0 * joint_inertia(robot), 0.7 * robot.limits.effort_nm / w**2)
+    # Light joints without rotors take little damping at 1 kHz.
+    damping = np.minimum(2.0 * inertia * w, 400.0 * joint_inertia(robot))
     gains = {
         "kp": inertia * w * w,
-        "kd": 2.0 * inertia * w,
-        "kp_v": 2.0 * inertia * w,
+        "kd": damping,
+        "kp_v": damping,
         "ki_v": inertia * w * w,
     }
     return {name: gains[name] for name in GAINS[mode]}
@@ -85,10 +87,7 @@ def commands_of(robot, mode, duration_s, seed, rate_hz=100.0, joints=None, param
     """Commands that make an arm go along a Fourier motion, roughly."""
     time_s = np.arange(0.0, duration_s, 1.0 / rate_hz)
     wanted = fourier(robot, time_s, seed, joints=joints)
-    if mode == "position":
-        values = wanted
-    else:
-        values = np.gradient(wanted, time_s, axis=0)
+    values = wanted if mode == "position" else np.gradient(wanted, time_s, axis=0)
     if mode == "effort":
         loop = SimParams(dynamics=params.dynamics, controller=controller_of(robot, "position"))
         motion = Plant(robot, 1000).roll_out(
