@@ -81,7 +81,7 @@ def test_engines_and_roll_out_agree(plants, mode, hold):
 
 
 def test_engines_and_roll_out_agree_on_efforts(plants):
-    # Nothing leads these motions back together, so differences grow; a payload would fall to a stop.
+    # Nothing leads these motions back together, so differences grow; a payload would fall.
     values = {**VALUES, "payload/mass": 0.0}
     found = motions(plants, params_of("effort", values=values), commands_of("effort"))
     assert_alike(found, 1e-7, 1e-6, 1e-6)
