@@ -282,7 +282,7 @@ class Fitter:
         size = self._parametrisation.step / STEP_SHARE
         return wide_search(costs, start, size, self._box, seed=self._options.seed, progress=tell)
 
-    def _hopeless(self, fit: Fit) -> Exception:
+    def _hopeless(self, fit: Fit) -> BaseException:
         if fit.ended == "interrupted":
             return KeyboardInterrupt()
         return IdentificationError(

@@ -118,7 +118,7 @@ def _sparse(basis: Array, accepted: Array) -> list[Array]:
 
 def in_words(direction: Array, names: Sequence[str], values: Array) -> str:
     """Tell what of the values (p,) is not determined when they may move along a direction (p,)."""
-    places = np.flatnonzero(direction)
+    places = np.flatnonzero(direction).tolist()
     named = [names[i] for i in places]
     if len(named) == 1:
         return f"{named[0]} by itself"

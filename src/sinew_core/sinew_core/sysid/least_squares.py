@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 from sinew_core.robots.arrays import Array
@@ -123,7 +124,7 @@ class Fit:
     blocks: tuple[Block, ...]
     cost_history: tuple[float, ...]
     dead: tuple[int, ...]
-    at_bound: Array
+    at_bound: NDArray[np.bool_]
     ended: str
 
 
@@ -156,7 +157,7 @@ def eliminate(block: Block) -> Eliminated:
     """Project a block onto what its own unknowns cannot explain, by QR."""
     q, p = block.own.shape[1], block.shared.shape[1]
     whole = np.column_stack([block.own, block.shared, block.residual])
-    factor = np.linalg.qr(whole, mode="r")
+    factor: Array = np.linalg.qr(whole, mode="reduced")[1]
     return Eliminated(
         triangle=factor[:q, :q],
         coupling=factor[:q, q : q + p],

@@ -197,8 +197,8 @@ def _on_the_residuals(fitted: Fitted) -> list[str]:
         f"Chi-square per sample is {fitted.chi2_per_sample:.3g} where 1 is expected: what is left "
         f"over is {np.sqrt(fitted.chi2_per_sample):.2g} times the noise. The arm has something "
         "that the model lacks (friction of another kind, play, elasticity, timing), or the "
-        f"controller is another. Standard deviations were multiplied by up to {worst:.2g} for it; an error "
-        "that is the same all over the motion is not covered."
+        f"controller is another. Standard deviations were multiplied by up to {worst:.2g} for "
+        "it; an error that is the same all over the motion is not covered."
     ]
 
 
