@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,15 +149,14 @@ class Eliminated:
         if not self.triangle.size:
             return np.zeros(0)
         right = -self.target - self.coupling @ step
-        solution: Array = np.linalg.lstsq(self.triangle, right, rcond=1e-10)[0]
-        return solution
+        return np.asarray(np.linalg.lstsq(self.triangle, right, rcond=1e-10)[0], np.float64)
 
 
 def eliminate(block: Block) -> Eliminated:
     """Project a block onto what its own unknowns cannot explain, by QR."""
     q, p = block.own.shape[1], block.shared.shape[1]
     whole = np.column_stack([block.own, block.shared, block.residual])
-    factor: Array = np.linalg.qr(whole, mode="reduced")[1]
+    factor = cast(Array, np.linalg.qr(whole, mode="r"))
     return Eliminated(
         triangle=factor[:q, :q],
         coupling=factor[:q, q : q + p],
