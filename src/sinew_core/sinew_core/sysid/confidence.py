@@ -31,6 +31,7 @@ of the thousands of samples of a second or more it strays by a few per cent."""
 _STRETCH_S = 0.5
 _FEWEST_STRETCHES = 1.5
 """Stretches per unknown below which the sandwich is not trusted."""
+_ROUNDING = 1e-9
 _CANCELLED = 1e-3
 """A combination whose effect is this small beside those of its parts, which cancel, has none:
 finite differences, and the simulation's own kinks, are not exact enough to tell."""
@@ -84,7 +85,9 @@ def confidence(
     _, singular, turned = np.linalg.svd(by_value * accepted, full_matrices=True)
     singular = np.concatenate([singular, np.zeros(accepted.size - singular.size)])
     parts = np.sqrt(turned**2 @ ((by_value * accepted) ** 2).sum(axis=0))
-    known = singular > np.maximum(_CANCELLED * parts, np.finfo(float).tiny)
+    before = _norms(blocks, values_jacobian) * accepted
+    least = np.maximum(_CANCELLED * parts, _ROUNDING * np.sqrt(turned**2 @ before**2))
+    known = singular > np.maximum(least, np.finfo(float).tiny)
     inverse = np.where(known, 1.0 / np.where(known, singular, 1.0), 0.0)
     root = accepted[:, None] * turned.T * inverse
     covariance = root @ root.T
@@ -102,6 +105,15 @@ def confidence(
         undetermined=turned[weak],
         inflation=inflation,
     )
+
+
+def _norms(blocks: Sequence[Block], values_jacobian: Array) -> Array:
+    """Return the norms (p,) of the derivatives by the values, own unknowns not eliminated."""
+    information = np.sum([block.shared.T @ block.shared for block in blocks], axis=0)
+    inverse = np.linalg.pinv(values_jacobian)
+    squares = np.einsum("ji,jk,ki->i", inverse, information, inverse)
+    norms: Array = np.sqrt(np.maximum(squares, 0.0))
+    return norms
 
 
 def correlation_samples(residual: Array) -> float:
