@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from sinew_core.bags.mcap_file import McapFile
-from sinew_core.bags.metadata import FILE_NAME, STORAGES, read_metadata
+from sinew_core.bags.read_metadata import FILE_NAME, STORAGES, read_metadata
 from sinew_core.bags.sqlite_file import SqliteFile
 from sinew_core.bags.storage import BagFile, Block, DamagedError, unpack_file, unpack_messages
 from sinew_core.errors import BagError
@@ -141,7 +141,7 @@ class Bag:
         """Return the error for a bag whose files are not what they should be."""
         return BagError(
             f"bag '{self.name}' cannot be read to its end ({_line(error)}): it is cut off or "
-            "damaged; recover what is left with `ros2 bag reindex`"
+            f"damaged; recover what is left with `./sinew bag recover {self.name}`"
         )
 
     def _messages(self, topics: Mapping[str, str]) -> Iterator[Recorded]:
@@ -168,7 +168,7 @@ class Bag:
         if missing:
             raise BagError(
                 f"bag '{self.name}' lacks {', '.join(missing[:3])} that its {FILE_NAME} names: "
-                f"put the file back, or name what is left with `ros2 bag reindex {self.name}`"
+                f"put the files back, or list what is left with `ros2 bag reindex {self.name}`"
             )
         self._claimed = metadata.counts
         return files
@@ -225,7 +225,10 @@ def _remedy(path: Path, name: str) -> str:
         return f"give the folder of a bag or a file {' or '.join(STORAGES.values())}"
     files = sorted(f for f in path.glob("*") if _storage_of(f)) if path.is_dir() else []
     if files:
-        return f"recover it with `ros2 bag reindex {name}`, or give one file of it: {files[0].name}"
+        return (
+            f"complete it with `./sinew bag recover {name}` or `ros2 bag reindex {name}`, or give "
+            f"one file of it, as {files[0].name}"
+        )
     return f"give the folder of a bag, with {FILE_NAME} in it, or a file of one"
 
 

@@ -88,7 +88,7 @@ class _Layout(NamedTuple):
     def fits(self, words: Words) -> NDArray[np.bool_]:
         """Tell of messages (k, w) which have this layout."""
         differing: Words = (words[:, self.fixed] ^ self.expected) & self.mask
-        return ~differing.any(axis=1)
+        return np.asarray(~differing.any(axis=1))
 
     def values(self, words: Words, which: int) -> Array:
         """Return positions, velocities or efforts (k, n) of messages of this layout."""
@@ -97,7 +97,7 @@ class _Layout(NamedTuple):
         return cast(Array, part.view("<f8").astype(np.float64, copy=False))
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Collected:
     """Parts of the arrays of `JointStates`."""
 
@@ -175,9 +175,7 @@ class JointStateDecoder:
                 rows, words = rows[~fits], words[~fits]
         return np.concatenate([rows, *skipped])
 
-    def _take(
-        self, block: Block, layout: _Layout, rows: NDArray[np.intp], words: Words
-    ) -> None:
+    def _take(self, block: Block, layout: _Layout, rows: NDArray[np.intp], words: Words) -> None:
         if not rows.size:
             return
         seconds = words[:, _STAMP_WORD].view(np.int32).astype(np.int64)
@@ -188,9 +186,7 @@ class JointStateDecoder:
     def _add_slowly(self, block: Block, row: int) -> None:
         start, length = int(block.offset[row]), int(block.length[row])
         try:
-            decoded = typestore().deserialize_cdr(
-                block.data[start : start + length], JOINT_STATE
-            )
+            decoded = typestore().deserialize_cdr(block.data[start : start + length], JOINT_STATE)
         # Damaged bytes fail wherever they happen to lead.
         except Exception as error:
             raise UndecodableError(int(block.time_ns[row]), error) from None

@@ -155,8 +155,8 @@ class McapFile:
         if part.is_chunk:
             data = self._unpacked(data)
         found = self._messages(data, wanted)
-        columns = np.array(found, np.int64).reshape(-1, 4).T
-        return Block(data, *columns, horizon_ns)
+        channel, time_ns, offset, length = np.array(found, np.int64).reshape(-1, 4).T
+        return Block(data, channel, time_ns, offset, length, horizon_ns)
 
     def _unpacked(self, chunk: bytes) -> bytes:
         size, crc = _CHUNK_HEAD.unpack_from(chunk)[2:]

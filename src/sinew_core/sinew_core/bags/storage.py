@@ -15,6 +15,8 @@ import numpy as np
 from backports import zstd  # like lz4 a requirement of rosbags
 from numpy.typing import NDArray
 
+from sinew_core.robots.arrays import Array
+
 Integers = NDArray[np.int64]
 
 MAX_UNPACKED_BYTES = 1 << 30
@@ -82,6 +84,7 @@ def unpack(data: bytes, compression: str, size: int, what: str) -> bytes:
     """
     if size > MAX_UNPACKED_BYTES:
         raise DamagedError(f"{what} claims {size} bytes, more than {MAX_UNPACKED_BYTES}")
+    unpacked: bytes
     if not compression:
         unpacked = data
     elif compression == "zstd":
@@ -98,7 +101,7 @@ def unpack(data: bytes, compression: str, size: int, what: str) -> bytes:
 
 def _bounded_zstd(data: bytes, limit: int, what: str) -> bytes:
     decompressor = zstd.ZstdDecompressor()
-    unpacked = decompressor.decompress(data, max_length=limit + 1)
+    unpacked: bytes = decompressor.decompress(data, max_length=limit + 1)
     if len(unpacked) <= limit and not decompressor.eof:
         raise DamagedError(f"{what} is compressed data without its end")
     return unpacked
@@ -139,6 +142,11 @@ def unpack_messages(block: Block) -> Block:
         pieces.append(piece)
     offset, length = places(pieces)
     return block._replace(data=b"".join(pieces), offset=offset, length=length)
+
+
+def seconds(time_ns: Integers) -> Array:
+    """Return ns as s."""
+    return np.asarray(time_ns / 1e9, np.float64)
 
 
 def places(pieces: Collection[bytes]) -> tuple[Integers, Integers]:
