@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import lz4.frame
 import numpy as np
+import yaml
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
@@ -145,28 +147,27 @@ def write_bag(
 def split_bag(folder: Path, messages: Sequence[Message], parts: int, storage: str) -> Path:
     """Write a bag of several files, as recorders do that split by size or time."""
     folder.mkdir()
-    metadata = ""
     size = -(-len(messages) // parts)
-    names = []
+    names: list[str] = []
+    counts = Counter(m.topic for m in messages)
     for part in range(parts):
         each = write_bag(folder / f"part{part}", messages[part * size :][:size], storage)
         source = next(p for p in each.iterdir() if p.suffix in (".mcap", ".db3"))
         names.append(f"{folder.name}_{part}{source.suffix}")
         source.rename(folder / names[-1])
-        metadata = (each / "metadata.yaml").read_text()
+        content = yaml.safe_load((each / "metadata.yaml").read_text())
         (each / "metadata.yaml").unlink()
         each.rmdir()
-    head, _, topics = metadata.partition("  relative_file_paths:")
-    rest = topics.partition("  ros_distro")[2]
-    counts = {t: sum(m.topic == t for m in messages) for t in {m.topic for m in messages}}
-    for topic, n in counts.items():
-        before, _, after = rest.partition(f"      name: {topic}\n")
-        lines = before.rsplit("  - message_count:", 1)
-        tail = lines[1].partition("\n")[2]
-        rest = f"{lines[0]}  - message_count: {n}\n{tail}      name: {topic}\n{after}"
-    listed = "".join(f"\n  - {name}" for name in names)
-    content = f"{head}  relative_file_paths:{listed}\n  ros_distro{rest}"
-    (folder / "metadata.yaml").write_text(content)
+    information = content["rosbag2_bagfile_information"]
+    information["relative_file_paths"] = names
+    information["topics_with_message_count"] = [
+        {
+            "message_count": count,
+            "topic_metadata": {"name": topic, "type": "", "serialization_format": "cdr"},
+        }
+        for topic, count in counts.items()
+    ]
+    (folder / "metadata.yaml").write_text(yaml.safe_dump(content))
     return folder
 
 
@@ -203,5 +204,3 @@ def _record(kind: int, content: bytes) -> bytes:
 
 def _text(value: str) -> bytes:
     return struct.pack("<I", len(value.encode())) + value.encode()
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -233,5 +234,7 @@ def _remedy(path: Path, name: str) -> str:
 
 
 def _line(error: Exception) -> str:
+    if isinstance(error, struct.error):
+        return "a record ends too early"
     kind = "" if isinstance(error, DamagedError) else f"{type(error).__name__}: "
     return " ".join(f"{kind}{error}".split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ FILE_NAME = "metadata.yaml"
 STORAGES = {"mcap": ".mcap", "sqlite3": ".db3"}
 """Identifiers of the storages and the suffixes of their files."""
 _MAX_BYTES = 1 << 25
+_MAX_NESTING = 32
 _ROOT = "rosbag2_bagfile_information"
 
 
@@ -45,17 +47,28 @@ def read_metadata(folder: Path) -> BagMetadata:
     if path.stat().st_size > _MAX_BYTES:
         raise DamagedError(f"{FILE_NAME} has more than {_MAX_BYTES} bytes")
     try:
+        text = path.read_text(encoding="utf-8")
+        _refuse_nesting(text)
         # The parser in C overflows its stack on what is nested too deep; this one raises.
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        content = yaml.load(text, Loader=yaml.SafeLoader)
         return _parse(content[_ROOT])
     except DamagedError:
         raise
     # Garbled text fails wherever it happens to lead: in the parser, by keys, by types.
-    except (yaml.YAMLError, RecursionError, ArithmeticError) as error:
+    except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
         raise DamagedError(f"{FILE_NAME} is no YAML ({type(error).__name__})") from None
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         text = f"{type(error).__name__}: {error}"
         raise DamagedError(f"{FILE_NAME} lacks what it should have ({text})") from None
+
+
+def _refuse_nesting(text: str) -> None:
+    """Refuse brackets in brackets, which take the parser quadratic time."""
+    depth = 0
+    for match in re.finditer(r"[\[\]{}]", text):
+        depth += 1 if match[0] in "[{" else -1
+        if depth > _MAX_NESTING:
+            raise DamagedError(f"{FILE_NAME} has more than {_MAX_NESTING} brackets in brackets")
 
 
 def _parse(content: Mapping[str, object]) -> BagMetadata:
