@@ -46,8 +46,9 @@ _WHOLE_NOTE = (
 _MUTATION_NOTE = (
     "Damaged bags: bits flipped, bytes overwritten, cut, inserted, removed, repeated and cleared, "
     "lengths made huge, metadata garbled, in bags of both storages, plain, split and of every "
-    f"compression. Each is to be read or refused with one line. A process has {HEADROOM_BYTES >> 20} "
-    f"MiB of address space beside what it starts with, and {LIMIT_S} s for a bag."
+    "compression. Each is to be read or refused with one line. A process has "
+    f"{HEADROOM_BYTES >> 20} MiB of address space beside what it starts with, and {LIMIT_S} s for "
+    "a bag."
 )
 
 
@@ -167,9 +168,10 @@ def damage_lines(outcomes: list[Outcome]) -> list[Bounded]:
     """Return how many damaged bags did harm, the slowest, and the most memory."""
     bad = [o for o in outcomes if not o.is_good]
     read = sum(o.outcome == "read" for o in outcomes)
+    refused = len(outcomes) - read - len(bad)
     told = (
-        f"{len(outcomes)} damaged bags: {read} were read, {len(outcomes) - read - len(bad)} refused "
-        f"with one line, {len(bad)} neither.",
+        f"{len(outcomes)} damaged bags: {read} were read, {refused} refused with one line, "
+        f"{len(bad)} neither.",
         *(f"Seed {o.seed}: {o.outcome}." for o in bad[:20]),
     )
     peaks = [o.peak_mib for o in outcomes]

@@ -6,9 +6,10 @@ import math
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lz4.frame
 import numpy as np
@@ -45,7 +46,7 @@ class Message:
     data: bytes
 
 
-def _serialise(type_name: str, *, little: bool = True, **fields: object) -> bytes:
+def _serialise(type_name: str, fields: Mapping[str, Any], *, little: bool = True) -> bytes:
     message = STORE.types[type_name](**fields)
     return bytes(STORE.serialize_cdr(message, type_name, little_endian=little))
 
@@ -69,12 +70,14 @@ def joint_state(
     """Serialise a `sensor_msgs/msg/JointState`."""
     return _serialise(
         STATE,
+        {
+            "header": _header(stamp_ns, frame),
+            "name": list(names),
+            "position": np.array(position, np.float64),
+            "velocity": np.array(velocity, np.float64),
+            "effort": np.array(effort, np.float64),
+        },
         little=little,
-        header=_header(stamp_ns, frame),
-        name=list(names),
-        position=np.array(position, np.float64),
-        velocity=np.array(velocity, np.float64),
-        effort=np.array(effort, np.float64),
     )
 
 
@@ -84,7 +87,8 @@ def float_array(values: Values, labels: Sequence[str] = (), *, little: bool = Tr
     layout = STORE.types["std_msgs/msg/MultiArrayLayout"](
         dim=[dimension(label=label, size=1, stride=1) for label in labels], data_offset=0
     )
-    return _serialise(ARRAY, little=little, layout=layout, data=np.array(values, np.float64))
+    fields = {"layout": layout, "data": np.array(values, np.float64)}
+    return _serialise(ARRAY, fields, little=little)
 
 
 def trajectory(names: Sequence[str], *points: dict[str, Values]) -> bytes:
@@ -98,12 +102,13 @@ def trajectory(names: Sequence[str], *points: dict[str, Values]) -> bytes:
         )
         for point in points
     ]
-    return _serialise(TRAJECTORY, header=_header(0), joint_names=list(names), points=made)
+    content = {"header": _header(0), "joint_names": list(names), "points": made}
+    return _serialise(TRAJECTORY, content)
 
 
 def text(value: str) -> bytes:
     """Serialise a `std_msgs/msg/String`."""
-    return _serialise(STRING, data=value)
+    return _serialise(STRING, {"data": value})
 
 
 def motion(

@@ -157,31 +157,36 @@ class JointStateDecoder:
         length = int(block.length[rows[0]])
         layouts = self._layouts.setdefault(length, [])
         words = _words(block, rows, length)
+        for layout in layouts:
+            rows, words = self._take(block, layout, rows, words)
         skipped = []
-        for attempt in range(2 * _MAX_LAYOUTS):
-            if not rows.size:
+        for _ in range(_MAX_LAYOUTS):
+            if not rows.size or len(layouts) == _MAX_LAYOUTS:
                 break
-            if attempt >= len(layouts):
-                start = int(block.offset[rows[0]])
-                layout = _find_layout(block.data[start : start + length])
-                if layout is None or len(layouts) == _MAX_LAYOUTS:
-                    skipped.append(rows[:1])
-                    rows, words = rows[1:], words[1:]
-                    continue
-                layouts.append(layout)
-            if attempt < len(layouts):
-                fits = layouts[attempt].fits(words)
-                self._take(block, layouts[attempt], rows[fits], words[fits])
-                rows, words = rows[~fits], words[~fits]
+            start = int(block.offset[rows[0]])
+            found = _find_layout(block.data[start : start + length])
+            if found is None:
+                skipped.append(rows[:1])
+                rows, words = rows[1:], words[1:]
+            else:
+                layouts.append(found)
+                rows, words = self._take(block, found, rows, words)
         return np.concatenate([rows, *skipped])
 
-    def _take(self, block: Block, layout: _Layout, rows: NDArray[np.intp], words: Words) -> None:
+    def _take(
+        self, block: Block, layout: _Layout, rows: NDArray[np.intp], words: Words
+    ) -> tuple[NDArray[np.intp], Words]:
+        """Decode the messages of a layout; return the others."""
         if not rows.size:
-            return
-        seconds = words[:, _STAMP_WORD].view(np.int32).astype(np.int64)
-        stamp_ns = seconds * NS_PER_S + words[:, _STAMP_WORD + 1]
-        values = [layout.values(words, which) for which in range(3)]
-        self._collect(layout.names, rows + self._seen, block.time_ns[rows], stamp_ns, values)
+            return rows, words
+        fits = layout.fits(words)
+        mine, own = rows[fits], words[fits]
+        if mine.size:
+            seconds = own[:, _STAMP_WORD].view(np.int32).astype(np.int64)
+            stamp_ns = seconds * NS_PER_S + own[:, _STAMP_WORD + 1]
+            values = [layout.values(own, which) for which in range(3)]
+            self._collect(layout.names, mine + self._seen, block.time_ns[mine], stamp_ns, values)
+        return rows[~fits], words[~fits]
 
     def _add_slowly(self, block: Block, row: int) -> None:
         start, length = int(block.offset[row]), int(block.length[row])
