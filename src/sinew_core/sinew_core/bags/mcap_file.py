@@ -14,14 +14,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from sinew_core.bags.storage import Block, Channel, DamagedError, unpack
+from sinew_core.bags.storage import Block, Channel, DamagedError, Integers, unpack
 
 _MAGIC = b"\x89MCAP0\r\n"
-_HEADER, _FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _STATISTICS = 1, 2, 3, 4, 5, 6, 0x0B
+_HEADER, _FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK = 1, 2, 3, 4, 5, 6
+_INDEX, _STATISTICS = 7, 0x0B
 _RECORD = struct.Struct("<BQ")
 _MESSAGE_HEAD = struct.Struct("<BQHIQ")
 """Operation and length of a record, then channel, sequence and log time of a message."""
+_HEADS = np.dtype(
+    [("kind", "u1"), ("size", "<u8"), ("channel", "<u2"), ("sequence", "<u4"), ("time", "<u8")]
+)
+"""The same as an array."""
+_INDEX_ENTRY = np.dtype([("time", "<u8"), ("offset", "<u8")])
 _MESSAGE_BYTES = 22
 _FOOTER_RECORD = struct.Struct("<BQQQI")
 _CHUNK_HEAD = struct.Struct("<QQQI")
@@ -33,12 +40,16 @@ _LATEST_NS = 2**63 - 1
 
 
 class _Part(NamedTuple):
-    """A chunk, or a run of messages outside chunks."""
+    """A chunk, or a run of messages outside chunks.
+
+    `indices` are place and size of the indices of a chunk's messages, one per channel.
+    """
 
     start_ns: int
     offset: int
     size: int
     is_chunk: bool
+    indices: list[tuple[int, int]]
 
 
 class McapFile:
@@ -124,7 +135,9 @@ class McapFile:
                 run = self._extend(run, at, after, _MESSAGE_HEAD.unpack(head)[4])
             elif kind == _CHUNK:
                 start_ns = _CHUNK_HEAD.unpack(self._inside(at, size, _CHUNK_HEAD.size))[0]
-                self._parts.append(_Part(start_ns, at + _RECORD.size, size, is_chunk=True))
+                self._parts.append(_Part(start_ns, at + _RECORD.size, size, True, []))
+            elif kind == _INDEX and self._parts:
+                self._parts[-1].indices.append((at + _RECORD.size, size))
             elif kind == _STATISTICS:
                 self._read_statistics(self._inside(at, size, size))
             elif kind in (_SCHEMA, _CHANNEL):
@@ -135,7 +148,7 @@ class McapFile:
     def _extend(self, run: list[int], at: int, after: int, time_ns: int) -> list[int]:
         """Add a message at `at` to the run [start, end, earliest]; close runs that are complete."""
         if run and (run[1] != at or run[1] - run[0] > _RUN_BYTES or after == at):
-            self._parts.append(_Part(run[2], run[0], run[1] - run[0], is_chunk=False))
+            self._parts.append(_Part(run[2], run[0], run[1] - run[0], False, []))
             run = []
         return [run[0], after, min(run[2], time_ns)] if run else [at, after, time_ns]
 
@@ -154,8 +167,10 @@ class McapFile:
         data = self._read(part.offset, part.size)
         if part.is_chunk:
             data = self._unpacked(data)
-        found = self._messages(data, wanted)
-        channel, time_ns, offset, length = np.array(found, np.int64).reshape(-1, 4).T
+        found = None if wanted is None else self._indexed(part, data, wanted)
+        if found is None:
+            found = np.array(self._messages(data, wanted), np.int64).reshape(-1, 4).T
+        channel, time_ns, offset, length = found
         return Block(data, channel, time_ns, offset, length, horizon_ns)
 
     def _unpacked(self, chunk: bytes) -> bytes:
@@ -168,6 +183,42 @@ class McapFile:
         if crc and zlib.crc32(data) != crc:
             raise DamagedError(f"a chunk of {self._name} has another checksum")
         return data
+
+    def _indexed(self, part: _Part, data: bytes, wanted: frozenset[int]) -> Integers | None:
+        """Return the columns of `_messages` by the indices; None where they do not fit the data.
+
+        The data are then searched from one record to the next. That an index leaves something out
+        shows in the number of messages at the end.
+        """
+        places = []
+        for at, size in part.indices:
+            index = self._read(at, size)
+            if size < 6 or size % _INDEX_ENTRY.itemsize != 6 % _INDEX_ENTRY.itemsize:
+                return None
+            channel = int.from_bytes(index[:2], "little")
+            if channel in wanted:
+                places.append((channel, np.frombuffer(index, _INDEX_ENTRY, offset=6)))
+        if not places:
+            return None
+        channel_of = np.concatenate([np.full(e.size, c, np.int64) for c, e in places])
+        entries = np.concatenate([e for _, e in places])
+        room = len(data) - _HEADS.itemsize
+        if room < 0 or (entries["offset"] > room).any() or (entries["time"] > _LATEST_NS).any():
+            return None
+        offset = entries["offset"].astype(np.int64)
+        bytes_of = np.frombuffer(data, np.uint8)
+        heads = sliding_window_view(bytes_of, _HEADS.itemsize)[offset].view(_HEADS)[:, 0]
+        size_of = heads["size"]
+        fits = (heads["kind"] == _MESSAGE) & (heads["channel"] == channel_of)
+        fits &= (heads["time"] == entries["time"]) & (size_of >= _MESSAGE_BYTES)
+        fits &= size_of <= (len(data) - _RECORD.size - offset).astype(np.uint64)
+        if not fits.all():
+            return None
+        start = offset + _RECORD.size + _MESSAGE_BYTES
+        length = size_of.astype(np.int64) - _MESSAGE_BYTES
+        order = np.argsort(offset, kind="stable")
+        columns = (channel_of, entries["time"].astype(np.int64), start, length)
+        return np.array([column[order] for column in columns])
 
     def _messages(self, data: bytes, wanted: frozenset[int] | None) -> list[int]:
         """Return channel, log time, offset and length of each message, in one row."""
