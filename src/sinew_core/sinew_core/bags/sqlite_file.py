@@ -40,6 +40,8 @@ class SqliteFile:
         options = "mode=ro" if logged else "mode=ro&immutable=1"
         if logged:
             self._size += log.stat().st_size
+        else:
+            self._check_size(path)
         self._steps_left = 0
         self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?{options}", uri=True)
         self._connection.set_progress_handler(self._tire, _STEPS)
@@ -74,6 +76,21 @@ class SqliteFile:
             if left < 0:
                 raise DamagedError(f"{self._name} has more messages than fit it")
             yield block
+
+    def _check_size(self, path: Path) -> None:
+        """Refuse a database that was cut between two pages, where nothing else may show it.
+
+        The header: https://www.sqlite.org/fileformat.html, section 1.3.
+        """
+        with path.open("rb") as file:
+            header = file.read(100)
+        if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+            raise DamagedError(f"{self._name} does not begin as a database")
+        page_bytes = int.from_bytes(header[16:18], "big")
+        page_bytes = 1 << 16 if page_bytes == 1 else page_bytes
+        pages, is_valid = int.from_bytes(header[28:32], "big"), header[24:28] == header[92:96]
+        if is_valid and pages * page_bytes > self._size:
+            raise DamagedError(f"{self._name} has {self._size} bytes of {pages * page_bytes}")
 
     def _block(self, rows: list[tuple[int, int, bytes]], *, ordered: bool) -> Block:
         channel, time_ns, data = zip(*rows, strict=True)
