@@ -146,7 +146,7 @@ def test_a_missing_file_of_a_bag_is_named(tmp_path):
         ("rosbag2_bagfile_information: {storage_identifier: mcap, relative_file_paths: [], "
          "topics_with_message_count: 3}", "no list of topics"),
     ],
-    ids=["nested", "cut", "other", "number", "bytes", "long", "storage", "files", "codec", "topics"],
+    ids=["nested", "cut", "other", "number", "bytes", "long", "storage", "files", "codec", "topic"],
 )  # fmt: skip
 def test_garbled_metadata_is_refused_with_what_is_wrong(tmp_path, garbled, found):
     path = write_bag(tmp_path / "bag", MESSAGES[:2])
