@@ -142,7 +142,9 @@ def test_nothing_is_interpolated_across_a_gap_of_another_publisher(tmp_path, mot
 
 
 def test_missing_joints_are_named_with_those_that_are_there(tmp_path, motion):
-    with pytest.raises(BagError, match=r"bag', /joint_states has no positions of d, e, it has a, b"):
+    with pytest.raises(
+        BagError, match=r"bag', /joint_states has no positions of d, e, it has a, b"
+    ):
         motion.read(tmp_path, joints=("a", "d", "e"))
 
 
