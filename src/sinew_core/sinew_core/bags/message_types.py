@@ -55,7 +55,10 @@ class MessageTypes:
         return self._definitions[msgtype]
 
     def learn(self, msgtype: str, text: str) -> Definition:
-        """Return the definition with this text, which holds the types within, too."""
+        """Return the definition with this text, which holds the types within, too.
+
+        A text that cannot be understood is replaced by the known one, where there is one.
+        """
         known = self._definitions.get(msgtype)
         if known is None or known.text != text:
             store = get_typestore(Stores.EMPTY)
@@ -64,6 +67,8 @@ class MessageTypes:
                 type_hash = store.hash_rihs01(msgtype)
             # The parser of foreign text fails in many ways, and a bag may do without the hash.
             except Exception:
+                if msgtype in self._store.fielddefs:
+                    return self.define(msgtype)
                 type_hash = ""
             known = Definition(msgtype=msgtype, text=text, type_hash=type_hash)
             self._definitions[msgtype] = known

@@ -29,6 +29,10 @@ class Split:
         self.file = folder / f"{folder.name}{SUFFIXES[storage]}"
         self._writer = Writer(folder, version=9, storage_plugin=_PLUGINS[storage])
         self._writer.open()
+        database = self._writer.storage
+        if isinstance(database, Sqlite3Writer):
+            # A commit outlives this process without; the whole file is synced once it is complete.
+            database.conn.execute("PRAGMA synchronous=OFF")
         self._connections: dict[str, Connection] = {}
         self._n_bytes = 0
 
@@ -79,6 +83,9 @@ class Split:
                 storage.message_start_time = 0
         writer.close()
         counts = {name: writer.counts[c.id] for name, c in self._connections.items()}
+        # Connections and writer refer to each other, and would stay until garbage is collected.
+        writer.connections.clear()
+        self._connections.clear()
         return FileSummary(
             path=self.file.name,
             start_ns=writer.min_timestamp,
