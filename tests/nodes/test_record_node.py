@@ -73,21 +73,25 @@ def report_of(node):
     return {topic: (int(count), lost) for topic, count, lost in found}
 
 
+def offers_and_configurations(path):
+    """What publishers offered by topic, and the recorder's own texts."""
+    with AnyReader([path]) as reader:
+        topics = {c.topic: c for c in reader.connections}
+        texts = [
+            yaml.safe_load(reader.deserialize(data, c.msgtype).data)
+            for c, _, data in reader.messages([topics["/record/configuration"]])
+        ]
+        return {name: c.ext.offered_qos_profiles for name, c in topics.items()}, texts
+
+
 def test_what_is_said_is_in_the_bag_byte_for_byte(start_node, probe, tmp_path):
     path = tmp_path / "bag"
     description = probe.node.create_publisher(String, "robot_description", LATCHED)
     description.publish(URDF)
     sensor = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
     extra = probe.node.create_publisher(Float64MultiArray, "extra", sensor)
-    node = start_node(
-        RECORD,
-        {
-            "output": path,
-            "split_s": 0.5,
-            "topics": "extra:std_msgs/msg/Float64MultiArray",
-            "mode": "joint_effort",
-        },
-    )
+    further = {"topics": "extra:std_msgs/msg/Float64MultiArray", "mode": "joint_effort"}
+    node = start_node(RECORD, {"output": path, "split_s": 0.5, **further})
     commands = probe.publisher(Float64MultiArray, "forward_effort_controller/commands", RELIABLE)
     arm = Arm(probe)
     probe.until(extra.get_subscription_count, "a subscriber of extra")
@@ -106,17 +110,12 @@ def test_what_is_said_is_in_the_bag_byte_for_byte(start_node, probe, tmp_path):
     assert report_of(node)["/joint_states"] == (len(received), "0")
     times = [time_ns for _, _, _, time_ns in messages]
     assert abs(times[-1] - time.time_ns()) < 60e9
-    with AnyReader([path]) as reader:
-        topics = {c.topic: c for c in reader.connections}
-        assert topics["/policy/command"].msgcount == 0
-        (offer,) = topics["/robot_description"].ext.offered_qos_profiles
-        assert offer.durability == QosDurability.TRANSIENT_LOCAL
-        (offer,) = topics["/extra"].ext.offered_qos_profiles
-        assert offer.reliability == QosReliability.BEST_EFFORT
-        texts = [
-            yaml.safe_load(reader.deserialize(data, c.msgtype).data)
-            for c, _, data in reader.messages([topics["/record/configuration"]])
-        ]
+    offers, texts = offers_and_configurations(path)
+    assert offers["/policy/command"] == []
+    (offer,) = offers["/robot_description"]
+    assert offer.durability == QosDurability.TRANSIENT_LOCAL
+    (offer,) = offers["/extra"]
+    assert offer.reliability == QosReliability.BEST_EFFORT
     assert [text["record"]["ros__parameters"]["mode"] for text in texts] == ["joint_effort"] * 2
     assert "measured" not in texts[0]
     assert texts[1]["measured"]["dropped"] == 0

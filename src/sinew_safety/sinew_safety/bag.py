@@ -10,6 +10,7 @@ from rclpy.serialization import deserialize_message
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
+from sinew_core.bags.folder import recover_command
 from sinew_core.errors import BagError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Bag:
         path = Path(folder).expanduser()
         if not (path / "metadata.yaml").is_file():
             remedy = (
-                f"recover it with `ros2 bag reindex {folder}`"
+                f"recover it with `{recover_command(folder)}`"
                 if path.is_dir() and any(path.glob("*.db3")) | any(path.glob("*.mcap"))
                 else "give the folder of a bag, with metadata.yaml in it"
             )
@@ -124,7 +125,7 @@ class Bag:
     def _unreadable(self, error: Exception) -> BagError:
         return BagError(
             f"bag '{self._folder}' cannot be read to its end ({_line(error)}): it is cut off or "
-            "damaged; recover what is left with `ros2 bag reindex`"
+            f"damaged; recover what is left with `{recover_command(self._folder)}`"
         )
 
 

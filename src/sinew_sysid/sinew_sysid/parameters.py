@@ -43,7 +43,7 @@ class RecordParameters(Parameters):
     state_topic: str = parameter("joint_states", "Joint states")
     topics: str = parameter("", "Further topics as name:type, with spaces between them")
     state_timeout_s: float = parameter(
-        10.0, "Time within which joint states must come; 0: any", unit="s", minimum=0.0
+        30.0, "Time within which joint states must come; 0: any", unit="s", minimum=0.0
     )
     queue_depth: int = parameter(
         2000, "Messages of a topic that may wait for this node", minimum=10, maximum=100_000

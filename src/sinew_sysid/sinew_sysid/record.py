@@ -235,6 +235,9 @@ class Record(SinewNode):
             return
         self._shown_s = now_s
         states = self._states
+        if not states.count:
+            self.get_logger().info(f"waiting for {states.name}")
+            return
         self.get_logger().info(
             f"{(states.last_ns - states.first_ns) / NS_PER_S:.1f} s: {states.count} joint states, "
             f"{states.rate_hz:.1f} Hz, {self._stamps.lost} missing, {self._bag.dropped} dropped"

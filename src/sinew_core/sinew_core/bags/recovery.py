@@ -78,8 +78,13 @@ class _Recovery:
         left = sorted(f for f in self._folder.open_path.glob("*/*") if storage_of(f))
         if not left and not any(map(storage_of, _entries(self._path))):
             raise BagError(f"'{self._path}' holds no files of a bag: give the folder of one")
-        self._put_aside()
-        incomplete = is_unfinished(self._path) or not self._known.complete(self._path)
+        if self._known.compression:
+            raise BagError(
+                f"'{self._path}' is compressed ({self._known.compression}): recover it with "
+                "`ros2 bag reindex`"
+            )
+        damaged = self._put_aside()
+        incomplete = damaged or is_unfinished(self._path) or not self._known.lists(self._path)
         self._folder.open_path.mkdir(exist_ok=True)
         shutil.rmtree(self._folder.open_path / _SALVAGE, ignore_errors=True)
         for file in left:
@@ -111,8 +116,9 @@ class _Recovery:
             render_metadata(storages[0], self._topics.values(), files, self._known.custom_data)
         )
 
-    def _put_aside(self) -> None:
-        """Rename the files that cannot be read as they are, with what belongs to them."""
+    def _put_aside(self) -> bool:
+        """Rename the files that cannot be read as they are; return whether there are any."""
+        any_damaged = False
         for file in filter(storage_of, _entries(self._path)):
             journals = [file.with_name(file.name + end) for end in _JOURNALS]
             if _is_readable(file) and not any(journal.exists() for journal in journals):
@@ -122,6 +128,8 @@ class _Recovery:
                 if journal.exists():
                     journal.replace(aside.with_name(aside.name + end))
             file.replace(aside)
+            any_damaged = True
+        return any_damaged
 
     def _rewrite(self, file: Path, name: str) -> None:
         """Write what can be read of a file into a complete one of this name."""
@@ -189,8 +197,9 @@ class _Known:
     topics: tuple[Topic, ...] = ()
     paths: tuple[str, ...] = ()
     custom_data: dict[str, str] = field(default_factory=dict)
+    compression: str = ""
 
-    def complete(self, path: Path) -> bool:
+    def lists(self, path: Path) -> bool:
         """Tell whether the metadata name exactly the files that are there."""
         return sorted(self.paths) == sorted(f.name for f in _entries(path) if storage_of(f))
 
@@ -211,6 +220,7 @@ def _read_metadata(file: Path) -> _Known:
                 for topic in topics
             ),
             paths=tuple(str(path) for path in content["relative_file_paths"]),
+            compression=str(content.get("compression_mode") or ""),
             custom_data={str(k): str(v) for k, v in (content.get("custom_data") or {}).items()},
         )
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError, ReaderError):
