@@ -173,11 +173,11 @@ def test_a_recording_ends_by_itself_and_shows_what_the_arm_left_out(start_node, 
 
 def test_an_arm_that_says_nothing_is_an_error_with_the_remedy(start_node, probe, tmp_path):
     other = probe.node.create_publisher(JointState, "left/joint_states", DEEP)
-    node = start_node(RECORD, {"output": tmp_path / "bag", "state_timeout_s": 2.5})
+    node = start_node(RECORD, {"output": tmp_path / "bag", "state_timeout_s": 6.0})
     node.supervised = False
     assert node.wait() == 1
     last = node.output.splitlines()[-1]
-    assert last.startswith("record: nobody publishes /joint_states within 2.5 s: there is /left/")
+    assert last.startswith("record: nobody publishes /joint_states within 6 s: there is /left/")
     assert last.endswith("give namespace:= or state_topic:=; nothing is recorded")
     assert "no publisher yet: /joint_states, " in node.output
     assert not (tmp_path / "bag").exists()
