@@ -25,7 +25,7 @@ from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.parameters import declare_from
 from sinew_ros.qos import LATCHED, incompatible_publishers
-from sinew_ros.raw import JointStateReader
+from sinew_ros.raw import JointStateReader, read_stamp
 from sinew_ros.stamps import NS_PER_S
 from sinew_sysid.parameters import RecordParameters
 from sinew_sysid.recorded import (
@@ -169,12 +169,12 @@ class Record(SinewNode):
     ) -> None:
         self._take(topic, data, info)
         try:
-            stamp, names = self._reader.read(data)[:2]
+            if self._missing:
+                self._missing.difference_update(self._reader.read(data)[1])
+            self._stamps.take(read_stamp(data))
         # Damaged bytes fail wherever they happen to lead; they are recorded all the same.
         except Exception:
             return
-        self._stamps.take(stamp)
-        self._missing.difference_update(names)
 
     def _write_configuration(self, measured: Mapping[str, object] | None = None) -> None:
         text = configuration_text(
