@@ -121,7 +121,10 @@ def test_white_residuals_are_worth_their_number_and_slow_ones_their_share():
 
 @settings(max_examples=50, deadline=None)
 @given(
-    seed=st.integers(0, 10**6), p=st.integers(1, 6), scale=st.floats(1e-3, 1e3), rank=st.integers(1, 6)
+    seed=st.integers(0, 10**6),
+    p=st.integers(1, 6),
+    scale=st.floats(1e-3, 1e3),
+    rank=st.integers(1, 6),
 )
 def test_sigmas_do_not_depend_on_what_deviations_are_accepted(seed, p, scale, rank):
     rng = np.random.default_rng(seed)

@@ -44,6 +44,7 @@ _WRONG = 1.5
 _SAME_WEIGHTS = 0.03
 """Change of weights, relatively, that is not worth another fit."""
 _EDGES = 1.1
+_MORE, _FLAT = 2.0, 0.05
 _ROUNDS = 4
 _NOWHERE_NEAR = 0.2
 """Root mean square of the positions' residuals, as a share of the motion's, from which on another
@@ -83,6 +84,7 @@ class Fitted:
         cost_history: mean square of the residuals over the noise, falling.
         closed: whether a controller was closed around the arm.
         reweighted: whether signals were weighted by their residuals.
+        sticking: indices of frictions whose joint sticks, so that more of it changes nothing.
     """
 
     params: SimParams
@@ -96,6 +98,7 @@ class Fitted:
     cost_history: tuple[float, ...]
     closed: bool
     reweighted: bool
+    sticking: frozenset[int]
 
 
 class Fitter:
@@ -274,13 +277,36 @@ class Fitter:
         problem = self._problem(few, noise)
 
         def costs(points: Sequence[Array]) -> list[float]:
-            return [_cost(problem.residuals(x, problem.starts())) for x in points]
+            return [_cost(r) for r in problem.residuals_at(points, problem.starts())]
 
         def tell(generation: int, cost: float) -> None:
             self._tell(IdentifyProgress(stage="search", step=generation, cost=cost))
 
         size = self._parametrisation.step / STEP_SHARE
         return wide_search(costs, start, size, self._box, seed=self._options.seed, progress=tell)
+
+    def _sticking(self, problem: OutputError, fit: Fit, accepted: Array) -> frozenset[int]:
+        """Return the frictions of which more changes far less than their derivatives promise.
+
+        Where a joint sticks, all that is known is that its friction is enough. The fit ends at the
+        least that is, where derivatives take the effect of less for that of both.
+        """
+        names = self._parametrisation.names
+        places = [i for i, name in enumerate(names) if name.startswith("coulomb/")]
+        points = []
+        for i in places:
+            points.append(fit.shared.copy())
+            points[-1][i] += _MORE * accepted[i]
+        here = problem.residuals(fit.shared, fit.own)
+        if here is None or fit.ended == "interrupted":
+            return frozenset()
+        found = []
+        for i, moved in zip(places, problem.residuals_at(points, fit.own), strict=True):
+            promised = sum(float(b.shared[:, i] @ b.shared[:, i]) for b in fit.blocks)
+            promised *= (_MORE * accepted[i]) ** 2
+            if moved is not None and _change(here, moved) < _FLAT * promised:
+                found.append(i)
+        return frozenset(found)
 
     def _hopeless(self, fit: Fit) -> BaseException:
         if fit.ended == "interrupted":
@@ -321,8 +347,13 @@ class Fitter:
             residual_rad=_residual_rad(problem, fit),
             cost_history=history,
             closed=self.closed,
+            sticking=self._sticking(problem, fit, accepted),
             reweighted=not np.array_equal(problem.weights.row(), noise.row()),
         )
+
+
+def _change(first: Sequence[Array], second: Sequence[Array]) -> float:
+    return sum(float(((b - a) ** 2).sum()) for a, b in zip(first, second, strict=True))
 
 
 def _given(gain: Array | None, otherwise: Array) -> Array:

@@ -103,6 +103,8 @@ def _remarks(
         remarks[i] = "this motion hardly depends on it"
     for i in fitted.fit.dead:
         remarks[i] = "changing it changes nothing in the simulated motion"
+    for i in fitted.sticking:
+        remarks[i] = "the joint sticks: more of it changes nothing, so this is the least it can be"
     for i in scaled:
         remarks[i] = f"assumed scale: {_NO_SCALE}"
     return remarks
@@ -113,7 +115,11 @@ def _estimates(
 ) -> tuple[Estimate, ...]:
     estimates = []
     for i, name in enumerate(parametrisation.names):
-        sigma = float("inf") if i in scaled else float(fitted.confidence.sigma[i])
+        sigma = (
+            float("inf")
+            if i in scaled or i in fitted.sticking
+            else float(fitted.confidence.sigma[i])
+        )
         identifiable = sigma <= float(fitted.accepted[i])
         value, at_bound = float(fitted.values[i]), bool(fitted.fit.at_bound[i])
         remark = remarks[i]
