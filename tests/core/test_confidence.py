@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sinew_core.sysid.confidence import Stretch, confidence, correlation_samples
+from sinew_core.sysid.elimination import Block
 from sinew_core.sysid.identifiable import combinations, in_words
-from sinew_core.sysid.least_squares import Block
 
 
-def end_of_fit(derivative, residual, own=None, rate_hz=100.0):
+def end_of_fit(derivative, residual, own=None, rate_hz=100.0, mismatch=False):
     """A block of samples of one channel, and the stretch that goes with it."""
     k, p = derivative.shape
     own = np.zeros((k, 0)) if own is None else own
@@ -23,12 +23,15 @@ def end_of_fit(derivative, residual, own=None, rate_hz=100.0):
     return [block], [stretch]
 
 
-def told(derivative, residual, accepted=None, jacobian=None, own=None, rate_hz=100.0):
+def told(
+    derivative, residual, accepted=None, jacobian=None, own=None, rate_hz=100.0, mismatch=False
+):
     p = derivative.shape[1]
     return confidence(
         *end_of_fit(derivative, residual, own, rate_hz),
         np.eye(p) if jacobian is None else jacobian,
         np.ones(p) if accepted is None else np.asarray(accepted, dtype=float),
+        mismatch=mismatch,
     )
 
 
@@ -85,7 +88,7 @@ def test_differences_of_derivatives_that_are_only_errors_fix_nothing():
 
 def test_a_residual_twice_the_noise_doubles_sigma_at_least():
     derivative = white(4000, 1)[:, None]
-    found = told(derivative, 2.0 * white(4000))
+    found = told(derivative, 2.0 * white(4000), mismatch=True)
     assert found.inflation[0] == pytest.approx(2.0, rel=0.15)
 
 
@@ -102,14 +105,14 @@ def test_residuals_that_last_inflate_sigma_as_much_as_estimates_really_scatter()
     for seed in range(2, 60):
         residual = 2.0 * slow(4000, 20, seed)
         estimates.append(float(np.linalg.lstsq(derivative, residual, rcond=None)[0][0]))
-        sigmas.append(told(derivative, residual).sigma[0])
+        sigmas.append(told(derivative, residual, mismatch=True).sigma[0])
     assert np.std(estimates) == pytest.approx(np.mean(sigmas), rel=0.2)
 
 
 def test_with_too_few_stretches_the_correlation_time_counts():
     # Two seconds have four stretches of half a second, for six unknowns: 3 sqrt(10) = 9.5.
     derivative = np.random.default_rng(0).standard_normal((4000, 6))
-    found = told(derivative, 3.0 * slow(4000, 10, 1), rate_hz=2000.0)
+    found = told(derivative, 3.0 * slow(4000, 10, 1), rate_hz=2000.0, mismatch=True)
     assert found.inflation == pytest.approx(np.full(6, 9.5), rel=0.2)
 
 
@@ -147,10 +150,14 @@ def test_sigmas_do_not_depend_on_what_deviations_are_accepted(seed, p, scale, ra
         ([1.0, -0.25, 0.0], [2.0, 3.0, 1.0], "a and b only as a + 4 b"),
         ([4.0, 0.0, 2.0], [2.0, 3.0, 1.0], "a and c only as a ratio"),
         ([2.0, 3.0, 1.0], [2.0, 3.0, 1.0], "a, b and c only up to one common factor"),
-        ([1.0, -2.0, 1.0], [2.0, 3.0, 1.0], "a, b and c only in combinations: one of them has to be known"),
+        (
+            [1.0, -2.0, 1.0],
+            [2.0, 3.0, 1.0],
+            "a, b and c only in combinations: one of them has to be known",
+        ),
         ([0.0, 1.0, 0.0], [2.0, 3.0, 1.0], "b by itself"),
     ],
-)  # fmt: skip
+)
 def test_combinations_are_named(direction, values, words):
     assert in_words(np.array(direction), ("a", "b", "c"), np.array(values)) == words
 

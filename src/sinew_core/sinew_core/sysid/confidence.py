@@ -1,9 +1,9 @@
 """How sure a fit is of its values: from the data alone, without what was believed before.
 
 The covariance is (J^T J)^-1 of residuals over their noise, own unknowns of the pieces eliminated.
-Where the residuals are larger than the noise, the model is wrong somewhere, and their errors go on
-from sample to sample, so that N samples are not N measurements. Each standard deviation then grows
-by the largest of
+Where the residuals are larger than the noise (the caller tells), the model is wrong somewhere, and
+its errors go on from sample to sample, so that N samples are not N measurements. Each standard
+deviation then grows by the largest of
 
 - 1 and the root of the mean squared residual (chi-square per sample),
 - what the residuals themselves tell: the sandwich C (sum s s^T) C, with the gradients s summed over
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinew_core.robots.arrays import Array
-from sinew_core.sysid.least_squares import Block, eliminate
+from sinew_core.sysid.elimination import Block, eliminate
 
 MISMATCH = 1.1
 """Chi-square per sample from which on the model is held to be wrong rather than the noise unlucky:
@@ -71,6 +71,8 @@ def confidence(
     stretches: Sequence[Stretch],
     values_jacobian: Array,
     accepted: Array,
+    *,
+    mismatch: bool,
 ) -> Confidence:
     """Return what a fit's end tells of its values.
 
@@ -79,6 +81,7 @@ def confidence(
         stretches: the same without the rows of priors, one for each block.
         values_jacobian: (p, p) of the values by the unknowns.
         accepted: (p,) deviations that are small enough for each value.
+        mismatch: whether the residuals are larger than the noise.
     """
     rows = np.vstack([eliminate(block).shared for block in blocks])
     by_value = np.linalg.lstsq(values_jacobian.T, rows.T, rcond=None)[0].T
@@ -93,7 +96,7 @@ def confidence(
     covariance = root @ root.T
     silent = (turned[~known] ** 2).sum(axis=0) > 1e-6
     inflation = np.ones(accepted.size)
-    if _mean_square(stretches) > MISMATCH:
+    if mismatch:
         inflation = _inflation(blocks, stretches, values_jacobian, covariance)
     covariance = covariance * np.outer(inflation, inflation)
     sigma = np.sqrt(np.diag(covariance))

@@ -4,6 +4,9 @@ The noise of a signal is what is new in every sample of the difference between m
 simulation (`noise`): the raw signal may have edges of its own, such as the efforts of a stiff
 controller whose commands come in steps. It is estimated at the start, and again after the fit.
 
+What the data do not tell stays near where the parametrisation has it: within some five large
+changes of it, or what the description's own uncertainty is.
+
 Where the residuals stay larger than the noise, the model lacks something. The noise is no measure
 of the trust in a signal then, and each is weighted by its residuals' own scatter instead, and
 fitted again, so that no signal outvotes another by a precision that the model does not have.
@@ -23,7 +26,7 @@ from sinew_core.errors import IdentificationError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.cma import wide_search
-from sinew_core.sysid.confidence import Confidence, Stretch, confidence
+from sinew_core.sysid.confidence import MISMATCH, Confidence, Stretch, confidence
 from sinew_core.sysid.identifiable import accepted_sigma
 from sinew_core.sysid.identification import HeldOut
 from sinew_core.sysid.least_squares import Box, Fit, Progress, least_squares
@@ -41,6 +44,7 @@ LEAST_NOISE_OF_EFFORT = 1e-4
 """Likewise, as a share of a joint's effort limit."""
 _WRONG = 1.5
 """Chi-square per sample from which on signals are weighted by their residuals."""
+_FARTHEST = 5.0
 _SAME_WEIGHTS = 0.03
 """Change of weights, relatively, that is not worth another fit."""
 _EDGES = 1.1
@@ -116,11 +120,12 @@ class Fitter:
         self._recording, self._parametrisation, self._pool = recording, parametrisation, pool
         self._options, self._tell = options, progress or (lambda _: None)
         self.closed = recording.commands is not None and recording.commands.mode != "effort"
+        size = parametrisation.step / STEP_SHARE
         self._box = Box(
             lower=parametrisation.lower,
             upper=parametrisation.upper,
             prior_mean=parametrisation.prior_mean,
-            prior_sigma=parametrisation.prior_sigma,
+            prior_sigma=np.minimum(parametrisation.prior_sigma, _FARTHEST * size),
         )
 
     def run(self, begin_s: float, end_s: float) -> Fitted:
@@ -334,16 +339,21 @@ class Fitter:
             )
             for i, (piece, block) in enumerate(zip(problem.pieces, fit.blocks, strict=True))
         ]
+        chi2 = _chi2(problem, fit, noise)
         return Fitted(
             params=parametrisation.params(fit.shared),
             values=values,
             accepted=accepted,
             fit=fit,
             confidence=confidence(
-                fit.blocks, stretches, parametrisation.values_jacobian(fit.shared), accepted
+                fit.blocks,
+                stretches,
+                parametrisation.values_jacobian(fit.shared),
+                accepted,
+                mismatch=chi2 > MISMATCH,
             ),
             noise=noise,
-            chi2_per_sample=_chi2(problem, fit, noise),
+            chi2_per_sample=chi2,
             residual_rad=_residual_rad(problem, fit),
             cost_history=history,
             closed=self.closed,

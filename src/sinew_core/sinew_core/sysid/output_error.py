@@ -23,11 +23,12 @@ import numpy as np
 
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
-from sinew_core.sysid.least_squares import Block, Fit
+from sinew_core.sysid.elimination import Block
+from sinew_core.sysid.least_squares import Fit
 from sinew_core.sysid.pieces import Piece
 from sinew_core.sysid.rollouts import Job, Moves, RolloutPool
 
-START_STEP = (1e-3, 1e-2)
+START_STEP = (1e-4, 1e-3)
 """rad, rad/s: of the differences by the state that a piece starts in."""
 START_SIGMA = (0.01, 0.5)
 """rad, rad/s: how far the start may be off what the first samples tell, to keep it defined."""

@@ -198,13 +198,12 @@ def _first_sentence(verdict: str, identified: int, count: int) -> str:
 def _on_the_residuals(fitted: Fitted) -> list[str]:
     if fitted.chi2_per_sample <= MISMATCH:
         return []
-    worst = float(fitted.confidence.inflation.max())
     return [
         f"Chi-square per sample is {fitted.chi2_per_sample:.3g} where 1 is expected: what is left "
         f"over is {np.sqrt(fitted.chi2_per_sample):.2g} times the noise. The arm has something "
         "that the model lacks (friction of another kind, play, elasticity, timing), or the "
-        f"controller is another. Standard deviations were multiplied by up to {worst:.2g} for "
-        "it; an error that is the same all over the motion is not covered."
+        "controller is another. Standard deviations go by the residuals, and by how long they "
+        "last; an error that is the same all over the motion is not covered."
     ]
 
 
