@@ -1,7 +1,9 @@
 """What a recording holds of a bag's joint states, and which defects are told."""
 
+import itertools
 import math
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ from bag_motion import JOINTS, PERIOD_NS, Motion, N, kinds, wave
 from benchmarks.bag.samples import START_NS, STATE, STRING, Message, joint_state, text, write_bag
 from sinew_core.bags.defects import REMEDIES, Findings
 from sinew_core.bags.reader import read_recording
+from sinew_core.bags.recovery import recover_bag
 from sinew_core.bags.stamps import usable_stamps
+from sinew_core.bags.writer import BagWriter
 from sinew_core.errors import BagError
 
 
@@ -287,6 +291,38 @@ def test_messages_that_the_metadata_claim_and_are_not_there_are_told(tmp_path):
     assert kinds(recording)["lost_messages"].count == 3
 
 
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_a_recording_of_ours_is_read_and_one_that_was_cut_off_is_told(tmp_path, motion, storage):
+    columns = (motion.logs, motion.stamps, motion.position)
+    clock = itertools.count(step=1e-6).__next__
+    options = {"split_s": 0.25, "flush_s": 1e-6, "clock": clock}
+    writer = BagWriter(tmp_path / "bag", storage=storage, **options)
+    for log, stamp, q in zip(*columns, strict=True):
+        writer.write("/joint_states", STATE, joint_state(stamp, JOINTS, q), log)
+    shutil.copytree(tmp_path / "bag", tmp_path / "cut")
+    writer.close()
+    whole = read_recording(tmp_path / "bag", JOINTS)
+    np.testing.assert_array_equal(whole.position_rad, motion.position)
+    assert len(list((tmp_path / "bag").glob("bag_*"))) == 3
+    cut = read_recording(tmp_path / "cut", JOINTS)
+    assert "unfinished" in kinds(cut)
+    assert 0 < len(cut.time_s) < N
+    recover_bag(tmp_path / "cut")
+    recovered = read_recording(tmp_path / "cut", JOINTS)
+    assert "unfinished" not in kinds(recovered)
+    assert len(recovered.time_s) > len(cut.time_s)
+
+
+def test_a_recording_that_was_cut_off_in_its_first_file_names_the_command(tmp_path):
+    writer = BagWriter(tmp_path / "bag")
+    writer.write("/joint_states", STATE, joint_state(1, JOINTS, [0.0] * 3), 1)
+    with pytest.raises(
+        BagError, match=r"cut off or still runs; complete it with `\./sinew bag rec"
+    ):
+        read_recording(tmp_path / "bag", JOINTS)
+    writer.close()
+
+
 def test_too_few_samples_are_refused_with_what_became_of_them(tmp_path):
     motion = Motion(4)
     for i in range(3):
@@ -303,6 +339,11 @@ def test_every_defect_says_what_to_do(tmp_path, motion):
 
 
 def test_every_kind_of_defect_is_documented():
-    table = (ROOT / "docs" / "bags.md").read_text(encoding="utf-8").partition("## Defects")[2]
+    table = (
+        (ROOT / "docs" / "bags.md")
+        .read_text(encoding="utf-8")
+        .partition("## Defects")[2]
+        .partition("\n## ")[0]
+    )
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert sorted(kind for row in rows for kind in re.findall(r"`(\w+)`", row)) == sorted(REMEDIES)
