@@ -46,6 +46,12 @@ class Page:
         mark, kind = ("✓", "ok") if good else ("✗", "bad")
         self._parts.append(f'<p class="{kind}">{mark} {html.escape(sentence)}</p>')
 
+    def bullets(self, sentences: Sequence[str]) -> None:
+        """Add a list, nothing where it is empty."""
+        items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
+        if items:
+            self._parts.append(f"<ul>{items}</ul>")
+
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Add a table of text cells."""
         head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
