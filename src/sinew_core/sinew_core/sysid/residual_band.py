@@ -25,6 +25,7 @@ from sinew_core.robots.arrays import Array, as_numbers, frozen_array
 from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.gap import Gap
 
+BAND_FILE = "residual_band.yaml"
 MARGIN = 2.0
 LEAST_LIMIT_RAD = 1e-5
 """Below the resolution of any encoder: a simulated arm without noise has no smaller one."""

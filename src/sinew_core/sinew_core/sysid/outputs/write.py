@@ -14,7 +14,7 @@ from sinew_core.sysid.outputs.page import report_page
 from sinew_core.sysid.outputs.ranges import describe_ranges, inflation, make_ranges, ranges_text
 from sinew_core.sysid.outputs.simulation_file import provenance, sim_params_text
 from sinew_core.sysid.outputs.summary import summarise
-from sinew_core.sysid.residual_band import MARGIN, ResidualBand, band_text
+from sinew_core.sysid.residual_band import BAND_FILE, MARGIN, ResidualBand, band_text
 
 IDENTIFIED = "identified"
 
@@ -45,7 +45,7 @@ def identification_files(
     for gap in gaps:
         if gap.label == IDENTIFIED:
             comments = [*origin, f"Limits: {MARGIN:g} times the largest prediction error there."]
-            files["residual_band.yaml"] = band_text(ResidualBand.of(gap), joints, comments)
+            files[BAND_FILE] = band_text(ResidualBand.of(gap), joints, comments)
     return files
 
 

@@ -1,0 +1,65 @@
+"""Parameters of the nodes that identify an arm and measure its gap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sinew_core.parameters import Parameters, parameter
+
+ENGINES = ("compiled", "pybullet", "mujoco")
+"""`compiled` is the roll-out of `sinew_core.simulation.rollout`, the quickest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BagParameters(Parameters):
+    """Which bag, and what in it; topics are relative to `namespace`."""
+
+    bag: str = parameter("", "Bag: its folder or file; required")
+    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
+    urdf: str = parameter("", "URDF of the arm; empty: robot_description in the bag, or its own")
+    controller: str = parameter(
+        "", "YAML file of what is known of the arm's joint controllers; empty: nothing"
+    )
+    namespace: str = parameter("", "Namespace of the recorded arm")
+    state_topic: str = parameter("joint_states", "Joint states")
+    command_topic: str = parameter("", "Commands of the controller; empty: found by their type")
+    output: str = parameter("", "Folder that is made for the results; required")
+    overwrite: bool = parameter(False, "Whether results in that folder are replaced")
+    physics_rate_hz: int = parameter(
+        1000, "Steps of the simulation", unit="Hz", minimum=100, maximum=20_000
+    )
+    engine: str = parameter("compiled", "What simulates", choices=ENGINES)
+
+    def check(self) -> list[str]:
+        """Return what is missing."""
+        problems = [] if self.bag else ["bag is empty: give a recorded bag, bag:=PATH"]
+        return problems + ([] if self.output else ["output is empty: give a folder, output:=PATH"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemIdParameters(BagParameters):
+    """What to identify, from what."""
+
+    held_out: str = parameter(
+        "", "Another bag, to validate on; empty: the last part of this one, which is not fitted"
+    )
+    fit: str = parameter(
+        "", "Parameters to fit, such as `mass/* delay_s`, between spaces; empty: the usual ones"
+    )
+    seed: int = parameter(0, "Seed of everything random", minimum=0)
+    workers: int = parameter(0, "Roll-outs at the same time; 0: one for each core", minimum=0)
+    horizon_s: float = parameter(
+        0.5, "Length of a prediction of the gap", unit="s", minimum=0.05, maximum=10.0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapParameters(BagParameters):
+    """What to replay, with which parameters."""
+
+    sim_params: str = parameter(
+        "", "File of an identified arm to compare with the nominal one; empty: nominal only"
+    )
+    horizon_s: float = parameter(
+        0.5, "Length of a prediction of the gap", unit="s", minimum=0.05, maximum=10.0
+    )
