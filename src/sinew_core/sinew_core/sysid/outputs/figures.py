@@ -12,7 +12,7 @@ from sinew_core.robots.arrays import Array
 from sinew_core.sysid.identification import Estimate, HeldOut, Identification
 from sinew_core.sysid.outputs.coverage import Coverage
 
-MEASURED, NOMINAL, IDENTIFIED = "#24292f", "#d1571b", "#1f6feb"
+MEASURED, NOMINAL, IDENTIFIED = "#c4cad1", "#d1571b", "#1f6feb"
 _GOOD, _SOFT = "#1a7f37", "#8b949e"
 _WIDTH_IN = 8.6
 _MOST_POINTS = 1500
@@ -42,7 +42,7 @@ def held_out_motion(
     time_s = held.time_s[::step] - held.time_s[0]
     for j, name in enumerate(short_names(joints)):
         motion, error = panels[j]
-        motion.plot(time_s, held.measured_rad[::step, j], color=MEASURED, linewidth=1.6)
+        motion.plot(time_s, held.measured_rad[::step, j], color=MEASURED, linewidth=3.5)
         for line, colour in shown:
             motion.plot(time_s, line[::step, j], "--", color=colour, linewidth=1.1)
         motion.set_ylabel(f"{name}\nrad", fontsize=8)
@@ -72,7 +72,9 @@ def joint_errors(
     for i, (label, colour, values) in enumerate(rows):
         heights = np.maximum(np.nan_to_num(values), floor / 3.0)
         axis.bar(at + (i - (len(rows) - 1) / 2) * width, heights, width, color=colour, label=label)
-    axis.set(yscale="log", ylabel=unit, ylim=(floor / 2.0, None))
+    highest = max((float(v.max()) for _, _, v in rows if v.size), default=1.0)
+    # At least a decade, so that bars of nearly the same height look it.
+    axis.set(yscale="log", ylabel=unit, ylim=(min(floor / 2.0, highest / 12.0), None))
     axis.set_xticks(at, short_names(joints))
     _plain(axis)
     axis.legend(fontsize=8, frameon=False, ncols=len(rows), loc="lower left", bbox_to_anchor=(0, 1))

@@ -46,17 +46,16 @@ def add_gap(page: Page, gaps: Sequence[Gap], joints: Sequence[str]) -> None:
         f"Prediction: simulated from the measured state, and started anew every {horizon:g} s. "
         "Free run: started once, where a joint controller hides what the model gets wrong."
     )
-    header = ["joint"]
-    for gap in gaps:
-        header += [f"{gap.label}: prediction mrad", "mrad/s", "free run mrad", "mrad/s"]
-        header += ["N m"] if gap.effort is not None else []
-    page.table(
-        header,
-        [
-            (name, *(cell for gap in gaps for cell in _cells(gap, j)))
-            for j, name in enumerate(joints)
-        ],
-    )
+    arrow = " → "
+    labels = arrow.join(gap.label for gap in gaps)
+    page.text(f"Root mean squares, {labels}:" if len(gaps) > 1 else "Root mean squares:")
+    header = ["joint", "prediction mrad", "mrad/s", "free run mrad", "mrad/s"]
+    header += ["effort N m"] if gaps[0].effort is not None else []
+    rows = []
+    for j, name in enumerate(joints):
+        columns = zip(*(_cells(gap, j) for gap in gaps), strict=True)
+        rows.append((name, *(arrow.join(cells) for cells in columns)))
+    page.table(header, rows, compact=True)
     page.figure(
         figures.joint_errors(
             [

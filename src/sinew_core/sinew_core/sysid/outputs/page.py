@@ -98,7 +98,7 @@ def _parameters(page: Page, found: Identification, ranges: dict[str, Range]) -> 
         "interval. The last columns are what training draws."
     )
     header = ("name", "value", "95 % interval", "sigma", "nominal", "unit", "drawn", "")
-    page.table(header, [_row(e, ranges.get(e.name)) for e in found.estimates])
+    page.table(header, [_row(e, ranges.get(e.name)) for e in found.estimates], compact=True)
     page.figure(
         figures.estimates_with_intervals(found.estimates),
         "Each parameter with its interval, beside the value of the robot's description.",
@@ -137,6 +137,7 @@ def _held_out(page: Page, held: HeldOut, joints: Sequence[str]) -> None:
             (name, f"{a:.4g}", f"{b:.4g}", f"{b / a:.2%}" if a > 0.0 else NOTHING)
             for name, a, b in zip(joints, nominal, identified, strict=True)
         ],
+        compact=True,
     )
     page.figure(
         figures.held_out_motion(held, joints),
@@ -196,6 +197,7 @@ def _excitation(page: Page, recording: Recording, robot: RobotModel) -> None:
             )
             for j, name in enumerate(joints)
         ],
+        compact=True,
     )
     page.figure(figures.excitation(coverage, joints), "What the motion used of what is allowed.")
     lazy = (coverage.shares[:, :2] < _LEAST_SHARES).all(axis=1)
@@ -225,6 +227,7 @@ def _bag(page: Page, recording: Recording) -> None:
         page.table(
             ("defect", "topic", "count", "first at ns", ""),
             [(d.kind, d.topic, str(d.count), str(d.first_ns), d.text) for d in recording.defects],
+            compact=True,
         )
     else:
         page.text("No defects were found.")

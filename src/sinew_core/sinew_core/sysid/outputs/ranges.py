@@ -83,7 +83,11 @@ def make_ranges(found: Identification, robot: RobotModel) -> Randomisation:
     if len(together) == 1:  # a group needs two
         alone, together = [*alone, *together], []
     entries = {name: _normal(sure[name], factor) for name in alone}
-    entries |= {e.name: _wide(e, factor) for e in asked if e.name not in sure}
+    entries |= {
+        e.name: _wide(e, factor)
+        for e in asked
+        if e.name not in sure and (_has_range(e.name) or e.value != nominal[e.name])
+    }
     entries |= _constants(found, robot, {e.name for e in asked})
     content: dict[str, object] = {"parameters": entries}
     if not together:
@@ -100,7 +104,9 @@ def make_ranges(found: Identification, robot: RobotModel) -> Randomisation:
 def ranges_text(ranges: Randomisation, comments: Sequence[str]) -> str:
     """Return the file that `read_randomisation` reads, with comments above."""
     head = "".join(f"# {line}\n" for line in comments)
-    return head + yaml.safe_dump(ranges.to_mapping(), sort_keys=False)
+    return head + yaml.safe_dump(
+        ranges.to_mapping(), sort_keys=False, default_flow_style=None, width=100
+    )
 
 
 def describe_ranges(ranges: Randomisation) -> dict[str, Range]:
@@ -143,13 +149,16 @@ def _normal(estimate: Estimate, factor: float) -> dict[str, object]:
     return {"distribution": "normal", "mean": mean, "std": std, "low": low, "high": high}
 
 
+def _has_range(name: str) -> bool:
+    return name in WIDE or name.partition("/")[0] in WIDE
+
+
 def _wide(estimate: Estimate, factor: float) -> dict[str, object]:
     """Return the documented range about the value assumed, or what little the data say."""
     value, name = estimate.value, estimate.name
-    bounds = WIDE.get(name) or WIDE.get(name.partition("/")[0])
-    if bounds is None:
+    if not _has_range(name):
         return {"distribution": "constant", "value": value}
-    low, high = bounds
+    low, high = WIDE.get(name) or WIDE[name.partition("/")[0]]
     if name.startswith("mass/"):
         low, high = low * value, high * value
     low, high = min(low, value), max(high, value)
