@@ -1,0 +1,223 @@
+"""Start values of an identification, in about a second: least squares of efforts, without motion.
+
+Efforts are linear in most of what is asked for, so no simulation is needed, and no start. What is
+found is biased by noise in positions and by what the filter leaves; stage 2 removes that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sinew_core.bags.recording import Recording
+from sinew_core.errors import BagError
+from sinew_core.robots.arrays import Array
+from sinew_core.robots.model import RobotModel
+from sinew_core.sysid.controller_file import KnownController
+from sinew_core.sysid.equations import DRIVE_PERIOD_S, MAX_DELAY_S, make_rows
+from sinew_core.sysid.parametrisation import Parametrisation
+from sinew_core.sysid.preprocess import CUTOFF_HZ
+from sinew_core.sysid.robust_fit import RobustFit, prior_information, robust_fit, sizes_of
+from sinew_core.sysid.stage1_model import EffortModel, GroupRows
+
+_DELAY_STEP_S = 4e-3
+_THINNING = 3
+_LARGEST_SIGMA = 0.5
+"""In sizes of a coordinate: what the data leave less certain than that, they do not fix."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stage1:
+    """What least squares of efforts tells of p values.
+
+    Attributes:
+        theta: (p,) coordinates to start from.
+        covariance: (p, p) of them, by data and priors.
+        information: (p, p) of the data alone.
+        fixed: (p,) whether the data alone fix each coordinate.
+        delay_s: from a command to the drive; the assumed one where it is not fitted.
+        delay_sigma_s: its standard deviation, inf where the data do not tell, 0 where not fitted.
+        residual_nm: (n,) root mean square of what the arm's efforts leave unexplained; nan without
+            equations.
+        noise_nm: (n,) standard deviation of its core, without outliers.
+        groups: which equations there were, see `equations`.
+        findings: sentences on what could not be determined.
+    """
+
+    theta: Array
+    covariance: Array
+    information: Array
+    fixed: tuple[bool, ...]
+    delay_s: float
+    delay_sigma_s: float
+    residual_nm: Array
+    noise_nm: Array
+    groups: tuple[str, ...]
+    findings: tuple[str, ...]
+
+
+def start_values(
+    recording: Recording,
+    robot: RobotModel,
+    known: KnownController,
+    parametrisation: Parametrisation,
+    *,
+    cutoff_hz: float = CUTOFF_HZ,
+    drive_period_s: float = DRIVE_PERIOD_S,
+    max_delay_s: float = MAX_DELAY_S,
+) -> Stage1:
+    """Return start values of what a parametrisation asks for.
+
+    Args:
+        recording: of the robot.
+        robot: nominal.
+        known: of its controllers.
+        parametrisation: of the robot, with the same controllers.
+        cutoff_hz: of the filter over both sides of the equations.
+        drive_period_s: of the joint controllers; see `equations`.
+        max_delay_s: the largest delay that is tried.
+
+    Raises:
+        BagError: the recording has neither efforts nor commands, commands of another mode, or no
+            piece that is long enough.
+    """
+    _check(recording, known)
+    rows = make_rows(
+        recording, robot, known,
+        cutoff_hz=cutoff_hz, drive_period_s=drive_period_s, max_delay_s=max_delay_s,
+    )  # fmt: skip
+    model = EffortModel(rows, parametrisation)
+    start = np.clip(parametrisation.start, parametrisation.lower, parametrisation.upper)
+    start = _with_delay(model, parametrisation, start, max_delay_s)
+    return _result(model, parametrisation, robust_fit(model.evaluate, parametrisation, start))
+
+
+def _check(recording: Recording, known: KnownController) -> None:
+    if recording.effort_nm is None and recording.commands is None:
+        raise BagError(
+            f"{recording.source}: neither efforts nor commands: record one of them beside "
+            "joint_states; positions alone tell nothing of masses or friction"
+        )
+    commands = recording.commands
+    if commands is not None and commands.mode != known.mode:
+        raise BagError(
+            f"{recording.source}: {commands.topic} has commands of mode '{commands.mode}', but the "
+            f"controller is said to take '{known.mode}': correct 'mode:' or name another topic"
+        )
+
+
+def _with_delay(
+    model: EffortModel, fit: Parametrisation, start: Array, max_delay_s: float
+) -> Array:
+    """Return the start (p,) with the delay of a grid whose equations leave the least.
+
+    At each delay the rest is solved for in one linear step, on every third row.
+    """
+    place = fit.index("delay_s")
+    groups = tuple(name for name in model.groups if name != "links")
+    if place is None or not groups:
+        return start
+    highest = min(max_delay_s, float(fit.upper[place]))
+    delays = np.arange(float(fit.lower[place]), highest, _DELAY_STEP_S)
+    costs = []
+    for delay_s in delays:
+        trial = start.copy()
+        trial[place] = delay_s
+        costs.append(_linear_cost(model.evaluate(trial, groups), fit, place))
+    result: Array = start.copy()
+    result[place] = delays[int(np.argmin(costs))]
+    return result
+
+
+def _linear_cost(groups: Sequence[GroupRows], fit: Parametrisation, left_out: int) -> float:
+    """Return what one linear step, with one coordinate held, leaves of each joint's residuals.
+
+    The product of the joints' sums of squares, as a logarithm: the likelihood of noise of unknown
+    size in each.
+    """
+    p = fit.size
+    sizes = sizes_of(fit)
+    keep = np.arange(p) != left_out
+    cost = 0.0
+    for group in groups:
+        residual, usable = group.residual_nm[::_THINNING], group.usable[::_THINNING]
+        scale = 1.0 / np.maximum(np.sqrt((usable * residual**2).mean(axis=0)), 1e-9)
+        weights = usable * scale
+        rows = (weights[:, :, None] * group.jacobian[::_THINNING] * sizes).reshape(-1, p)[:, keep]
+        target = (weights * residual).ravel()
+        normal = rows.T @ rows
+        normal += 1e-9 * max(float(np.trace(normal)), 1e-30) * np.eye(len(normal))
+        left = target - rows @ np.linalg.solve(normal, rows.T @ target)
+        squares = (left.reshape(residual.shape) / scale) ** 2
+        cost += float(np.log(np.maximum(squares.sum(axis=0), 1e-30)).sum())
+    return cost
+
+
+def _result(model: EffortModel, fit: Parametrisation, found: RobustFit) -> Stage1:
+    sizes = sizes_of(fit)
+    scaled = found.information * np.outer(sizes, sizes)
+    sigmas = data_sigmas(scaled)
+    covariance = np.linalg.inv(
+        scaled + np.diag(prior_information(fit) * sizes**2) + 1e-9 * np.eye(fit.size)
+    ) * np.outer(sizes, sizes)
+    fixed = tuple((sigmas < _LARGEST_SIGMA).tolist())
+    place = fit.index("delay_s")
+    delay_sigma_s = 0.0
+    if place is not None:
+        delay_sigma_s = float(sigmas[place] * sizes[place]) if fixed[place] else np.inf
+    name = "links" if "links" in model.groups else "balance"
+    nothing = np.full(fit.robot.n_joints, np.nan)
+    return Stage1(
+        theta=found.theta,
+        covariance=covariance,
+        information=found.information,
+        fixed=fixed,
+        delay_s=fit.params(found.theta).dynamics.delay_s,
+        delay_sigma_s=delay_sigma_s,
+        residual_nm=found.residual_nm.get(name, nothing),
+        noise_nm=found.noise_nm.get(name, nothing),
+        groups=model.groups,
+        findings=_findings(model, fit, fixed),
+    )
+
+
+def data_sigmas(information: Array) -> Array:
+    """Return the standard deviations (p,) that an information (p, p) leaves, inf for no end.
+
+    Directions of which the data tell nothing within rounding make all that they touch infinite.
+    """
+    values, vectors = np.linalg.eigh(information)
+    least = max(float(values[-1]), 1e-300) * len(values) * np.finfo(float).eps * 10.0
+    silent = values <= least
+    variances = (vectors[:, ~silent] ** 2) @ (1.0 / values[~silent])
+    touched = (vectors[:, silent] ** 2).sum(axis=1) > 1e-9
+    sigmas: Array = np.where(touched, np.inf, np.sqrt(variances))
+    return sigmas
+
+
+def _findings(model: EffortModel, fit: Parametrisation, fixed: Sequence[bool]) -> tuple[str, ...]:
+    """Return sentences on what the recording lacks, and on what its motion does not tell."""
+    findings = []
+    if "links" not in model.groups:
+        findings.append(
+            "No efforts were recorded: masses, frictions and gains are only as true as the gains "
+            "that the controller file gives."
+        )
+    if "links" in model.groups and "control" not in model.groups:
+        findings.append("No commands were recorded: delay and gains cannot be determined.")
+    open_names = [name for name, good in zip(fit.names, fixed, strict=True) if not good]
+    gains = [name for name in open_names if name.partition("/")[0] in ("kp", "kd", "kp_v", "ki_v")]
+    if gains and "balance" in model.groups:
+        findings.append(
+            f"Without efforts {', '.join(gains)} and the arm's own values scale with each other: "
+            "give the gains in the controller file, or record efforts."
+        )
+    rest = [name for name in open_names if name not in gains or "balance" not in model.groups]
+    if rest:
+        findings.append(
+            f"The efforts of this motion do not fix {', '.join(rest)}: they stay near what was "
+            "assumed; move those joints more, or fit less."
+        )
+    return tuple(findings)
