@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import TextIO
@@ -18,7 +19,7 @@ def describe(progress: Mapping[str, object]) -> str:
     if progress.get("step") is not None:
         parts.append(f"step {progress['step']}")
     cost = progress.get("cost")
-    if isinstance(cost, int | float):
+    if isinstance(cost, int | float) and math.isfinite(cost):
         parts.append(f"cost {cost:.6g}")
     return ", ".join(parts)
 

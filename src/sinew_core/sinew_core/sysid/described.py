@@ -13,21 +13,21 @@ from sinew_core.robots.model import RobotModel
 
 
 def described_robot(
-    name: str, urdf: str, read: Callable[[tuple[str, ...]], Recording]
+    name: str, urdf: str, read: Callable[[RobotModel], Recording]
 ) -> tuple[RobotModel, Recording]:
     """Return the robot with the URDF given, else the bag's, else its own, and the recording.
 
     Args:
         name: as for `load_robot`.
         urdf: path of a URDF; empty: that of the bag.
-        read: reads the recording of some joints.
+        read: reads the recording of a robot.
 
     Raises:
         RobotError: when the bag's description cannot be used.
         BagError: when the bag cannot be read.
     """
     robot = load_robot(name, urdf=urdf)
-    recording = read(robot.joint_names)
+    recording = read(robot)
     text = recording.robot_description
     if urdf or not text.strip() or text.strip() == robot.urdf_text.strip():
         return robot, recording

@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 
 from sinew_core.bags.recording import Commands, Recording
-from sinew_core.errors import BagError
+from sinew_core.errors import BagError, ConfigError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.simulation.rollout import Motion
@@ -102,9 +102,9 @@ def measure_gap(
     """
     commands, pieces = _replayable(recording)
     velocity = measured_velocity(recording)
-    free = [_run(simulator, params, recording, velocity, commands, piece) for piece in pieces]
     windows = [w for piece in pieces for w in windows_of(recording.time_s, piece, horizon_s)]
     predicted = [_run(simulator, params, recording, velocity, commands, w) for w in windows]
+    free = [_free_run(simulator, params, recording, velocity, commands, piece) for piece in pieces]
     rows, window_rows = _rows(pieces), _rows(windows)
     simulated = np.concatenate([m.position_rad for m in free])
     speed = np.concatenate([m.velocity_rad_s for m in free])
@@ -211,6 +211,25 @@ def _run(
     start = start_position(recording.time_s, recording.position_rad, piece.start)
     speed = velocity_rad_s[piece.start]
     return predict(simulator, params, commands, recording.time_s[piece], start, speed)
+
+
+def _free_run(
+    simulator: Simulator,
+    params: SimParams,
+    recording: Recording,
+    velocity_rad_s: Array,
+    commands: Commands,
+    piece: slice,
+) -> Motion:
+    """Return a run that nothing corrects; where it diverges, as efforts alone let it, all is nan.
+
+    The predictions before it have shown that the arm itself can be simulated.
+    """
+    try:
+        return _run(simulator, params, recording, velocity_rad_s, commands, piece)
+    except ConfigError:
+        nothing = np.full((piece.stop - piece.start, velocity_rad_s.shape[1]), np.nan)
+        return Motion(position_rad=nothing, velocity_rad_s=nothing, effort_nm=nothing)
 
 
 def _rows(pieces: Sequence[slice]) -> Array:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sinew_core.bags.reader import read_recording
 from sinew_core.bags.recording import Recording
-from sinew_core.errors import BagError, ConfigError
+from sinew_core.errors import ConfigError
 from sinew_core.robots.arm_controller import GAINS, ArmController
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.model import RobotModel
@@ -18,12 +18,52 @@ from sinew_core.robots.sim_params import SimParams, read_sim_params
 from sinew_core.simulation.rollout import EnginePlant, Plant
 from sinew_core.sysid.controller_file import KnownController, read_controller, unknown_controller
 from sinew_core.sysid.described import described_robot
+from sinew_core.sysid.fitting import IdentifyProgress
 from sinew_core.sysid.gap import Gap, Simulator, measure_gap
+from sinew_core.sysid.identification import Identification
+from sinew_core.sysid.identify import identify
+from sinew_core.sysid.options import IdentifyOptions
 from sinew_core.sysid.outputs import check_output, gap_files, identification_files, write_folder
 from sinew_core.sysid.outputs.gap_page import gap_rows, sentence
+from sinew_core.sysid.outputs.lines import identification_lines
+from sinew_core.sysid.outputs.write import IDENTIFIED, NOMINAL
 from sinew_core.sysid.parameters import BagParameters, GapParameters, SystemIdParameters
+from sinew_core.sysid.plants import needed_rate_hz
+
+_SHARES = {
+    "start": 0.05,
+    "fit": 0.1,
+    "search": 0.1,
+    "refit": 0.8,
+    "validation": 0.85,
+    "report": 0.9,
+}
+_FIT_SHARE = 0.7
+"""Parts of the whole at which each stage begins, for the bar."""
 
 Tell = Callable[[Mapping[str, object]], None]
+
+
+def identify_arm(values: Mapping[str, object], tell: Tell) -> None:
+    """Identify an arm, and write its parameters, the ranges for training, and the report."""
+    p = SystemIdParameters.from_mapping(values)
+    folder = check_output(Path(p.output), overwrite=p.overwrite)
+    robot, recording = _read(p, tell)
+    other = _read_bag(p, p.held_out, robot) if p.held_out else None
+
+    def report(progress: IdentifyProgress) -> None:
+        share = _SHARES.get(progress.stage, 0.0)
+        if progress.stage == "fit":
+            share += _FIT_SHARE * progress.step / p.max_steps
+        tell({"progress": dataclasses.asdict(progress) | {"share": share}})
+
+    options = _options(p)
+    found = identify(recording, robot, _known(p, robot, recording), options, other, report)
+    tell({"progress": {"stage": "report", "share": _SHARES["report"]}})
+    gaps = _gaps_of(found, robot, options) if recording.commands is not None else []
+    files = identification_files(found, robot, gaps, date=_today())
+    write_folder(folder, files, overwrite=p.overwrite)
+    tell({"done": str(folder), "lines": identification_lines(found)})
 
 
 def measure(values: Mapping[str, object], tell: Tell) -> None:
@@ -31,15 +71,19 @@ def measure(values: Mapping[str, object], tell: Tell) -> None:
     p = GapParameters.from_mapping(values)
     folder = check_output(Path(p.output), overwrite=p.overwrite)
     robot, recording = _read(p, tell)
-    simulator = make_simulator(p.engine, robot, p.physics_rate_hz)
-    given = read_sim_params(Path(p.sim_params), robot) if p.sim_params else None
-    controller = _controller(p, robot, recording, given)
-    arms = {"nominal": SimParams(dynamics=ArmDynamics.nominal(robot), controller=controller)}
+    given = read_sim_params(Path(p.sim_params).expanduser(), robot) if p.sim_params else None
+    known = read_controller(Path(p.controller), robot) if p.controller else None
+    if known is not None:
+        controller = known_controller(known, robot, p.controller)
+    else:
+        controller = given.controller if given is not None else None
+    arms = {NOMINAL: SimParams(dynamics=ArmDynamics.nominal(robot), controller=controller)}
     if given is not None:
-        arms["identified"] = given
+        arms[IDENTIFIED] = given
     gaps = []
     for label, params in arms.items():
         tell({"progress": {"stage": f"replaying with the {label} arm"}})
+        simulator = make_simulator(p.engine, robot, params, recording, p.physics_rate_hz)
         gaps.append(measure_gap(recording, simulator, params, label, p.horizon_s))
     joints = robot.joint_names
     files = gap_files(gaps, joints, robot=robot.name, bag=recording.source, date=_today())
@@ -48,42 +92,72 @@ def measure(values: Mapping[str, object], tell: Tell) -> None:
     tell({"done": str(folder), "lines": lines})
 
 
-def make_simulator(engine: str, robot: RobotModel, physics_rate_hz: int) -> Simulator:
-    """Return what rolls commands out: the compiled plant, or an engine."""
+def make_simulator(
+    engine: str, robot: RobotModel, params: SimParams, recording: Recording, least_hz: int
+) -> Simulator:
+    """Return what rolls commands out, fast enough for the arm's controllers."""
+    rate_hz = needed_rate_hz(robot, params, recording.position_rad, least_hz)
     if engine == "compiled":
-        return Plant(robot, physics_rate_hz)
-    return EnginePlant(engine, robot, physics_rate_hz)
+        return Plant(robot, rate_hz)
+    return EnginePlant(engine, robot, rate_hz)
+
+
+def _gaps_of(found: Identification, robot: RobotModel, options: IdentifyOptions) -> list[Gap]:
+    """Return the gap of what was recorded to the nominal and to the identified arm."""
+    controller = found.params.controller
+    arms = {
+        NOMINAL: SimParams(dynamics=ArmDynamics.nominal(robot), controller=controller),
+        IDENTIFIED: found.params,
+    }
+    gaps = []
+    for label, params in arms.items():
+        rate_hz = options.physics_rate_hz
+        simulator = make_simulator(options.engine, robot, params, found.recording, rate_hz)
+        gaps.append(measure_gap(found.recording, simulator, params, label))
+    return gaps
+
+
+def _options(p: SystemIdParameters) -> IdentifyOptions:
+    chosen = {"parameters": tuple(p.fit.split())} if p.fit.split() else {}
+    return IdentifyOptions(
+        **chosen,
+        engine=p.engine,
+        physics_rate_hz=p.physics_rate_hz,
+        workers=p.workers,
+        use_effort=p.use_effort,
+        position_noise_rad=p.position_noise_rad,
+        held_out_share=p.held_out_share,
+        max_steps=p.max_steps,
+        seed=p.seed,
+    )
 
 
 def _read(p: BagParameters, tell: Tell) -> tuple[RobotModel, Recording]:
-    def read(joint_names: tuple[str, ...]) -> Recording:
-        return read_bag(p, p.bag, joint_names)
-
     tell({"progress": {"stage": "reading"}})
-    robot, recording = described_robot(p.robot, p.urdf, read)
+    robot, recording = described_robot(p.robot, p.urdf, lambda robot: _read_bag(p, p.bag, robot))
     for defect in recording.defects:
         tell({"say": f"{defect.topic}: {defect.text} ({defect.count} times)"})
     return robot, recording
 
 
-def read_bag(p: BagParameters, bag: str, joint_names: tuple[str, ...]) -> Recording:
-    """Return the recording in a bag, with the topics that the parameters name."""
+def _read_bag(p: BagParameters, bag: str, robot: RobotModel) -> Recording:
+    known = read_controller(Path(p.controller), robot) if p.controller else None
     return read_recording(
         Path(bag).expanduser(),
-        joint_names,
+        robot.joint_names,
         state_topic=p.state_topic,
         command_topic=p.command_topic,
+        command_mode=known.mode if known is not None else "",
         namespace=p.namespace,
+        robot=robot,
     )
 
 
-def _controller(
-    p: BagParameters, robot: RobotModel, recording: Recording, given: SimParams | None
-) -> ArmController | None:
-    """Return the controllers of the nominal arm: known from a file, or as identified."""
+def _known(p: BagParameters, robot: RobotModel, recording: Recording) -> KnownController | None:
+    """Return what is known of the controllers; of a bag without commands nothing has to be."""
     if p.controller:
-        return known_controller(read_controller(Path(p.controller), robot), robot, p.controller)
-    return given.controller if given is not None else None
+        return read_controller(Path(p.controller), robot)
+    return unknown_controller(recording.commands.mode) if recording.commands else None
 
 
 def known_controller(known: KnownController, robot: RobotModel, source: str) -> ArmController:
@@ -116,4 +190,7 @@ def _today() -> str:
     return datetime.datetime.now(tz=datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
-JOBS: dict[str, Callable[[Mapping[str, object], Tell], None]] = {"gap": measure}
+JOBS: dict[str, Callable[[Mapping[str, object], Tell], None]] = {
+    "gap": measure,
+    "system_id": identify_arm,
+}

@@ -26,7 +26,11 @@ class BagParameters(Parameters):
     output: str = parameter("", "Folder that is made for the results; required")
     overwrite: bool = parameter(False, "Whether results in that folder are replaced")
     physics_rate_hz: int = parameter(
-        1000, "Steps of the simulation", unit="Hz", minimum=100, maximum=20_000
+        1000,
+        "Steps of the simulation; more where the gains need it",
+        unit="Hz",
+        minimum=100,
+        maximum=20_000,
     )
     engine: str = parameter("compiled", "What simulates", choices=ENGINES)
 
@@ -46,8 +50,27 @@ class SystemIdParameters(BagParameters):
     fit: str = parameter(
         "", "Parameters to fit, such as `mass/* delay_s`, between spaces; empty: the usual ones"
     )
-    seed: int = parameter(0, "Seed of everything random", minimum=0)
-    workers: int = parameter(0, "Roll-outs at the same time; 0: one for each core", minimum=0)
+    held_out_share: float = parameter(
+        0.2,
+        "Part of the bag, at its end, that is kept for validation where there is no other",
+        minimum=0.0,
+        maximum=0.5,
+    )
+    use_effort: bool = parameter(
+        True, "Whether measured efforts are fitted beside positions, where there are any"
+    )
+    position_noise_rad: float = parameter(
+        0.0,
+        "Standard deviation of a measured position; 0: estimated",
+        unit="rad",
+        minimum=0.0,
+        maximum=0.1,
+    )
+    max_steps: int = parameter(20, "Accepted steps of the fit at most", minimum=1, maximum=200)
+    seed: int = parameter(0, "Seed of everything random", minimum=0, maximum=2**31 - 1)
+    workers: int = parameter(
+        0, "Roll-outs at the same time; 0: one for each core", minimum=0, maximum=256
+    )
     horizon_s: float = parameter(
         0.5, "Length of a prediction of the gap", unit="s", minimum=0.05, maximum=10.0
     )

@@ -8,9 +8,9 @@
 | not asked for | constant where it is known and not nominal, else left nominal |
 | position noise | constant, the largest of the joints |
 
-The inflation is the held-out error over what noise alone would give, at least 1: a model that
-misses something is wrong about new motions by more than its sigmas say. Where nothing was held
-out, the root of chi2 stands for it. Joint gains, and inertias beyond mass, are no quantities of a
+The inflation is the held-out error over that of the fitted motion, at least 1: the sigmas of a fit
+already grow with its own residuals, but a model that misses something is wrong about new motions
+by more than that. Joint gains, and inertias beyond mass, are no quantities of a
 randomisation: they stay as identified, and the others keep their own part of the covariance.
 """
 
@@ -63,12 +63,10 @@ class Range:
 
 def inflation(found: Identification) -> float:
     """Return the factor on every sigma, from 1 to `MOST_INFLATION`."""
-    factor = math.nan
-    noise = float(np.sqrt(np.mean(np.square(found.noise_rad)))) if found.noise_rad.size else 0.0
-    if found.held_out is not None and noise > 0.0:
-        factor = found.held_out.rmse_rad / noise
-    elif found.chi2_per_sample >= 0.0:
-        factor = math.sqrt(found.chi2_per_sample)
+    if found.held_out is None:
+        return 1.0
+    fitted = max(_rms(found.residual_rad), _rms(found.noise_rad))
+    factor = found.held_out.rmse_rad / fitted if fitted > 0.0 else 1.0
     return min(max(factor, 1.0), MOST_INFLATION) if math.isfinite(factor) else MOST_INFLATION
 
 
@@ -119,6 +117,11 @@ def describe_ranges(ranges: Randomisation) -> dict[str, Range]:
         name: Range(low=low, high=high, why=kinds[name])
         for name, (low, high) in ranges.bounds().items()
     }
+
+
+def _rms(values: Array) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.sqrt(np.mean(np.square(known)))) if known.size else 0.0
 
 
 def _is_sure(estimate: Estimate, found: Identification) -> bool:

@@ -16,7 +16,7 @@ from sinew_core.sysid.outputs.simulation_file import provenance, sim_params_text
 from sinew_core.sysid.outputs.summary import summarise
 from sinew_core.sysid.residual_band import BAND_FILE, MARGIN, ResidualBand, band_text
 
-IDENTIFIED = "identified"
+NOMINAL, IDENTIFIED = "nominal", "identified"
 
 
 def identification_files(
