@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
 
 from sinew_core.bags.recording import Commands, Defect, Recording
 from sinew_core.robots import load_robot
@@ -14,6 +16,7 @@ from sinew_core.robots.sim_params import SimParams
 from sinew_core.simulation.rollout import Plant
 from sinew_core.sysid.identification import Estimate, HeldOut, Identification
 
+STATE = "sensor_msgs/msg/JointState"
 NOISE_RAD = 1e-4
 RATE_HZ = 200
 PHYSICS_HZ = 1000
@@ -70,17 +73,18 @@ def commands(duration_s, seed):
     )  # fmt: skip
 
 
-def record(values, duration_s=6.0, seed=0, noise_rad=NOISE_RAD):
+def record(values, duration_s=2.5, seed=0, noise_rad=NOISE_RAD):
     """The recording of an arm with these values, noise in its encoders."""
     told = commands(duration_s, seed)
     time_s = np.arange(0.0, duration_s, 1.0 / RATE_HZ)
     motion = plant().roll_out(arm(values), told, robot().home_rad, np.zeros(7), time_s)
-    rng = np.random.default_rng(seed + 1)
+    shape = motion.position_rad.shape
+    noise = noise_rad * np.random.default_rng(seed + 1).standard_normal(shape)
     return Recording(
         source=f"bags/arm_{seed}",
         joint_names=robot().joint_names,
         time_s=time_s,
-        position_rad=motion.position_rad + noise_rad * rng.standard_normal(motion.position_rad.shape),
+        position_rad=motion.position_rad + noise,
         velocity_rad_s=motion.velocity_rad_s,
         effort_nm=motion.effort_nm,
         zero_ns=1_700_000_000_000_000_000,
@@ -93,41 +97,29 @@ def record(values, duration_s=6.0, seed=0, noise_rad=NOISE_RAD):
 
 
 def simulated(recording, values):
-    told, q = recording.commands, recording.position_rad
-    start = robot().home_rad
-    return (
-        plant().roll_out(arm(values), told, start, np.zeros(7), recording.time_s).position_rad
-        - 0 * q
-    )
+    """The positions (N, n) that an arm with these values reaches by a recording's commands."""
+    start, still = robot().home_rad, np.zeros(7)
+    motion = plant().roll_out(arm(values), recording.commands, start, still, recording.time_s)
+    return motion.position_rad
 
 
-def fit(recording, steps=4):
+def fit(recording, steps=3):
     """Return values, covariance, cost history and scaled singular values of FITTED."""
-    start = nominal_values(robot())
-    theta = np.array([start[name] for name in FITTED])
-    theta[:14], theta[15] = 0.2, 0.3
-    theta[16] = 0.004
+    theta = np.array([*[0.3] * 14, nominal_values(robot())["mass/panda_link5"], 0.3, 0.004])
     step = np.array([*[1e-3] * 14, 1e-2, 1e-2, 1e-4])
-    low = np.array([quantity_of(name).lowest for name in FITTED])
     costs = []
-    for _ in range(steps + 1):
-        residual = (recording.position_rad - simulated(recording, named(theta))).ravel() / NOISE_RAD
+    while True:
+        reached = simulated(recording, named(theta))
+        residual = (recording.position_rad - reached).ravel() / NOISE_RAD
         costs.append(float(np.mean(residual**2)))
-        columns = []
-        for i, size in enumerate(step):
-            up, down = theta.copy(), theta.copy()
-            up[i] += size
-            down[i] -= size
-            change = simulated(recording, named(up)) - simulated(recording, named(down))
-            columns.append(change.ravel() / (2.0 * size * NOISE_RAD))
-        jacobian = np.stack(columns, axis=1)
-        if len(costs) <= steps:
-            theta = np.maximum(
-                theta + np.linalg.lstsq(jacobian, residual, rcond=None)[0], low + step
-            )
+        moved = [simulated(recording, named(theta + row)) - reached for row in np.diag(step)]
+        jacobian = np.stack([change.ravel() for change in moved], axis=1) / (step * NOISE_RAD)
+        if len(costs) > steps:
+            break
+        change = np.linalg.lstsq(jacobian, residual, rcond=None)[0]
+        theta = np.maximum(theta + change, step)
     covariance = np.linalg.inv(jacobian.T @ jacobian)
-    scale = np.maximum(np.abs(theta), 1e-3)
-    return theta, covariance, tuple(costs), np.linalg.svd(jacobian * scale, compute_uv=False)
+    return theta, covariance, tuple(costs), np.linalg.svd(jacobian * theta, compute_uv=False)
 
 
 def named(theta):
@@ -135,7 +127,7 @@ def named(theta):
 
 
 @functools.cache
-def identification(duration_s=6.0):
+def identification(duration_s=2.5):
     """What an identification of the arm TRUE finds."""
     recording = record(TRUE, duration_s)
     theta, covariance, costs, singular = fit(recording)
@@ -181,10 +173,43 @@ def identification(duration_s=6.0):
     )
 
 
+def write_bag(recording, folder):
+    """Write a recording as a rosbag2 bag, as a recorder of a real arm would."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    types, told = store.types, recording.commands
+    name = "std_msgs/msg/Float64MultiArray"
+    layout = types["std_msgs/msg/MultiArrayLayout"]([], 0)
+    rows = zip(told.time_s, told.values, strict=True)
+    with Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+        states = bag.add_connection("/joint_states", STATE, typestore=store)
+        sent = bag.add_connection(told.topic, name, typestore=store)
+        messages = [(_ns(recording, t), sent, types[name](layout, row), name) for t, row in rows]
+        for i, time_s in enumerate(recording.time_s):
+            stamp = _ns(recording, time_s)
+            time = types["builtin_interfaces/msg/Time"](*divmod(stamp, 10**9))
+            state = types[STATE](
+                types["std_msgs/msg/Header"](time, ""),
+                list(recording.joint_names),
+                recording.position_rad[i],
+                recording.velocity_rad_s[i],
+                recording.effort_nm[i],
+            )
+            messages.append((stamp, states, state, STATE))
+        for stamp, connection, message, kind in sorted(messages, key=lambda m: m[0]):
+            bag.write(connection, stamp, store.serialize_cdr(message, kind))
+
+
+def _ns(recording, time_s):
+    return recording.zero_ns + round(time_s * 1e9)
+
+
 def held_out(values):
-    other = record(TRUE, 4.0, seed=7)
+    other = record(TRUE, 2.0, seed=7)
     identified, nominal = simulated(other, values), simulated(other, {})
-    rmse = lambda q: float(np.sqrt(np.mean((q - other.position_rad) ** 2)))  # noqa: E731
+
+    def rmse(position):
+        return float(np.sqrt(np.mean((position - other.position_rad) ** 2)))
+
     return HeldOut(
         time_s=other.time_s, measured_rad=other.position_rad, nominal_rad=nominal,
         identified_rad=identified, rmse_rad=rmse(identified), nominal_rmse_rad=rmse(nominal),

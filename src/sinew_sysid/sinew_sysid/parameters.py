@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sinew_core.parameters import parameter
-from sinew_core.sysid.monitor import MonitorParameters
+from sinew_core.sysid.parameters import MonitorParameters
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -136,7 +136,7 @@ def _read(p: BagParameters, tell: Tell) -> tuple[RobotModel, Recording]:
     tell({"progress": {"stage": "reading"}})
     robot, recording = described_robot(p.robot, p.urdf, lambda robot: _read_bag(p, p.bag, robot))
     for defect in recording.defects:
-        tell({"say": f"{defect.topic}: {defect.text} ({defect.count} times)"})
+        tell({"say": f"{defect.kind}: {defect.text}"})
     return robot, recording
 
 

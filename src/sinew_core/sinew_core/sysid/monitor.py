@@ -16,39 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinew_core.bags.recording import Commands
-from sinew_core.parameters import Parameters, parameter
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.limits import JointLimits
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.gap import Simulator, predict, start_position
+from sinew_core.sysid.parameters import MonitorParameters
 from sinew_core.sysid.residual_band import ResidualBand
 
 _MARGIN_S = 0.1
 """What the rings hold beyond the horizon and the delay."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MonitorParameters(Parameters):
-    """When the monitor warns and when it is content again."""
-
-    band_scale: float = parameter(
-        1.0, "Factor on the limits of the identified band", minimum=0.01, maximum=1000.0
-    )
-    warn_after: int = parameter(
-        3, "Predictions in a row beyond the band before it warns", minimum=1, maximum=1000
-    )
-    clear_after: int = parameter(
-        5, "Predictions in a row well inside before it is content again", minimum=1, maximum=1000
-    )
-    clear_share: float = parameter(
-        0.8, "Share of the limit that counts as well inside", minimum=0.01, maximum=1.0
-    )
-    command_timeout_s: float = parameter(
-        0.25, "Silence after which nothing is predicted", unit="s", minimum=0.001, maximum=10.0
-    )
-    sample_rate_hz: float = parameter(
-        200.0, "States that are kept of each second", unit="Hz", minimum=10.0, maximum=10_000.0
-    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,4 +1,4 @@
-"""Parameters of the nodes that identify an arm and measure its gap."""
+"""Parameters of the nodes that identify an arm, and measure and watch its gap."""
 
 from __future__ import annotations
 
@@ -85,4 +85,28 @@ class GapParameters(BagParameters):
     )
     horizon_s: float = parameter(
         0.5, "Length of a prediction of the gap", unit="s", minimum=0.05, maximum=10.0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorParameters(Parameters):
+    """When the monitor warns and when it is content again."""
+
+    band_scale: float = parameter(
+        1.0, "Factor on the limits of the identified band", minimum=0.01, maximum=1000.0
+    )
+    warn_after: int = parameter(
+        3, "Predictions in a row beyond the band before it warns", minimum=1, maximum=1000
+    )
+    clear_after: int = parameter(
+        5, "Predictions in a row well inside before it is content again", minimum=1, maximum=1000
+    )
+    clear_share: float = parameter(
+        0.8, "Share of the limit that counts as well inside", minimum=0.01, maximum=1.0
+    )
+    command_timeout_s: float = parameter(
+        0.25, "Silence after which nothing is predicted", unit="s", minimum=0.001, maximum=10.0
+    )
+    sample_rate_hz: float = parameter(
+        200.0, "States that are kept of each second", unit="Hz", minimum=10.0, maximum=10_000.0
     )
