@@ -22,6 +22,6 @@ def register_dynamics() -> None:
 
 
 def sources_hash(*modules: ModuleType) -> str:
-    """Return a hash of the text of modules, a constant for kernels that are to know them."""
+    """Return a hash of modules' text; a kernel that holds it is compiled anew when they change."""
     text = "".join(inspect.getsource(module) for module in (dynamics, *modules))
     return hashlib.sha256(text.encode()).hexdigest()

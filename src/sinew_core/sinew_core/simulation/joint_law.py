@@ -20,8 +20,6 @@ that does to the joints in one step is made up for in the next one.
 from __future__ import annotations
 
 import functools
-import hashlib
-import inspect
 import sys
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -35,8 +33,10 @@ from sinew_core.robots import dynamics
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
+from sinew_core.simulation.compiling import register_dynamics, sources_hash
 
 Flags = npt.NDArray[np.bool_]
+Work = tuple[Array, Array, Array, Array, Array, Array, Array]
 
 LOWER, UPPER, COULOMB, VISCOUS, ARMATURE, LIMIT = range(6)
 """Rows of what a joint has: stops (rad), frictions, rotor, and the most that its motor gives."""
@@ -68,19 +68,9 @@ class JointLaw:
 
     def __init__(self, robot: RobotModel, arm: ArmDynamics, physics_rate_hz: int) -> None:
         """Prepare for one copy."""
-        limits = robot.limits
+        self._strength, self._limit = arm.motor_strength, robot.limits.effort_nm
         rows = dynamics.dynamics_rows(robot, arm.bodies(robot))
-        joints = np.array(
-            [
-                limits.position_lower_rad,
-                limits.position_upper_rad,
-                arm.coulomb_nm,
-                arm.viscous_nm_s_rad,
-                arm.armature_kg_m2,
-                arm.motor_strength * limits.effort_nm,
-            ]
-        )
-        self._strength, self._limit = arm.motor_strength, limits.effort_nm
+        joints = joint_rows(robot, arm)
         self._model = (*(np.array(row) for row in rows), joints, 1.0 / physics_rate_hz)
         self._command = np.zeros(robot.n_joints)
         self._by_velocity = True
@@ -111,6 +101,21 @@ class JointLaw:
             self.effort_nm,
         )
         return self.effort_nm
+
+
+def joint_rows(robot: RobotModel, arm: ArmDynamics) -> Array:
+    """Return the rows (6, n) of what each joint of one copy of an arm has."""
+    limits = robot.limits
+    return np.array(
+        [
+            limits.position_lower_rad,
+            limits.position_upper_rad,
+            arm.coulomb_nm,
+            arm.viscous_nm_s_rad,
+            arm.armature_kg_m2,
+            arm.motor_strength * limits.effort_nm,
+        ]
+    )
 
 
 @register_jitable
@@ -240,26 +245,39 @@ def sweep(
 
 
 @register_jitable
+def work_space(n: int) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
+    """Return what the functions below write on their way, so that loops allocate nothing.
+
+    Rotations (9 n,), wrenches (6 n,), composites (10 n,), two matrices (n, n), the momenta (n,)
+    before a step, and zeros (n,).
+    """
+    return (
+        np.empty(9 * n), np.empty(6 * n), np.empty(10 * n),
+        np.empty((n, n)), np.empty((n, n)), np.empty(n), np.zeros(n),
+    )  # fmt: skip
+
+
+@register_jitable
 def links_of(
     chain: Array, bodies: Array, gravity: Array, position: Array, velocity: Array,
-    inertia: Array, bias: Array,
+    inertia: Array, bias: Array, work: Work,
 ) -> None:  # fmt: skip
-    """Write inertia (n n,) and bias (n,) of the links."""
-    n = position.size
-    rotations, still = np.empty(9 * n), np.zeros(n)
+    """Write inertia (n n,) and bias (n,) of the links, and the rotations in the work space."""
+    rotations, wrenches, composites, _, _, _, still = work
     _rotate_joints(position, chain, rotations)
-    _inverse_dynamics(rotations, velocity, still, chain, bodies, gravity, np.empty(6 * n), bias)
-    _inertia_matrix(rotations, chain, bodies, np.empty(10 * n), inertia)
+    _inverse_dynamics(rotations, velocity, still, chain, bodies, gravity, wrenches, bias)
+    _inertia_matrix(rotations, chain, bodies, composites, inertia)
 
 
 @register_jitable
 def solve_speeds(
     inertia: Array, bias: Array, joints: Array, period_s: float, position: Array, velocity: Array,
-    command: Array, by_velocity: bool, speed: Array, effort: Array, stopped: Flags,
+    command: Array, by_velocity: bool, speed: Array, effort: Array, stopped: Flags, work: Work,
 ) -> None:  # fmt: skip
     """Write the speeds (n,) after the step, the efforts, and which joints their stops hold."""
     n = position.size
-    whole, start, nothing = inertia.copy(), np.empty(n), np.zeros(n)
+    _, _, _, whole, gains, start, nothing = work
+    whole[:] = inertia
     for i in range(n):
         total = joints[ARMATURE, i] * velocity[i] - period_s * bias[i]
         for j in range(n):
@@ -271,18 +289,34 @@ def solve_speeds(
     ):
         return
     if not by_velocity:
-        start += period_s * command
-    gains = np.empty((n, n))
+        for i in range(n):
+            start[i] += period_s * command[i]
     invert_positive(whole, gains)
     for i in range(n):
         speed[i] = 0.0
         for j in range(n):
             speed[i] += gains[i, j] * start[j]
-    gains *= period_s
+            gains[i, j] *= period_s
     if by_velocity:
         sweep(gains, joints, position, command, joints[LIMIT], speed, effort, stopped)
     else:
         sweep(gains, joints, position, nothing, nothing, speed, effort, stopped)
+
+
+@register_jitable
+def write_motors(
+    joints: Array, command: Array, by_velocity: bool, speed: Array, effort: Array, stopped: Flags,
+    motor: Array,
+) -> None:  # fmt: skip
+    """Write the part of the joints' efforts (n,) that their motors give."""
+    for i in range(speed.size):
+        if not by_velocity:
+            motor[i] = command[i]
+        elif stopped[i]:
+            # A drive that a stop holds pushes with all that it has.
+            motor[i] = np.sign(command[i]) * joints[LIMIT, i]
+        else:
+            motor[i] = effort[i] - friction_of(speed[i], effort[i], joints[COULOMB, i])
 
 
 def solve_joints(
@@ -293,21 +327,16 @@ def solve_joints(
     """Write the efforts (n,) of the motors, and those that the engine has to apply."""
     n = position.size
     flat, bias = np.empty(n * n), np.empty(n)
-    links_of(chain, bodies, gravity, position, velocity, flat, bias)
+    work = work_space(n)
+    links_of(chain, bodies, gravity, position, velocity, flat, bias, work)
     inertia = flat.reshape((n, n))
     speed, effort, stopped = np.empty(n), np.empty(n), np.zeros(n, np.bool_)
     solve_speeds(
         inertia, bias, joints, period_s, position, velocity, command, by_velocity,
-        speed, effort, stopped,
+        speed, effort, stopped, work,
     )  # fmt: skip
+    write_motors(joints, command, by_velocity, speed, effort, stopped, motor)
     for i in range(n):
-        if not by_velocity:
-            motor[i] = command[i]
-        elif stopped[i]:
-            # A drive that a stop holds pushes with all that it has.
-            motor[i] = np.sign(command[i]) * joints[LIMIT, i]
-        else:
-            motor[i] = effort[i] - friction_of(speed[i], effort[i], joints[COULOMB, i])
         applied[i] = motor[i] if stopped[i] else bias[i]
         if not stopped[i]:
             for j in range(n):
@@ -317,13 +346,8 @@ def solve_joints(
 @functools.cache
 def _kernel() -> Callable[..., None]:
     """Compile the law with the dynamics, whose file numba's cache does not know: by their hash."""
-    for function in vars(dynamics).values():
-        own = inspect.isfunction(function) and function.__module__ == dynamics.__name__
-        if own and function is not dynamics.dynamics_rows:
-            register_jitable(function)
-    sources = hashlib.sha256(
-        "".join(inspect.getsource(m) for m in (dynamics, sys.modules[__name__])).encode()
-    ).hexdigest()
+    register_dynamics()
+    sources = sources_hash(sys.modules[__name__])
     solve = register_jitable(solve_joints)
 
     def law(
