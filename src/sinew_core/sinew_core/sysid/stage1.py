@@ -6,7 +6,7 @@ found is biased by noise in positions and by what the filter leaves; stage 2 rem
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,8 @@ from sinew_core.sysid.stage1_model import EffortModel, GroupRows
 
 _DELAY_STEP_S = 4e-3
 _THINNING = 3
+_LAWLESS_SHARE = 0.5
+"""Of an effort's deviation: what controllers do not explain, noise of the sensor included."""
 _LARGEST_SIGMA = 0.5
 """In sizes of a coordinate: what the data leave less certain than that, they do not fix."""
 
@@ -90,8 +92,46 @@ def start_values(
     )  # fmt: skip
     model = EffortModel(rows, parametrisation)
     start = np.clip(parametrisation.start, parametrisation.lower, parametrisation.upper)
+    groups = _groups(model)
     start = _with_delay(model, parametrisation, start, max_delay_s)
-    return _result(model, parametrisation, robust_fit(model.evaluate, parametrisation, start))
+    remarks = []
+    if groups == ("control", "balance"):
+        lawful = robust_fit(_evaluate(model, ("control",)), parametrisation, start)
+        remarks = _unlawful(lawful, recording)
+        groups = ("control", "links") if remarks else groups
+    found = robust_fit(_evaluate(model, groups), parametrisation, start)
+    return _result(model, parametrisation, found, groups, remarks)
+
+
+def _groups(model: EffortModel) -> tuple[str, ...]:
+    """Return the equations that a recording has.
+
+    Where efforts and commands are known, the motion is better explained by the controllers' mean
+    efforts than by those published, which are points of a sawtooth, and noisy.
+    """
+    if model.commanded:
+        return ("control", "balance") if model.measured else ("balance",)
+    return ("links",)
+
+
+def _evaluate(model: EffortModel, groups: tuple[str, ...]) -> Callable[[Array], list[GroupRows]]:
+    return lambda theta: model.evaluate(theta, groups)
+
+
+def _unlawful(lawful: RobustFit, recording: Recording) -> list[str]:
+    """Return a sentence when efforts are not those of the controllers that are known."""
+    assert recording.effort_nm is not None
+    size = np.std(recording.effort_nm, axis=0)
+    share = lawful.noise_nm["control"] / np.maximum(size, 1e-9)
+    worst = int(np.argmax(share))
+    if np.median(share) < _LAWLESS_SHARE:
+        return []
+    joint = recording.joint_names[worst]
+    return [
+        f"The efforts do not follow the controllers that the file describes: {share[worst]:.0%} of "
+        f"{joint}'s are unexplained; masses and frictions go by the efforts alone. Correct the "
+        "controller file, above all gains, hold and gravity_compensation."
+    ]
 
 
 def _check(recording: Recording, known: KnownController) -> None:
@@ -116,16 +156,16 @@ def _with_delay(
     At each delay the rest is solved for in one linear step, on every third row.
     """
     place = fit.index("delay_s")
-    groups = tuple(name for name in model.groups if name != "links")
-    if place is None or not groups:
+    if place is None or not model.commanded:
         return start
+    groups = ("control",) if model.measured else ("balance",)
     highest = min(max_delay_s, float(fit.upper[place]))
     delays = np.arange(float(fit.lower[place]), highest, _DELAY_STEP_S)
     costs = []
     for delay_s in delays:
         trial = start.copy()
         trial[place] = delay_s
-        costs.append(_linear_cost(model.evaluate(trial, groups), fit, place))
+        costs.append(_linear_cost(model.evaluate(trial, groups, stamped=False), fit, place))
     result: Array = start.copy()
     result[place] = delays[int(np.argmin(costs))]
     return result
@@ -155,7 +195,13 @@ def _linear_cost(groups: Sequence[GroupRows], fit: Parametrisation, left_out: in
     return cost
 
 
-def _result(model: EffortModel, fit: Parametrisation, found: RobustFit) -> Stage1:
+def _result(
+    model: EffortModel,
+    fit: Parametrisation,
+    found: RobustFit,
+    groups: tuple[str, ...],
+    remarks: Sequence[str],
+) -> Stage1:
     sizes = sizes_of(fit)
     scaled = found.information * np.outer(sizes, sizes)
     sigmas = data_sigmas(scaled)
@@ -167,7 +213,7 @@ def _result(model: EffortModel, fit: Parametrisation, found: RobustFit) -> Stage
     delay_sigma_s = 0.0
     if place is not None:
         delay_sigma_s = float(sigmas[place] * sizes[place]) if fixed[place] else np.inf
-    name = "links" if "links" in model.groups else "balance"
+    name = "links" if "links" in groups else "balance"
     nothing = np.full(fit.robot.n_joints, np.nan)
     return Stage1(
         theta=found.theta,
@@ -178,8 +224,8 @@ def _result(model: EffortModel, fit: Parametrisation, found: RobustFit) -> Stage
         delay_sigma_s=delay_sigma_s,
         residual_nm=found.residual_nm.get(name, nothing),
         noise_nm=found.noise_nm.get(name, nothing),
-        groups=model.groups,
-        findings=_findings(model, fit, fixed),
+        groups=groups,
+        findings=(*remarks, *_findings(model, fit, fixed)),
     )
 
 
@@ -200,21 +246,21 @@ def data_sigmas(information: Array) -> Array:
 def _findings(model: EffortModel, fit: Parametrisation, fixed: Sequence[bool]) -> tuple[str, ...]:
     """Return sentences on what the recording lacks, and on what its motion does not tell."""
     findings = []
-    if "links" not in model.groups:
+    if not model.measured:
         findings.append(
             "No efforts were recorded: masses, frictions and gains are only as true as the gains "
             "that the controller file gives."
         )
-    if "links" in model.groups and "control" not in model.groups:
+    elif not model.commanded:
         findings.append("No commands were recorded: delay and gains cannot be determined.")
     open_names = [name for name, good in zip(fit.names, fixed, strict=True) if not good]
     gains = [name for name in open_names if name.partition("/")[0] in ("kp", "kd", "kp_v", "ki_v")]
-    if gains and "balance" in model.groups:
+    if gains and not model.measured:
         findings.append(
             f"Without efforts {', '.join(gains)} and the arm's own values scale with each other: "
             "give the gains in the controller file, or record efforts."
         )
-    rest = [name for name in open_names if name not in gains or "balance" not in model.groups]
+    rest = [name for name in open_names if name not in gains or model.measured]
     if rest:
         findings.append(
             f"The efforts of this motion do not fix {', '.join(rest)}: they stay near what was "

@@ -14,8 +14,6 @@ from sinew_core.sysid.equations import PieceRows
 from sinew_core.sysid.parametrisation import Parametrisation
 from sinew_core.sysid.regressor import PER_BODY, constants_jacobian, constants_of
 
-GROUPS = ("links", "control", "balance")
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroupRows:
@@ -41,53 +39,68 @@ class EffortModel:
         """Prepare."""
         self._rows, self._fit = rows, parametrisation
         self._delay = parametrisation.index("delay_s")
-        measured = rows[0].links_nm is not None
-        commanded = rows[0].commands is not None
-        names = {"links": measured, "control": measured and commanded,
-                 "balance": commanded and not measured}  # fmt: skip
-        self.groups = tuple(name for name in GROUPS if names[name])
+        self.measured = rows[0].links_nm is not None
+        self.commanded = rows[0].commands is not None
+        places = [f"payload/{axis}_m" for axis in "xyz"]
+        self._linear = not parametrisation.whole_links and not any(
+            parametrisation.index(name) is not None for name in places
+        )
+        self._slopes: list[Array] = []
 
-    def evaluate(self, theta: Array, groups: Sequence[str] | None = None) -> list[GroupRows]:
-        """Return residuals and derivatives at coordinates (p,), for all groups or some."""
+    def evaluate(
+        self, theta: Array, groups: Sequence[str], *, stamped: bool = True
+    ) -> list[GroupRows]:
+        """Return residuals and derivatives of groups at coordinates (p,).
+
+        Without `stamped` the controllers' efforts are means, which is quicker, and smooth in time.
+        """
         params = self._fit.params(theta)
-        slopes = constants_jacobian(self._fit, theta)
         constants = constants_of(self._fit.robot, params)
-        return [
-            self._group(name, params, constants, slopes)
-            for name in (self.groups if groups is None else groups)
-        ]
+        slopes = self._arm_slopes(theta)
+        result = []
+        for name in groups:
+            parts = [
+                self._piece(name, rows, params, constants, slopes[i], stamped)
+                for i, rows in enumerate(self._rows)
+            ]
+            residual, jacobian, usable = (np.concatenate(part) for part in zip(*parts, strict=True))
+            result.append(
+                GroupRows(name=name, residual_nm=residual, jacobian=jacobian, usable=usable)
+            )
+        return result
 
-    def _group(self, name: str, params: SimParams, constants: Array, slopes: Array) -> GroupRows:
-        parts = [self._piece(name, rows, params, constants, slopes) for rows in self._rows]
-        residual, jacobian, usable = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return GroupRows(name=name, residual_nm=residual, jacobian=jacobian, usable=usable)
+    def _arm_slopes(self, theta: Array) -> list[Array]:
+        """Return the derivatives (T, n, p) of each piece's efforts, which mostly are constant."""
+        if not (self._slopes and self._linear):
+            slopes = constants_jacobian(self._fit, theta)
+            self._slopes = [_through(rows, slopes) for rows in self._rows]
+        return self._slopes
 
     def _piece(
-        self, name: str, rows: PieceRows, params: SimParams, constants: Array, slopes: Array
+        self,
+        name: str,
+        rows: PieceRows,
+        params: SimParams,
+        constants: Array,
+        slopes: Array,
+        stamped: bool,
     ) -> tuple[Array, Array, Array]:
-        usable = np.ones_like(rows.moving)
-        residual = np.zeros_like(rows.position_rad)
-        jacobian = np.zeros((*residual.shape, self._fit.size))
-        if name != "control":
-            efforts, change = _arm_efforts(rows, constants, slopes)
-            residual, jacobian, usable = residual - efforts, jacobian - change, rows.moving
         if name == "links":
             assert rows.links_nm is not None
-            return residual + rows.links_nm, jacobian, usable
-        efforts, change = self._control(rows, params)
+            return rows.links_nm - _through(rows, constants), -slopes, rows.moving
+        efforts, change = self._control(rows, params, stamped and name == "control")
         if name == "balance":
-            residual, jacobian = residual + efforts, jacobian + change
+            usable = rows.moving * rows.unsaturated
+            residual, jacobian = efforts - _through(rows, constants), change - slopes
         else:
             assert rows.control_nm is not None
-            residual, jacobian = rows.control_nm - efforts, -change
+            usable, residual, jacobian = rows.unsaturated, rows.control_nm - efforts, -change
         if params.controller is not None and params.controller.mode == "velocity":
             # Its integral starts from what nobody knows.
-            weights = usable * rows.unsaturated
-            share = weights / np.maximum(weights.sum(axis=0), 1.0)
-            share = share * self._integrating(params)
+            share = usable / np.maximum(usable.sum(axis=0), 1.0) * self._integrating(params)
             residual = residual - (share * residual).sum(axis=0)
-            jacobian = jacobian - (share[:, :, None] * jacobian).sum(axis=0)
-        return residual, jacobian, usable * rows.unsaturated
+            jacobian = jacobian - np.einsum("tj,tjp->jp", share, jacobian)
+        return residual, jacobian, usable
 
     def _integrating(self, params: SimParams) -> Array:
         """Return 1 for joints (n,) whose velocity loop has an integral, or may have one."""
@@ -96,21 +109,32 @@ class EffortModel:
         fitted = [self._fit.index(f"ki_v/{joint}") is not None for joint in names]
         return ((params.controller.gains["ki_v"] > 0.0) | fitted).astype(np.float64)
 
-    def _control(self, rows: PieceRows, params: SimParams) -> tuple[Array, Array]:
-        """Return the controllers' efforts (T, n) and their derivatives (T, n, p)."""
+    def _control(self, rows: PieceRows, params: SimParams, stamped: bool) -> tuple[Array, Array]:
+        """Return the controllers' efforts (T, n) and their derivatives (T, n, p).
+
+        Those at a stamp are of the state one drive period before.
+        """
         assert rows.commands is not None
         assert params.controller is not None
         gains, mode = params.controller.gains, params.controller.mode
-        at_s = rows.time_s - params.dynamics.delay_s
+        h, delay_s = rows.drive_period_s, params.dynamics.delay_s
+        late_s = h if stamped else 0.0
+        at_s = rows.time_s - late_s + 0.5 * h - delay_s
         value, slope = rows.commands.value(at_s), rows.commands.slope(at_s)
+        if stamped:
+            # Of no use to a fit where stamps and commands are in step, and then to be seen as such.
+            later, value, sooner = (
+                rows.commands.in_force(delay_s + shift, h) for shift in (0.5 * h, 0.0, -0.5 * h)
+            )
+            slope = (sooner - later) / h
+        position = rows.position_rad - late_s * rows.velocity_rad_s
+        velocity = rows.velocity_rad_s - (late_s + 0.5 * h) * rows.acceleration_rad_s2
         if mode == "position":
-            columns = {"kp": value - rows.position_rad, "kd": -rows.velocity_rad_s}
+            columns = {"kp": value - position, "kd": -velocity}
             by_time = gains["kp"] * slope
         elif mode == "velocity":
-            columns = {
-                "kp_v": value - rows.velocity_rad_s,
-                "ki_v": rows.commands.integral(at_s) - rows.position_rad,
-            }
+            way = rows.commands.integral(at_s) - position
+            columns = {"kp_v": value - velocity, "ki_v": way}
             by_time = gains["kp_v"] * slope + gains["ki_v"] * value
         else:
             columns, by_time = {}, slope
@@ -132,14 +156,14 @@ class EffortModel:
         return strength * commanded, change
 
 
-def _arm_efforts(rows: PieceRows, constants: Array, slopes: Array) -> tuple[Array, Array]:
-    """Return the efforts (T, n) that the motion takes, and their derivatives (T, n, p)."""
+def _through(rows: PieceRows, constants: Array) -> Array:
+    """Return the efforts (T, n, ...) of constants (13 n, ...), or of derivatives of them."""
     n = rows.position_rad.shape[1]
     bodies = PER_BODY * n
-    efforts = rows.regressor @ constants[:bodies]
-    change = rows.regressor @ slopes[:bodies]
-    by_joint, slopes_by_joint = constants[bodies:].reshape(3, n), slopes[bodies:].reshape(3, n, -1)
-    for column, value, slope in zip(rows.columns, by_joint, slopes_by_joint, strict=True):
-        efforts = efforts + column * value
-        change = change + column[:, :, None] * slope
-    return efforts, change
+    efforts = np.empty((*rows.position_rad.shape, *constants.shape[1:]))
+    by_joint = constants[bodies:].reshape(3, n, *constants.shape[1:])
+    for joint in range(n):
+        carried = slice(PER_BODY * joint, bodies)
+        efforts[:, joint] = rows.regressor[:, joint, carried] @ constants[carried]
+        efforts[:, joint] += np.tensordot(rows.columns[:, :, joint], by_joint[:, joint], (0, 0))
+    return efforts
