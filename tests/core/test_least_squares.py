@@ -198,7 +198,9 @@ def test_eliminating_own_unknowns_agrees_with_solving_for_all_at_once():
     assert found.shared[0] == pytest.approx(direct[4], abs=1e-8)
     assert np.concatenate(found.own) == pytest.approx(direct[:4], abs=1e-8)
     # Their information on the shared one is the Schur complement of the whole.
-    information = sum(float(e.shared.ravel() @ e.shared.ravel()) for e in map(eliminate, found.blocks))
+    information = sum(
+        float(e.shared.ravel() @ e.shared.ravel()) for e in map(eliminate, found.blocks)
+    )
     assert 1.0 / information == pytest.approx(np.linalg.inv(whole.T @ whole)[4, 4])
 
 

@@ -57,7 +57,5 @@ def test_the_start_is_kept_where_all_else_diverges():
 def test_what_was_known_before_counts():
     box = Box(lower=BOX.lower, upper=BOX.upper, prior_mean=np.array([2.0, 0.0]),
               prior_sigma=np.array([0.01, np.inf]))  # fmt: skip
-    found = wide_search(
-        lambda ps: [float(p @ p) for p in ps], np.zeros(2), np.ones(2), box, seed=1
-    )
+    found = wide_search(lambda ps: [float(p @ p) for p in ps], np.zeros(2), np.ones(2), box, seed=1)
     assert found == pytest.approx([2.0, 0.0], abs=0.05)

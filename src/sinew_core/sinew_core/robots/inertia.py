@@ -19,8 +19,6 @@ from sinew_core.robots.model import RobotModel
 from sinew_core.robots.urdf import origin_transform, parse_urdf
 
 _GRAVITY_WORLD = np.array([0.0, 0.0, -9.81])
-_ROBOTS = 32
-"""Whose URDFs are not read again: a simulation asks for them with every copy of an arm."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,12 +36,12 @@ class Body:
     inertia: Array
 
     def __post_init__(self) -> None:
-        """Freeze the arrays."""
+        """Freeze the arrays, since bodies are shared."""
         object.__setattr__(self, "moment", frozen_array(self.moment))
         object.__setattr__(self, "inertia", frozen_array(self.inertia))
 
 
-@functools.lru_cache(maxsize=_ROBOTS)
+@functools.lru_cache(maxsize=16)
 def carried_bodies(robot: RobotModel) -> tuple[Body, ...]:
     """Return what each driven joint carries, in order.
 
@@ -72,7 +70,7 @@ def carried_bodies(robot: RobotModel) -> tuple[Body, ...]:
     return tuple(bodies)
 
 
-@functools.lru_cache(maxsize=_ROBOTS)
+@functools.lru_cache(maxsize=16)
 def carrying_links(robot: RobotModel) -> tuple[str, ...]:
     """Return the name of the link that each driven joint moves, in order."""
     urdf = parse_urdf(robot.urdf_text, f"URDF of {robot.name}")
@@ -80,11 +78,11 @@ def carrying_links(robot: RobotModel) -> tuple[str, ...]:
     return tuple(child_of[name] for name in robot.joint_names)
 
 
-@functools.lru_cache(maxsize=_ROBOTS)
 def gravity_in_base(robot: RobotModel) -> Array:
     """Return gravity (3,) m/s² in the base frame, for a URDF whose root stands upright."""
     urdf = parse_urdf(robot.urdf_text, f"URDF of {robot.name}")
-    return frozen_array(urdf.pose_of(robot.base_link)[:3, :3].T @ _GRAVITY_WORLD)
+    gravity: Array = urdf.pose_of(robot.base_link)[:3, :3].T @ _GRAVITY_WORLD
+    return gravity
 
 
 def steiner(offset: Array) -> Array:

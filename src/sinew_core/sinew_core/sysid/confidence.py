@@ -32,8 +32,8 @@ _STRETCH_S = 0.5
 _FEWEST_STRETCHES = 1.5
 """Stretches per unknown below which the sandwich is not trusted."""
 _CANCELLED = 1e-3
-"""A combination whose effect is this small beside those of its parts, which cancel, has none: finite
-differences, and the simulation's own kinks, are not exact enough to tell."""
+"""A combination whose effect is this small beside those of its parts, which cancel, has none:
+finite differences, and the simulation's own kinks, are not exact enough to tell."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

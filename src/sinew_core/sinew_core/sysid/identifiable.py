@@ -125,7 +125,9 @@ def in_words(direction: Array, names: Sequence[str], values: Array) -> str:
     relative = direction[places] / np.where(values[places] != 0.0, values[places], np.inf)
     if np.abs(relative).min() > 0.0 and np.ptp(relative) < 0.2 * np.abs(relative).max():
         what = "their ratio" if len(named) == 2 else "one common factor"
-        return f"{_listed(named)}: known only up to {'a scale, as ' if len(named) == 2 else ''}{what}"
+        return (
+            f"{_listed(named)}: known only up to {'a scale, as ' if len(named) == 2 else ''}{what}"
+        )
     if len(named) == 2:
         return _pair(named, direction[places])
     return f"{_listed(named)} only in combinations: one of them has to be known"

@@ -14,6 +14,7 @@ a rejected step; and the stop is told in units of the residuals' own scatter. Sc
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -85,7 +86,7 @@ class Box:
         return clipped
 
     def moved(self, shared: Array, step: Array) -> Array:
-        """Return a point (p,) one step on, on a bound to the last bit where the step leads to it."""
+        """Return a point (p,) one step on, exactly on a bound where the step leads to it."""
         moved = np.where(step >= self.upper - shared, self.upper, shared + step)
         return np.where(step <= self.lower - shared, self.lower, moved)
 
@@ -195,10 +196,8 @@ def least_squares(
     """
     search = _Search(problem, box, box.clip(start), tuple(own), tolerance, progress)
     ended = "interrupted"
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         ended = search.run(max_steps)
-    except KeyboardInterrupt:
-        pass
     return search.result(ended)
 
 
@@ -278,9 +277,7 @@ class _Search:
         while self._damping <= _MOST_DAMPING:
             step, promised = self._step(rows, right, self._damping)
             shared = self._box.moved(self._shared, step)
-            own = tuple(
-                o + part.own_step(step) for o, part in zip(self._own, parts, strict=True)
-            )
+            own = tuple(o + part.own_step(step) for o, part in zip(self._own, parts, strict=True))
             residuals = self._problem.residuals(shared, own)
             after = np.inf if residuals is None else self._cost(residuals, shared)
             gain = (cost - after) / max(promised + own_promise, _LEAST_SCATTER)
@@ -298,9 +295,7 @@ class _Search:
         informed = np.isfinite(self._box.prior_sigma)
         weight = np.where(informed, 1.0 / np.where(informed, self._box.prior_sigma, 1.0), 0.0)
         rows = np.vstack([*(part.shared for part in parts), np.diag(weight)])
-        right = np.concatenate(
-            [*(part.residual for part in parts), self._box.prior(self._shared)]
-        )
+        right = np.concatenate([*(part.residual for part in parts), self._box.prior(self._shared)])
         return rows, right
 
     def _step(self, rows: Array, right: Array, damping: float) -> tuple[Array, float]:
@@ -321,9 +316,7 @@ class _Search:
             wide = upper > lower
             bounds = (lower[wide], upper[wide])
             columns, turns = left[:, wide], 10 * (1 + int(wide.sum()))
-            solved = lsq_linear(
-                columns, target, bounds, method="bvls", tol=1e-14, max_iter=turns
-            )
+            solved = lsq_linear(columns, target, bounds, method="bvls", tol=1e-14, max_iter=turns)
             step[wide] = np.clip(solved.x, *bounds)
         after = right + rows @ step
         return step, float(right @ right - after @ after)

@@ -29,9 +29,7 @@ class IdentifyOptions(Parameters):
         minimum=100,
         maximum=20000,
     )
-    workers: int = parameter(
-        0, "Roll-outs at a time; 0: one per core", minimum=0, maximum=256
-    )
+    workers: int = parameter(0, "Roll-outs at a time; 0: one per core", minimum=0, maximum=256)
     use_effort: bool = parameter(
         True, "Whether measured efforts are fitted beside the positions, where there are any"
     )
@@ -67,9 +65,7 @@ class IdentifyOptions(Parameters):
     prior_relative_sigma: float = parameter(
         0.2, "How far off the robot's description may be, relatively", minimum=0.01, maximum=10.0
     )
-    max_steps: int = parameter(
-        20, "Accepted steps of the fit at most", minimum=1, maximum=200
-    )
+    max_steps: int = parameter(20, "Accepted steps of the fit at most", minimum=1, maximum=200)
     max_samples: int = parameter(
         20000,
         "Samples that are fitted at most; of more, every second, third and so on is taken",

@@ -20,7 +20,7 @@ import numpy as np
 
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
-from sinew_core.sysid.least_squares import Block
+from sinew_core.sysid.least_squares import Block, Fit
 from sinew_core.sysid.pieces import Piece
 from sinew_core.sysid.rollouts import Job, Moves, RolloutPool
 
@@ -64,6 +64,18 @@ class Weights:
     position_rad: Array
     effort_nm: Array | None
 
+    def row(self) -> Array:
+        """Return them side by side (channels,), as residuals are."""
+        if self.effort_nm is None:
+            return self.position_rad
+        return np.concatenate([self.position_rad, self.effort_nm])
+
+    def times(self, scale: Array) -> Weights:
+        """Return them times a scale (channels,)."""
+        n, row = self.position_rad.size, self.row() * scale
+        effort = None if self.effort_nm is None else row[n:]
+        return Weights(position_rad=row[:n], effort_nm=effort)
+
 
 class OutputError:
     """The least-squares problem of some pieces of motion."""
@@ -78,11 +90,35 @@ class OutputError:
         forgets: bool,
     ) -> None:
         """Take what is fitted to what; `forgets` tells whether a controller is closed."""
-        self._coordinates, self._pool, self._weights = coordinates, pool, weights
+        self._coordinates, self._pool, self.weights = coordinates, pool, weights
         self.pieces = tuple(pieces)
         self._measured = [self._weighted(p.position_rad, p.effort_nm) for p in self.pieces]
         whole = [piece.time_s.size for piece in self.pieces]
+        self._forgets = forgets
         self._memory = [_first_memory(p) for p in self.pieces] if forgets else whole
+        self._known: tuple[Array, tuple[Array, ...], list[Block]] | None = None
+
+    def reweighted(self, weights: Weights, fit: Fit) -> OutputError:
+        """Return the same problem with other weights, which needs no simulation at a fit's end."""
+        other = OutputError(
+            self._coordinates, self._pool, self.pieces, weights, forgets=self._forgets
+        )
+        other._memory = self._memory
+        scale = self.weights.row() / weights.row()
+        blocks = [self._scaled(i, block, scale) for i, block in enumerate(fit.blocks)]
+        other._known = (fit.shared, fit.own, blocks)
+        return other
+
+    def _scaled(self, piece: int, block: Block, scale: Array) -> Block:
+        """Return a block whose rows, but the start's, are multiplied by a scale (channels,)."""
+        rows = np.ones(block.residual.size)
+        size = self._measured[piece].size
+        rows[:size] = np.tile(scale, size // scale.size)
+        return Block(
+            residual=block.residual * rows,
+            shared=block.shared * rows[:, None],
+            own=block.own * rows[:, None],
+        )
 
     def starts(self) -> tuple[Array, ...]:
         """Return the starting state (2 n,) of each piece, as far as the samples tell."""
@@ -102,6 +138,8 @@ class OutputError:
 
     def linearise(self, shared: Array, own: Sequence[Array]) -> list[Block]:
         """Return residuals and derivatives; an unknown whose change diverges has none."""
+        if self._known is not None and _same_point(self._known, shared, own):
+            return self._known[2]
         residuals = self.residuals(shared, own)
         assert residuals is not None
         by_shared = self._by_shared(shared, own, residuals)
@@ -126,10 +164,10 @@ class OutputError:
 
     def _weighted(self, position_rad: Array, effort_nm: Array | None) -> Array:
         """Return positions, and efforts where they are fitted, over their noise: (k, channels)."""
-        position: Array = position_rad / self._weights.position_rad
-        if self._weights.effort_nm is None or effort_nm is None:
+        position: Array = position_rad / self.weights.position_rad
+        if self.weights.effort_nm is None or effort_nm is None:
             return position
-        return np.hstack([position, effort_nm / self._weights.effort_nm])
+        return np.hstack([position, effort_nm / self.weights.effort_nm])
 
     def _residual(self, piece: int, moves: Moves) -> Array:
         simulated = self._weighted(moves.position_rad, moves.effort_nm)
@@ -210,9 +248,7 @@ class OutputError:
         return True
 
 
-def slope(
-    base: Array, offsets: tuple[float, float], sides: Sequence[Array | None]
-) -> Array:
+def slope(base: Array, offsets: tuple[float, float], sides: Sequence[Array | None]) -> Array:
     """Return the derivative (m,) of a row, known here and at two offsets; None: diverged there.
 
     For offsets h and -h it is the central difference, for h and 2 h the parabola's slope; where one
@@ -232,6 +268,13 @@ def slope(
             one_sided: Array = (side - base) / offset
             return one_sided
     return np.zeros_like(base)
+
+
+def _same_point(
+    known: tuple[Array, tuple[Array, ...], list[Block]], shared: Array, own: Sequence[Array]
+) -> bool:
+    pairs = [(known[0], shared), *zip(known[1], own, strict=True)]
+    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 def _job(piece: Piece, params: SimParams, start: Array, samples: int | None = None) -> Job:

@@ -11,9 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sinew_core.bags.recording import Commands, Recording
 from sinew_core.robots.arrays import Array, frozen_array
+
+Indices = NDArray[np.intp]
 
 HISTORY_S = 1.5
 """How far back commands are kept for a piece: longer than any delay that is allowed."""
@@ -30,7 +33,8 @@ class Piece:
         time_s: (k,) increasing.
         position_rad: (k, n) as measured.
         effort_nm: (k, n) as measured, None for none.
-        commands: what the controller was told from before the start on; None in a torque replay.
+        driving: what the controller was told from before the start on, or measured efforts.
+        replays: whether those are efforts that the motors gave.
         start_position_rad: (n,) at the first sample, as far as the samples tell.
         start_velocity_rad_s: (n,) likewise.
     """
@@ -38,7 +42,8 @@ class Piece:
     time_s: Array
     position_rad: Array
     effort_nm: Array | None
-    commands: Commands | None
+    driving: Commands
+    replays: bool
     start_position_rad: Array
     start_velocity_rad_s: Array
 
@@ -48,16 +53,25 @@ class Piece:
             object.__setattr__(self, field, frozen_array(getattr(self, field)))
 
 
+def driving_of(recording: Recording) -> Commands:
+    """Return what drove the recorded motion: the commands, else the efforts that were measured."""
+    if recording.commands is not None:
+        return recording.commands
+    assert recording.effort_nm is not None
+    return Commands(
+        mode="effort", time_s=recording.time_s, values=recording.effort_nm, topic="joint_states"
+    )
+
+
 def usable_span(recording: Recording, settle_s: float) -> tuple[float, float]:
     """Return from when to when the commands of a recording are known, on its clock.
 
     Before the first command, and the time that it may take to the drive, nobody knows what the
     controller was doing; and after the last one it may have been switched off.
     """
-    commands = recording.commands
-    if commands is None or not commands.time_s.size:
+    if recording.commands is None:
         return float(recording.time_s[0]), float(recording.time_s[-1])
-    times = commands.time_s
+    times = recording.commands.time_s
     periods = np.diff(times)
     period = float(np.median(periods)) if periods.size else 0.0
     first = float(times[0])
@@ -91,7 +105,7 @@ def cut(
     return tuple(_piece(recording, run, stride) for run in runs)
 
 
-def _windows(time_s: Array, run: Array, window_s: float) -> list[Array]:
+def _windows(time_s: Array, run: Indices, window_s: float) -> list[Indices]:
     """Split the samples of a run into windows of equal length."""
     length = float(time_s[run[-1]] - time_s[run[0]])
     count = max(1, round(length / window_s))
@@ -100,7 +114,7 @@ def _windows(time_s: Array, run: Array, window_s: float) -> list[Array]:
     return [part for part in parts if part.size >= _LEAST_SAMPLES]
 
 
-def _piece(recording: Recording, run: Array, stride: int) -> Piece:
+def _piece(recording: Recording, run: Indices, stride: int) -> Piece:
     position, velocity = _start(recording, run)
     kept = run[::stride]
     effort = recording.effort_nm
@@ -108,13 +122,14 @@ def _piece(recording: Recording, run: Array, stride: int) -> Piece:
         time_s=recording.time_s[kept],
         position_rad=recording.position_rad[kept],
         effort_nm=None if effort is None else frozen_array(effort[kept]),
-        commands=_commands(recording.commands, recording.time_s[run[0]], recording.time_s[run[-1]]),
+        driving=_driving(recording, recording.time_s[run[0]], recording.time_s[run[-1]]),
+        replays=recording.commands is None,
         start_position_rad=position,
         start_velocity_rad_s=velocity,
     )
 
 
-def _start(recording: Recording, run: Array) -> tuple[Array, Array]:
+def _start(recording: Recording, run: Indices) -> tuple[Array, Array]:
     """Return position and velocity (n,) at a run's first sample: a parabola through the first."""
     least, most = _START_SAMPLES
     time = recording.time_s[run[:most]] - recording.time_s[run[0]]
@@ -124,15 +139,15 @@ def _start(recording: Recording, run: Array) -> tuple[Array, Array]:
     return fitted[0], fitted[1]
 
 
-def _commands(commands: Commands | None, begin_s: float, end_s: float) -> Commands | None:
+def _driving(recording: Recording, begin_s: float, end_s: float) -> Commands:
     """Return the commands that matter to a piece, the one in force at its beginning included."""
-    if commands is None:
-        return None
-    first = max(0, int(np.searchsorted(commands.time_s, begin_s - HISTORY_S, side="right")) - 2)
-    last = int(np.searchsorted(commands.time_s, end_s, side="right"))
+    driving = driving_of(recording)
+    first = int(np.searchsorted(driving.time_s, begin_s - HISTORY_S, side="right")) - 2
+    last = int(np.searchsorted(driving.time_s, end_s, side="right")) + 1
+    kept = slice(max(0, first), last)
     return Commands(
-        mode=commands.mode,
-        time_s=commands.time_s[first:last],
-        values=commands.values[first:last],
-        topic=commands.topic,
+        mode=driving.mode,
+        time_s=driving.time_s[kept],
+        values=driving.values[kept],
+        topic=driving.topic,
     )

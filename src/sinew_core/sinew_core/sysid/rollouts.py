@@ -49,12 +49,13 @@ class ArmPlant(Protocol):
     def replay_efforts(
         self,
         params: SimParams,
-        commands: Commands,
+        effort_time_s: Array,
+        effort_nm: Array,
         start_position_rad: Array,
         start_velocity_rad_s: Array,
         sample_time_s: Array,
     ) -> Moves:
-        """Simulate the arm under efforts."""
+        """Simulate the arm under efforts that were measured."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,15 +105,24 @@ class RolloutPool:
         self._threads.shutdown(cancel_futures=True)
 
     def _roll_out(self, job: Job) -> Moves | None:
-        time = job.piece.time_s[: job.samples]
-        assert job.piece.commands is not None
         try:
-            moves = self._plant.roll_out(
-                job.params, job.piece.commands, job.position_rad, job.velocity_rad_s, time
-            )
+            moves = roll_out(self._plant, job)
         except ConfigError:
-            # The plant refuses gains with which its steps would not be stable.
+            # The plant tells so that a motion diverged, or that with such gains it would.
             return None
         sound = np.isfinite(moves.position_rad).all() and np.isfinite(moves.effort_nm).all()
         near = bool(sound) and float(np.abs(moves.position_rad).max()) < _FARTHEST_RAD
         return moves if near else None
+
+
+def roll_out(plant: ArmPlant, job: Job) -> Moves:
+    """Run one job.
+
+    Raises:
+        ConfigError: the motion diverges, or the plant cannot take the job.
+    """
+    piece, start = job.piece, (job.position_rad, job.velocity_rad_s)
+    time, driving = piece.time_s[: job.samples], piece.driving
+    if piece.replays:
+        return plant.replay_efforts(job.params, driving.time_s, driving.values, *start, time)
+    return plant.roll_out(job.params, driving, *start, time)
