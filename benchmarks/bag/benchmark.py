@@ -26,7 +26,7 @@ TOPIC = "/joint_states"
 PEER = "rosbags"
 GOAL = 8.0
 MUTATIONS = 10_000
-_CASES = (
+CASES = (
     ("mcap", "", GOAL),
     ("sqlite3", "", GOAL),
     ("mcap", "storage", None),
@@ -55,11 +55,11 @@ _MUTATION_NOTE = (
 def run(report: Report, options: Options) -> None:
     """Compare the speed, then read damaged bags."""
     n, repeats = (5_000, 3) if options.quick else (30_000, 7)
-    progress = Progress("bag", len(_CASES) + 3)
+    progress = Progress("bag", len(CASES) + 3)
     with tempfile.TemporaryDirectory(prefix="sinew-bench-bag-") as name:
         folder = Path(name)
         messages = motion(n)
-        for storage, compression, goal in _CASES:
+        for storage, compression, goal in CASES:
             what = f"{storage}{f' compressed by {compression}' if compression else ''}"
             progress.start(f"joint states, {what}")
             path = write_bag(folder / f"{storage}-{compression}", messages, storage, compression)

@@ -63,14 +63,15 @@ def write_originals(folder: Path, n: int = 60) -> None:
 def mutate(original: Path, copy: Path, rng: Random) -> Path:
     """Damage one file of a copy of a bag; return what to read."""
     shutil.copytree(original, copy)
-    files = sorted(path for path in copy.iterdir() if path.is_file())
-    file = rng.choice(files)
+    files = sorted(path for path in copy.iterdir() if path.suffix != ".yaml")
+    metadata = copy / "metadata.yaml"
+    file = metadata if metadata.exists() and rng.random() < 0.25 else rng.choice(files)
     damages = _TEXT_DAMAGES if file.suffix == ".yaml" and rng.random() < 0.6 else _DAMAGES
     data = file.read_bytes()
     for _ in range(rng.choice((1, 1, 1, 2, 5))):
         data = rng.choice(damages)(data, rng)
     file.write_bytes(data)
-    whole = (copy / "metadata.yaml").exists() and rng.random() < 0.8
+    whole = metadata.exists() and rng.random() < 0.8
     return copy if whole else file if file.suffix != ".yaml" else copy
 
 
@@ -113,8 +114,8 @@ def _clear(data: bytes, rng: Random) -> bytes:
 def _explode(data: bytes, rng: Random) -> bytes:
     """Put a huge number where a small one is, as that may be a length."""
     size, order = rng.choice((2, 4, 8)), rng.choice(("little", "big"))
-    small = [i for i in range(max(len(data) - size, 0)) if data[i : i + size].count(0) == size - 1]
-    at = rng.choice(small) if small else 0
+    tries = [rng.randrange(max(len(data) - size, 1)) for _ in range(100)]
+    at = next((i for i in tries if data[i : i + size].count(0) == size - 1), tries[0])
     value = rng.choice(_HUGE) & ((1 << (8 * size)) - 1)
     return data[:at] + value.to_bytes(size, order) + data[at + size :]  # type: ignore[arg-type]  # one of the two words
 
@@ -142,7 +143,8 @@ def _swap_lines(data: bytes, rng: Random) -> bytes:
 
 
 _DAMAGES: tuple[Callable[[bytes, Random], bytes], ...] = (
-    *(_flip, _overwrite, _truncate, _insert, _remove, _repeat, _clear),
+    *(_flip, _flip, _flip, _overwrite, _overwrite),
+    *(_truncate, _insert, _remove, _repeat, _clear),
     *(_explode, _explode, _explode),
 )
 _TEXT_DAMAGES = (_garble_word, _garble_word, _drop_line, _swap_lines)

@@ -131,7 +131,8 @@ def test_a_missing_file_of_a_bag_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("garbled", "found"),
     [
-        ("[" * 100_000, "brackets in brackets"),
+        ("[" * 100_000, "nested more than 32 levels deep"),
+        ("- " * 100_000, "nested more than 32 levels deep"),
         ("rosbag2_bagfile_information: [", "no YAML"),
         ("a: 1", "lacks what it should have"),
         ("rosbag2_bagfile_information: 3", "lacks what it should have"),
@@ -146,7 +147,8 @@ def test_a_missing_file_of_a_bag_is_named(tmp_path):
         ("rosbag2_bagfile_information: {storage_identifier: mcap, relative_file_paths: [], "
          "topics_with_message_count: 3}", "no list of topics"),
     ],
-    ids=["nested", "cut", "other", "number", "bytes", "long", "storage", "files", "codec", "topics"],
+    ids=["brackets", "dashes", "cut", "other", "number", "bytes", "long", "store", "files",
+         "codec", "topics"],
 )  # fmt: skip
 def test_garbled_metadata_is_refused_with_what_is_wrong(tmp_path, garbled, found):
     path = write_bag(tmp_path / "bag", MESSAGES[:2])

@@ -46,7 +46,7 @@ class Bag:
         """
         self.name = str(path)
         self._files: list[BagFile] = []
-        self._unpacked = tempfile.TemporaryDirectory(prefix="sinew-bag-")
+        self._unpacked: tempfile.TemporaryDirectory[str] | None = None
         self._claimed: Mapping[str, int] | None = None
         try:
             for file in self._find(Path(path).expanduser()):
@@ -64,7 +64,8 @@ class Bag:
         """Close the files."""
         for file in self._files:
             file.close()
-        self._unpacked.cleanup()
+        if self._unpacked:
+            self._unpacked.cleanup()
 
     @property
     def topics(self) -> dict[str, str]:
@@ -176,6 +177,7 @@ class Bag:
 
     def _open(self, path: Path) -> BagFile:
         if path.suffix == _PACKED:
+            self._unpacked = self._unpacked or tempfile.TemporaryDirectory(prefix="sinew-bag-")
             target = Path(self._unpacked.name) / path.stem
             unpack_file(path, target)
             path = target

@@ -25,6 +25,8 @@ _SPIKE_RAD_S = 30.0
 _MAX_SPIKES = 0.01
 _FAR_RAD = 1.0
 _MAX_FAR = 0.01
+_LIKE_DEGREES = 3.0
+"""Positions so many times as large as a limit may be degrees."""
 _UNBOUNDED_RAD = 8.0 * math.pi
 _MOVING_RAD_S = 0.02
 _LEAST_MOVING = 20
@@ -100,6 +102,8 @@ def check_positions(
     worst = values[np.abs(values[:, j]).argmax(), j]
     as_degrees = np.radians(values)
     fits = ((as_degrees >= lower - _FAR_RAD) & (as_degrees <= upper + _FAR_RAD)).all()
+    reach = np.abs(values) / np.maximum(np.abs(lower), np.abs(upper))
+    fits &= bounds is None or reach.max() > _LIKE_DEGREES
     hint = "they fit as degrees, so publish rad" if fits else "give the robot that was recorded"
     raise BagError(
         f"{place}: {joint_names[j]} is at {worst:.4g}, allowed are {lower[j]:.4g} to "
@@ -154,7 +158,7 @@ def usable_effort(
     ratio = _gravity_ratio(samples, robot)
     if ratio is None or _EFFORT_RATIO[0] <= ratio <= _EFFORT_RATIO[1]:
         return True
-    kind = "effort_sign" if ratio < 0.0 else "effort_units"
+    kind = "effort_sign" if ratio < -_EFFORT_RATIO[0] else "effort_units"
     text = f"efforts are {ratio:.3g} times what holds the arm's weight"
     findings.add(kind, topic_of(place), len(samples.effort), samples.log_ns[0], text)
     return False

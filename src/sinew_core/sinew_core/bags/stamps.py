@@ -17,6 +17,8 @@ _MAX_SHARE = 0.01
 """Of samples whose stamps go back, or are repeated with other positions; more are refused."""
 _MAX_RUN = 10
 """Samples in a row whose stamps go back; more are a clock that was set back."""
+_NEAR = 8
+"""A stamp is repeated if it was so few samples ago; before that, the clock was set back."""
 _ZEROS_AT_START = 1
 
 
@@ -60,7 +62,7 @@ def usable_stamps(
     dropped = np.flatnonzero(~keep)
     place_of = np.searchsorted(stamp_ns[kept], stamp_ns[dropped]).clip(0, kept.size - 1)
     twin = kept[place_of]
-    is_repeated = stamp_ns[twin] == stamp_ns[dropped]
+    is_repeated = (stamp_ns[twin] == stamp_ns[dropped]) & (np.abs(twin - dropped) <= _NEAR)
     _judge_repeated(dropped[is_repeated], twin[is_repeated], log_ns, position, place, findings)
     _judge_backward(dropped[~is_repeated], stamp_ns, log_ns, place, findings)
     return keep
