@@ -200,7 +200,7 @@ def test_an_existing_output_is_refused_unless_it_may_be_replaced(folder, tmp_pat
     assert check_output(folder, overwrite=True) == folder
     other = tmp_path / "photos"
     other.mkdir()
-    with pytest.raises(RunError, match="no report.json"):
+    with pytest.raises(RunError, match=r"no report\.json"):
         check_output(other, overwrite=True)
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="not a folder"):

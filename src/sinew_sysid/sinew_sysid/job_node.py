@@ -17,7 +17,7 @@ from sinew_sysid.job_process import JobProcess
 _POLL_S = 0.1
 
 
-class JobFailed(SinewError):
+class JobError(SinewError):
     """A job ended without a result; its message is the job's own."""
 
 
@@ -46,9 +46,9 @@ class JobNode(SinewNode):
         if status is None:
             return
         if status < 0:
-            raise JobFailed(f"killed by signal {-status}: nothing was written")
+            raise JobError(f"killed by signal {-status}: nothing was written")
         if status or not self._result:
-            raise JobFailed("the computation ended without a result: see above")
+            raise JobError("the computation ended without a result: see above")
         self.finish()
 
     def _take(self) -> None:
@@ -57,7 +57,7 @@ class JobNode(SinewNode):
                 self._display.say(str(told["error"]))
             elif "error" in told:
                 self._display.close()
-                raise JobFailed(str(told["error"]))
+                raise JobError(str(told["error"]))
             if "say" in told:
                 self._display.say(str(told["say"]))
             progress = told.get("progress")
@@ -87,7 +87,7 @@ class JobNode(SinewNode):
             ended = self._process.end()
             self._take()
             if not ended:
-                raise JobFailed("the computation did not end in time: killed, nothing was written")
+                raise JobError("the computation did not end in time: killed, nothing was written")
 
     def _report(self) -> Status:
         values: dict[str, object] = {"robot": self._parameters.robot, "bag": self._parameters.bag}

@@ -23,6 +23,7 @@ from sinew_core.errors import ConfigError
 from sinew_core.robots.arm_dynamics import read_mapping
 from sinew_core.robots.arrays import Array, as_numbers, frozen_array
 from sinew_core.robots.model import RobotModel
+from sinew_core.sysid.comments import as_comments
 from sinew_core.sysid.gap import Gap
 
 BAND_FILE = "residual_band.yaml"
@@ -55,8 +56,7 @@ class ResidualBand:
 def band_text(band: ResidualBand, joints: Sequence[str], comments: Sequence[str]) -> str:
     """Return the file that `read_band` reads, with comments above."""
     limits = dict(zip(joints, band.limit_rad.tolist(), strict=True))
-    head = "".join(f"# {line}\n" for line in comments)
-    return head + yaml.safe_dump(
+    return as_comments(comments) + yaml.safe_dump(
         {"horizon_s": band.horizon_s, "limit_rad": limits}, sort_keys=False
     )
 

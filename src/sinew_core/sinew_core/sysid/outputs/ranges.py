@@ -28,6 +28,7 @@ from sinew_core.randomisation import Randomisation
 from sinew_core.robots.arm_dynamics import nominal_values, quantity_of
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
+from sinew_core.sysid.comments import as_comments
 from sinew_core.sysid.identification import Estimate, Identification
 
 RANGES_SIGMAS = 2.0
@@ -101,8 +102,7 @@ def make_ranges(found: Identification, robot: RobotModel) -> Randomisation:
 
 def ranges_text(ranges: Randomisation, comments: Sequence[str]) -> str:
     """Return the file that `read_randomisation` reads, with comments above."""
-    head = "".join(f"# {line}\n" for line in comments)
-    return head + yaml.safe_dump(
+    return as_comments(comments) + yaml.safe_dump(
         ranges.to_mapping(), sort_keys=False, default_flow_style=None, width=100
     )
 

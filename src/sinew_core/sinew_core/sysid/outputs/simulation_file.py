@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.sim_params import write_sim_params
+from sinew_core.sysid.comments import as_comments
 from sinew_core.sysid.identification import Estimate, Identification
 
 
@@ -38,8 +39,7 @@ def sim_params_text(found: Identification, robot: RobotModel, date: str) -> str:
         *(["Not identifiable, as assumed:"] if assumed else []),
         *(f"  {e.name} {e.value:.6g} {e.unit}".rstrip() for e in assumed),
     ]
-    head = "".join(f"# {' '.join(line.splitlines())}\n" for line in lines)
-    return head + write_sim_params(found.params, robot)
+    return as_comments(lines) + write_sim_params(found.params, robot)
 
 
 def _interval(estimate: Estimate) -> str:
