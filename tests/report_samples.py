@@ -18,6 +18,7 @@ from sinew_core.sysid.identification import Estimate, HeldOut, Identification
 
 STATE = "sensor_msgs/msg/JointState"
 NOISE_RAD = 1e-4
+EFFORT_NOISE_NM = 0.1
 RATE_HZ = 200
 PHYSICS_HZ = 1000
 KP = [600.0, 600.0, 600.0, 600.0, 250.0, 150.0, 50.0]
@@ -79,14 +80,15 @@ def record(values, duration_s=2.5, seed=0, noise_rad=NOISE_RAD):
     time_s = np.arange(0.0, duration_s, 1.0 / RATE_HZ)
     motion = plant().roll_out(arm(values), told, robot().home_rad, np.zeros(7), time_s)
     shape = motion.position_rad.shape
-    noise = noise_rad * np.random.default_rng(seed + 1).standard_normal(shape)
+    rng = np.random.default_rng(seed + 1)
+    noise = noise_rad * rng.standard_normal(shape)
     return Recording(
         source=f"bags/arm_{seed}",
         joint_names=robot().joint_names,
         time_s=time_s,
         position_rad=motion.position_rad + noise,
         velocity_rad_s=motion.velocity_rad_s,
-        effort_nm=motion.effort_nm,
+        effort_nm=motion.effort_nm + EFFORT_NOISE_NM * rng.standard_normal(shape),
         zero_ns=1_700_000_000_000_000_000,
         commands=told,
         defects=(

@@ -29,6 +29,6 @@ def _line(estimate: Estimate) -> str:
     half = (e.ci95[1] - e.ci95[0]) / 2.0
     spread = f"{half:.3g}" if e.identifiable and math.isfinite(half) else "-"
     nominal = f"{e.nominal:.5g}" if math.isfinite(e.nominal) else "-"
-    standing = "" if e.identifiable else "not identifiable, as assumed"
+    standing = "" if e.identifiable else "not identifiable"
     standing = "at its bound" if e.at_bound and e.identifiable else standing
     return _ROW.format(e.name, f"{e.value:.6g}", spread, nominal, e.unit, standing).rstrip()

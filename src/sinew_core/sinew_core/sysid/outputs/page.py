@@ -25,11 +25,11 @@ VERDICTS = {
         "has no term for. The parameters are the best of this model, and surer than they should be."
     ),
     "poor_excitation": (
-        "The motion says too little about some of the parameters: those are as assumed. Record a "
+        "The motion says too little about some of the parameters: those are assumed. Record a "
         "motion that moves the joints faster and further, see excite_and_record."
     ),
     "unidentifiable": (
-        "The data cannot tell these parameters: every value marked so is as assumed, not measured."
+        "The data cannot tell these parameters: every value marked so is assumed, not measured."
     ),
 }
 NOTHING = "-"
@@ -94,8 +94,8 @@ def _numbers(page: Page, found: Identification) -> None:
 def _parameters(page: Page, found: Identification, ranges: dict[str, Range]) -> None:
     page.section("Parameters")
     page.text(
-        "Intervals hold 95 %. What is not identifiable has the value that was assumed, and no "
-        "interval. The last columns are what training draws."
+        "Intervals hold 95 %. What is not identifiable has the value that the others were found "
+        "with, near what was assumed, and no interval. Training draws from the last range."
     )
     header = ("name", "value", "95 % interval", "sigma", "nominal", "unit", "drawn", "")
     page.table(header, [_row(e, ranges.get(e.name)) for e in found.estimates], compact=True)

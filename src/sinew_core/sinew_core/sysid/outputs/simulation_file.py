@@ -1,8 +1,9 @@
 """The file of the identified arm that drivers and environments take, and where it comes from.
 
-All values of one fit belong together: a parameter that the data do not fix stays at what the fit
-assumed of it - nominal, unless the user said otherwise - because the identified ones were found
-with it there. Only identified values differ from what was assumed; the comments on top name each.
+All values of one fit belong together. A parameter that the data do not fix is written as the fit had
+it: at what was assumed, or pulled from there by no more than its prior lets it. Putting it back to
+nominal would spoil the others, which were found with it there: where only the sum of two masses
+shows, a nominal one beside a fitted one has the wrong sum. The comments on top say which is which.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def sim_params_text(found: Identification, robot: RobotModel, date: str) -> str:
         *provenance(found, date),
         *(["Identified, with 95 % intervals:"] if sure else ["Nothing was identified."]),
         *(f"  {_interval(e)}" for e in sure),
-        *(["Not identifiable, as assumed:"] if assumed else []),
+        *(["Not identifiable; what the others were found with:"] if assumed else []),
         *(f"  {e.name} {e.value:.6g} {e.unit}".rstrip() for e in assumed),
     ]
     return as_comments(lines) + write_sim_params(found.params, robot)
