@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 
@@ -39,7 +40,7 @@ def controller(tmp_path):
 
 def until_told(process, text):
     deadline = time.monotonic() + PATIENCE_S
-    while text not in process.output:
+    while not re.search(text, process.output):
         assert process.running(), process.output
         assert time.monotonic() < deadline, process.output
         time.sleep(0.02)
@@ -71,10 +72,8 @@ def test_system_id_identifies_the_arm_of_a_bag(start_node, bag, controller, tmp_
 
 def test_an_interrupted_identification_keeps_its_best_step(start_node, bag, controller, tmp_path):
     output = tmp_path / "out"
-    node = start_node(
-        SYSTEM_ID, {"bag": bag, "controller": controller, "output": output, "fit": FIT}
-    )
-    until_told(node, "fit, step")
+    node = start_node(SYSTEM_ID, {"bag": bag, "controller": controller, "output": output})
+    until_told(node, r"fit, step [1-9]")
     node.supervised = False
     node.signal(signal.SIGINT)
     assert node.wait(PATIENCE_S) == 0, node.output

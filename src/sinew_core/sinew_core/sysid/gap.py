@@ -156,9 +156,11 @@ def start_position(time_s: Array, position_rad: Array, at: int) -> Array:
     low = int(np.searchsorted(time_s, time_s[at] - _START_SPAN_S))
     high = int(np.searchsorted(time_s, time_s[at] + _START_SPAN_S, side="right"))
     if at - low < 2 or high - at < 3:
-        return position_rad[at]
+        measured: Array = position_rad[at]
+        return measured
     powers = np.vander(time_s[low:high] - time_s[at], 3)
-    position: Array = np.linalg.lstsq(powers, position_rad[low:high], rcond=None)[0][-1]
+    parabola: Array = np.linalg.lstsq(powers, position_rad[low:high], rcond=None)[0]
+    position: Array = parabola[-1]
     return position
 
 

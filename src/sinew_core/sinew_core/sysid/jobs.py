@@ -27,6 +27,7 @@ from sinew_core.sysid.outputs import check_output, gap_files, identification_fil
 from sinew_core.sysid.outputs.gap_page import gap_rows, sentence
 from sinew_core.sysid.outputs.lines import identification_lines
 from sinew_core.sysid.outputs.write import IDENTIFIED, NOMINAL
+from sinew_core.sysid.parameter_names import DEFAULT_PATTERNS
 from sinew_core.sysid.parameters import BagParameters, GapParameters, SystemIdParameters
 from sinew_core.sysid.plants import needed_rate_hz
 
@@ -73,10 +74,9 @@ def measure(values: Mapping[str, object], tell: Tell) -> None:
     robot, recording = _read(p, tell)
     given = read_sim_params(Path(p.sim_params).expanduser(), robot) if p.sim_params else None
     known = read_controller(Path(p.controller), robot) if p.controller else None
+    controller = given.controller if given is not None else None
     if known is not None:
         controller = known_controller(known, robot, p.controller)
-    else:
-        controller = given.controller if given is not None else None
     arms = {NOMINAL: SimParams(dynamics=ArmDynamics.nominal(robot), controller=controller)}
     if given is not None:
         arms[IDENTIFIED] = given
@@ -118,9 +118,8 @@ def _gaps_of(found: Identification, robot: RobotModel, options: IdentifyOptions)
 
 
 def _options(p: SystemIdParameters) -> IdentifyOptions:
-    chosen = {"parameters": tuple(p.fit.split())} if p.fit.split() else {}
     return IdentifyOptions(
-        **chosen,
+        parameters=tuple(p.fit.split()) or DEFAULT_PATTERNS,
         engine=p.engine,
         physics_rate_hz=p.physics_rate_hz,
         workers=p.workers,

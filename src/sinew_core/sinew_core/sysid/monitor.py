@@ -127,7 +127,7 @@ class GapMonitor:
         commands = Commands(
             mode=self._mode, time_s=np.zeros(1), values=np.array([command]), topic=""
         )
-        times = np.arange(3) * self._period_s
+        times = self._period_s * np.arange(3.0)
         predict(self._simulator, self._params, commands, times, position_rad, still)
 
     def wants(self, time_s: float) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from sinew_core.robots.arrays import Array
 from sinew_core.sysid.identification import Estimate, HeldOut, Identification
@@ -134,7 +136,7 @@ def cost_over_steps(found: Identification) -> Figure:
     cost = np.array(found.cost_history)
     axis.semilogy(np.arange(cost.size), np.maximum(cost, 1e-300), "o-", color=_GOOD, markersize=4)
     axis.set(xlabel="accepted step", ylabel="cost")
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
@@ -205,8 +207,6 @@ def _one() -> tuple[Figure, Axes]:
 
 
 def _legend(figure: Figure, marks: Sequence[tuple[str, str]]) -> None:
-    from matplotlib.lines import Line2D
-
     handles = [Line2D([], [], color=colour, label=label) for label, colour in marks]
     figure.legend(
         handles=handles, loc="outside upper right", ncols=len(marks), fontsize=8, frameon=False

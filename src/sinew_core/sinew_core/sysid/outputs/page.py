@@ -200,9 +200,9 @@ def _excitation(page: Page, recording: Recording, robot: RobotModel) -> None:
         compact=True,
     )
     page.figure(figures.excitation(coverage, joints), "What the motion used of what is allowed.")
-    lazy = (coverage.shares[:, :2] < _LEAST_SHARES).all(axis=1)
-    if lazy.any():
-        names = ", ".join(name for name, still in zip(joints, lazy, strict=True) if still)
+    still = np.flatnonzero((coverage.shares[:, :2] < _LEAST_SHARES).all(axis=1))
+    if still.size:
+        names = ", ".join(joints[j] for j in still.tolist())
         page.text(f"Hardly moved: {names}. Nothing can be told about joints at rest.")
 
 
