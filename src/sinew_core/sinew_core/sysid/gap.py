@@ -159,9 +159,8 @@ def start_position(time_s: Array, position_rad: Array, at: int) -> Array:
         measured: Array = position_rad[at]
         return measured
     powers = np.vander(time_s[low:high] - time_s[at], 3)
-    parabola: Array = np.linalg.lstsq(powers, position_rad[low:high], rcond=None)[0]
-    position: Array = parabola[-1]
-    return position
+    parabola = np.linalg.lstsq(powers, position_rad[low:high], rcond=None)[0]
+    return np.array(parabola[-1], dtype=np.float64)
 
 
 def windows_of(time_s: Array, piece: slice, horizon_s: float) -> list[slice]:

@@ -1,9 +1,10 @@
 """The file of the identified arm that drivers and environments take, and where it comes from.
 
-All values of one fit belong together. A parameter that the data do not fix is written as the fit had
-it: at what was assumed, or pulled from there by no more than its prior lets it. Putting it back to
-nominal would spoil the others, which were found with it there: where only the sum of two masses
-shows, a nominal one beside a fitted one has the wrong sum. The comments on top say which is which.
+All values of one fit belong together. A parameter that the data do not fix is written as the fit
+had it: at what was assumed, or pulled from there by no more than its prior lets it. Putting it
+back to nominal would spoil the others, which were found with it there: where only the sum of two
+masses shows, a nominal one beside a fitted one has the wrong sum. The comments on top say which is
+which.
 """
 
 from __future__ import annotations
