@@ -78,11 +78,11 @@ def carrying_links(robot: RobotModel) -> tuple[str, ...]:
     return tuple(child_of[name] for name in robot.joint_names)
 
 
+@functools.lru_cache(maxsize=16)
 def gravity_in_base(robot: RobotModel) -> Array:
     """Return gravity (3,) m/s² in the base frame, for a URDF whose root stands upright."""
     urdf = parse_urdf(robot.urdf_text, f"URDF of {robot.name}")
-    gravity: Array = urdf.pose_of(robot.base_link)[:3, :3].T @ _GRAVITY_WORLD
-    return gravity
+    return frozen_array(urdf.pose_of(robot.base_link)[:3, :3].T @ _GRAVITY_WORLD)
 
 
 def steiner(offset: Array) -> Array:

@@ -30,7 +30,7 @@ which acts on the way that the joint lags behind."""
 
 Signal = tuple[Array, Array, Array, Array]
 
-_LONG_AGO_S = -1e300
+LONG_AGO_S = -1e300
 
 
 def control_rows(robot: RobotModel, controller: ArmController, arm: ArmDynamics) -> Array:
@@ -218,7 +218,7 @@ def command_signal(time_s: Array, values: Array, rest: Array, *, hold: str) -> S
     Before the first one it rests at (n,). The command period is the median of what lies between
     two commands.
     """
-    times = np.concatenate([[_LONG_AGO_S], time_s])
+    times = np.concatenate([[LONG_AGO_S], time_s])
     ends = np.ascontiguousarray(np.vstack([rest, values]))
     rise_s = np.zeros(times.size)
     if hold == "linear":

@@ -5,25 +5,26 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from typing import cast
 
 import numba
 import numpy as np
 from numba.extending import register_jitable
 
-from sinew_core.robots import dynamics
 from sinew_core.robots.arrays import Array
-from sinew_core.simulation import arm_control, joint_law
+from sinew_core.simulation import arm_control, joint_equations
 from sinew_core.simulation.arm_control import STRENGTH, Signal, commanded_efforts
 from sinew_core.simulation.compiling import register_dynamics, sources_hash
 from sinew_core.simulation.engine import STOP_CORRECTION
-from sinew_core.simulation.joint_law import (
+from sinew_core.simulation.joint_equations import (
     LOWER,
     UPPER,
     Flags,
-    Work,
     links_of,
+    matrix,
     solve_speeds,
+    tuple_of,
+    vector,
+    weight_of,
     work_space,
     write_motors,
 )
@@ -36,13 +37,10 @@ HIGHEST_SPEED = 0
 Links = tuple[Array, Array, Array]
 Samples = tuple[Array, Array, Array, Array]
 
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
 """Of a physics step: what is so little after a step's end, or beginning, is at it."""
 _FASTEST_RAD_S = 1e4
 """Beyond it a motion has diverged."""
-
-# The plain function is typed for lists, and runs on arrays here.
-_inverse_dynamics = cast(Callable[..., None], dynamics.inverse_dynamics)
 
 
 def run_arm(
@@ -79,9 +77,9 @@ def run_arm(
         begin_s = step * period_s - delay_s
         links_of(*links, position, velocity, flat, bias, work)
         if compensated:
-            write_weight(links, nominal_bodies, work, weight)
+            weight_of(links[0], nominal_bodies, links[2], work, weight)
         if mode == IDEAL_POSITION:
-            rounding_s = _ROUNDING * period_s
+            rounding_s = ROUNDING * period_s
             index, due_s = aim(
                 signal, control, index, due_s, begin_s + rounding_s, position, command
             )
@@ -105,13 +103,6 @@ def run_arm(
             return -1
         velocity[:] = speed
         step += 1
-
-
-@register_jitable
-def write_weight(links: Links, bodies: Array, work: Work, weight: Array) -> None:
-    """Write the efforts (n,) that hold an arm of other bodies, the rotations being known."""
-    rotations, wrenches, _, _, _, _, still = work
-    _inverse_dynamics(rotations, still, still, links[0], bodies, links[2], wrenches, weight)
 
 
 @register_jitable
@@ -169,7 +160,7 @@ def take_samples(
     k = first
     while k < times.size:
         x = times[k] / period_s - step
-        if x > 1.0 + _ROUNDING:
+        if x > 1.0 + ROUNDING:
             break
         rest = 1.0 - x
         a, b = (1.0 + 2.0 * x) * rest * rest, x * x * (3.0 - 2.0 * x)
@@ -182,14 +173,10 @@ def take_samples(
     return k
 
 
-# numba's constructors of types have no types of their own.
-_tuple_of = cast(Callable[..., numba.types.Type], numba.types.Tuple)
-_vector = numba.float64[::1]
-_rows = numba.float64[:, ::1]
 _SIGNATURE = numba.intp(
-    *[_tuple_of((_vector, _vector, _vector)), _vector, _rows, _rows, numba.intp, numba.boolean],
-    *[numba.float64, numba.float64, _tuple_of((_vector, _rows, _rows, _vector))],
-    *[_vector, _vector, _vector, _tuple_of((_vector, _rows, _rows, _rows))],
+    *[tuple_of((vector, vector, vector)), vector, matrix, matrix, numba.intp, numba.boolean],
+    *[numba.float64, numba.float64, tuple_of((vector, matrix, matrix, vector))],
+    *[vector, vector, vector, tuple_of((vector, matrix, matrix, matrix))],
 )
 
 
@@ -197,7 +184,7 @@ _SIGNATURE = numba.intp(
 def arm_kernel() -> Callable[..., int]:
     """Compile `run_arm` with all that it calls, whose files numba's cache does not know."""
     register_dynamics()
-    sources = sources_hash(arm_control, joint_law, sys.modules[__name__])
+    sources = sources_hash(arm_control, joint_equations, sys.modules[__name__])
     run = register_jitable(run_arm)
 
     def roll_out(

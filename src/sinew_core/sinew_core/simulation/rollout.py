@@ -10,59 +10,29 @@ repeatable to the last bit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
-
 import numpy as np
 
 from sinew_core.errors import ConfigError
-from sinew_core.robots.arm_controller import MODES
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.dynamics import dynamics_rows
 from sinew_core.robots.inertia import Body, carried_bodies
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.sim_params import SimParams
-from sinew_core.simulation import arm_control, arm_loop, joint_law
-from sinew_core.simulation.arm_control import (
-    Signal,
-    check_stability,
-    command_signal,
-    control_rows,
-    resting_integral,
+from sinew_core.simulation import arm_loop, joint_equations
+from sinew_core.simulation.arm_control import Signal
+from sinew_core.simulation.engine_plant import EnginePlant
+from sinew_core.simulation.rollout_drives import (
+    CommandSequence,
+    Drives,
+    Motion,
+    drives_of,
+    replayed,
+    signal_of,
+    start_of,
 )
 
-
-class CommandSequence(Protocol):
-    """What a controller was told: `sinew_core.bags.recording.Commands` is one."""
-
-    @property
-    def mode(self) -> str:
-        """`position`, `velocity` or `effort`."""
-
-    @property
-    def time_s(self) -> Array:
-        """When each command was sent (m,), not decreasing, on the clock of the samples."""
-
-    @property
-    def values(self) -> Array:
-        """The commands (m, n)."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Motion:
-    """How an arm of n joints moves, at N sample times.
-
-    Attributes:
-        position_rad: (N, n).
-        velocity_rad_s: (N, n).
-        effort_nm: (N, n) of the motors, in the physics step that ends at or after the sample; at
-            the first sample in the first step.
-    """
-
-    position_rad: Array
-    velocity_rad_s: Array
-    effort_nm: Array
+__all__ = ["CommandSequence", "EnginePlant", "Motion", "Plant"]
 
 
 class Plant:
@@ -112,11 +82,10 @@ class Plant:
             ConfigError: the commands are of another mode, arrays do not fit, gains are wrong, or
                 the physics rate is too low for them.
         """
-        start = self._numbers("start position", start_position_rad)
-        speed = self._numbers("start velocity", start_velocity_rad_s)
-        drives = _drives(self, params, commands, start)
+        start, speed = start_of(self.robot, start_position_rad, start_velocity_rad_s)
+        drives = drives_of(self.robot, self.physics_rate_hz, params, commands, start)
         zero_s = float(sample_time_s[0])
-        signal = _signal(self.robot, commands, drives.mode, drives.hold, start, zero_s)
+        signal = signal_of(self.robot, commands, drives.mode, drives.hold, start, zero_s)
         return self._run(params.dynamics, drives, signal, start, speed, sample_time_s - zero_s)
 
     def replay_efforts(
@@ -144,31 +113,15 @@ class Plant:
         Raises:
             ConfigError: arrays do not fit.
         """
-        start = self._numbers("start position", start_position_rad)
-        speed = self._numbers("start velocity", start_velocity_rad_s)
-        efforts, n = np.array(effort_nm, dtype=np.float64), self.robot.n_joints
-        times = np.array(effort_time_s, dtype=np.float64)
-        if efforts.shape != (times.size, n) or not times.size:
-            raise ConfigError(
-                f"efforts are {efforts.shape} at {times.size} times: expected (times, {n})"
-            )
+        start, speed = start_of(self.robot, start_position_rad, start_velocity_rad_s)
         zero_s = float(sample_time_s[0])
-        ends = np.vstack([efforts[1:], efforts[-1:]])
-        rises = np.append(np.diff(times), 0.0)
-        times[0] = min(times[0], zero_s)
-        rows = np.zeros((4, n))
-        rows[arm_control.STRENGTH], rows[arm_control.LIMIT] = 1.0, np.inf
-        drives = _Drives(
-            mode=arm_control.EFFORT, hold="", compensated=False, rows=rows, delay_s=0.0,
-            integral=np.zeros(n),
-        )  # fmt: skip
-        signal = times - zero_s, efforts, ends, rises
+        drives, signal = replayed(self.robot, effort_time_s, effort_nm, zero_s)
         return self._run(params.dynamics, drives, signal, start, speed, sample_time_s - zero_s)
 
     def _run(
         self,
         arm: ArmDynamics,
-        drives: _Drives,
+        drives: Drives,
         signal: Signal,
         start: Array,
         speed: Array,
@@ -179,7 +132,7 @@ class Plant:
         diverged = arm_loop.arm_kernel()(
             _links(self.robot, arm.bodies(self.robot)),
             self._nominal,
-            joint_law.joint_rows(self.robot, arm),
+            joint_equations.joint_rows(self.robot, arm),
             drives.rows,
             drives.mode,
             drives.compensated,
@@ -197,89 +150,6 @@ class Plant:
                 f"{self.physics_rate_hz}: raise it, or use smaller gains"
             )
         return Motion(position_rad=samples[0], velocity_rad_s=samples[1], effort_nm=samples[2])
-
-    def _numbers(self, what: str, values: Array) -> Array:
-        numbers = np.array(values, dtype=np.float64)
-        if numbers.shape != (self.robot.n_joints,) or not np.isfinite(numbers).all():
-            raise ConfigError(
-                f"{what} is {numbers.tolist()!r:.80}: expected {self.robot.n_joints} finite numbers"
-            )
-        return numbers
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Drives:
-    """What drives the joints, as the compiled loop takes it."""
-
-    mode: int
-    hold: str
-    compensated: bool
-    rows: Array
-    delay_s: float
-    integral: Array
-
-
-def _drives(plant: Plant, params: SimParams, commands: CommandSequence, start: Array) -> _Drives:
-    robot, arm, controller = plant.robot, params.dynamics, params.controller
-    integral = np.zeros(robot.n_joints)
-    if controller is None:
-        return _ideal_drives(robot, arm, commands.mode, integral)
-    if commands.mode != controller.mode:
-        raise ConfigError(
-            f"the commands are of mode '{commands.mode}' but the controller's is "
-            f"'{controller.mode}': give the controller that took them"
-        )
-    rows = control_rows(robot, controller, arm)
-    check_stability(robot, arm, rows, plant.physics_rate_hz, start)
-    if controller.mode == "velocity":
-        integral = resting_integral(robot, params, rows, start)
-    return _Drives(
-        mode=MODES.index(controller.mode),
-        hold=controller.hold,
-        compensated=controller.gravity_compensation,
-        rows=rows,
-        delay_s=arm.delay_s,
-        integral=integral,
-    )
-
-
-def _ideal_drives(robot: RobotModel, arm: ArmDynamics, mode: str, integral: Array) -> _Drives:
-    """Return the drives that the engines have; efforts come on top of the weight's."""
-    modes = {
-        "velocity": arm_loop.IDEAL_VELOCITY,
-        "position": arm_loop.IDEAL_POSITION,
-        "effort": arm_control.EFFORT,
-    }
-    rows = np.zeros((4, robot.n_joints))
-    rows[arm_control.STRENGTH] = arm.motor_strength
-    rows[arm_control.LIMIT] = robot.limits.effort_nm if mode == "effort" else np.inf
-    rows[arm_loop.HIGHEST_SPEED] = robot.limits.velocity_rad_s
-    return _Drives(
-        mode=modes[mode],
-        hold="zoh",
-        compensated=mode == "effort",
-        rows=rows,
-        delay_s=arm.delay_s,
-        integral=integral,
-    )
-
-
-def _signal(
-    robot: RobotModel, commands: CommandSequence, mode: int, hold: str, start: Array, zero_s: float
-) -> Signal:
-    times, values = np.asarray(commands.time_s), np.asarray(commands.values)
-    n = robot.n_joints
-    if values.shape != (times.size, n) or (np.diff(times) < 0.0).any():
-        raise ConfigError(
-            f"commands are {values.shape} at {times.size} times: expected ({times.size}, {n}) at "
-            "times that do not decrease"
-        )
-    by_position = mode in (arm_control.POSITION, arm_loop.IDEAL_POSITION)
-    rest = start if by_position else np.zeros(n)
-    signal = command_signal(times - zero_s, values, rest, hold=hold)
-    if mode == arm_loop.IDEAL_POSITION:
-        signal[3][:] = arm_control.command_period_s(times) or 1.0
-    return signal
 
 
 def _links(robot: RobotModel, bodies: tuple[Body, ...]) -> tuple[Array, Array, Array]:
