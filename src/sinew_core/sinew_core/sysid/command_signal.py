@@ -60,14 +60,17 @@ class CommandSignal:
         values: Array = self._way(time_s) - self._way(float(self._piece.time_s[0]))
         return values
 
-    def in_force(self, age_s: float, drive_period_s: float) -> Array:
-        """Return what the efforts of the piece's rows answered (T, n), at an age of `age_s`.
+    def in_force(self, age_s: float, drive_period_s: float) -> tuple[Array, Array]:
+        """Return what the efforts of the piece's rows answered (T, n), and its rate of change.
 
-        That is the mean over the drive's period before each stamp; filtered after that, as the
-        efforts are.
+        That is the mean over the drive's period before each stamp, at an age of `age_s`; filtered
+        after that, as the efforts are. The rate is that of the seen, by a sooner age.
         """
-        seen = self._mean(self._piece.raw_time_s - age_s, drive_period_s)
-        return self._piece.filtered(resampled(self._piece.raw_time_s, seen, self._piece.time_s))
+        raw_s, h = self._piece.raw_time_s, drive_period_s
+        seen = [self._mean(raw_s - age_s + shift, h) for shift in (-0.5 * h, 0.0, 0.5 * h)]
+        smooth = self._piece.filtered(resampled(raw_s, np.hstack(seen), self._piece.time_s))
+        before, value, after = np.split(smooth, 3, axis=1)
+        return value, (after - before) / h
 
     def _mean(self, until_s: Array, period_s: float) -> Array:
         """Return the exact means (N, n) over periods that end at times (N,).

@@ -93,7 +93,7 @@ def make_rows(
     robot: RobotModel,
     known: KnownController,
     *,
-    cutoff_hz: float,
+    cutoff_hz: float | None = None,
     drive_period_s: float = DRIVE_PERIOD_S,
     max_delay_s: float = MAX_DELAY_S,
 ) -> tuple[PieceRows, ...]:
@@ -102,9 +102,9 @@ def make_rows(
     Raises:
         BagError: no piece of it is long enough.
     """
-    pieces = make_pieces(recording, cutoff_hz)
     return tuple(
-        _piece_rows(piece, recording, robot, known, drive_period_s, max_delay_s) for piece in pieces
+        _piece_rows(piece, recording, robot, known, drive_period_s, max_delay_s)
+        for piece in make_pieces(recording, cutoff_hz)
     )
 
 
@@ -166,14 +166,13 @@ def _weight(robot: RobotModel, motion: JointMotion, known: KnownController) -> A
     if not known.gravity_compensation:
         return np.zeros_like(motion.position_rad)
     still = np.zeros_like(motion.position_rad)
+    n = robot.n_joints
     resting = JointMotion(
         position_rad=motion.position_rad, velocity_rad_s=still, acceleration_rad_s2=still
     )
     nominal = SimParams(dynamics=ArmDynamics.nominal(robot))
-    weight: Array = (
-        body_regressor(robot, resting) @ constants_of(robot, nominal)[: PER_BODY * robot.n_joints]
-    )
-    return weight
+    bodies: Array = constants_of(robot, nominal)[: PER_BODY * n]
+    return np.asarray(body_regressor(robot, resting) @ bodies)
 
 
 def _clear(piece: Piece, bad: NDArray[np.bool_]) -> Array:

@@ -16,6 +16,7 @@ Filters need to settle: two periods of the cutoff at both ends of a piece is lef
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,10 +30,14 @@ from sinew_core.errors import BagError
 from sinew_core.robots.arrays import Array
 from sinew_core.sysid.regressor import JointMotion
 
-CUTOFF_HZ = 10.0
 _ORDER = 4
 _HIGHEST_RATE_HZ = 500.0
 """Faster recordings are resampled to this."""
+_CUTOFF_RANGE_HZ = (3.0, 10.0)
+_CUTOFF_TIMES = 4.0
+"""How far above what a motion is made of the cutoff lies. The noise that positions bring into
+accelerations biases what is found, with the fifth power of the cutoff."""
+_MOTION_SHARE = 0.99
 _CUTOFF_SHARE = 0.15
 """Of the sampling rate, which the cutoff does not exceed."""
 _FINE = 2.0
@@ -54,11 +59,17 @@ class LowPass:
 
     def apply(self, values: Array) -> Array:
         """Return values (N, ...) smoothed along the first axis."""
-        sections = butter(_ORDER, self.cutoff_hz, fs=self.rate_hz, output="sos")
+        sections = _sections(self.rate_hz, self.cutoff_hz)
         # As long as the filter rings, but no longer than there are samples to mirror.
         pad = min(len(values) - 1, round(3.0 * self.rate_hz / self.cutoff_hz))
         smooth: Array = sosfiltfilt(sections, values, axis=0, padlen=pad)
         return smooth
+
+
+@functools.lru_cache(maxsize=16)
+def _sections(rate_hz: float, cutoff_hz: float) -> Array:
+    sections: Array = butter(_ORDER, cutoff_hz, fs=rate_hz, output="sos")
+    return sections
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,12 +120,17 @@ class Piece:
         return resampled(self.raw_time_s, self.raw_effort_nm, self.time_s + later_s)
 
 
-def make_pieces(recording: Recording, cutoff_hz: float = CUTOFF_HZ) -> tuple[Piece, ...]:
+def make_pieces(recording: Recording, cutoff_hz: float | None = None) -> tuple[Piece, ...]:
     """Return the pieces of a recording that are long enough for a filter.
+
+    Args:
+        recording: what is cut.
+        cutoff_hz: of the filter, lower where samples are rare; by default what suits the motion.
 
     Raises:
         BagError: when there is none.
     """
+    cutoff_hz = suitable_cutoff_hz(recording) if cutoff_hz is None else cutoff_hz
     bounds = [0, *recording.gaps, len(recording.time_s)]
     pieces = []
     for first, end in itertools.pairwise(bounds):
@@ -141,8 +157,7 @@ def _piece(recording: Recording, part: slice, cutoff_hz: float) -> Piece | None:
     stride = max(1, int(rate_hz / (_ROWS_PER_CUTOFF * smooth.cutoff_hz)))
     if count - 2 * edge < _SHORTEST_ROWS * stride:
         return None
-    grid = time_s[0] + np.arange(count) / rate_hz
-    grid = np.minimum(grid, time_s[-1])
+    grid = np.minimum(time_s[0] + np.arange(count) / rate_hz, time_s[-1])
     effort = recording.effort_nm
     return Piece(
         time_s=grid,
@@ -152,6 +167,27 @@ def _piece(recording: Recording, part: slice, cutoff_hz: float) -> Piece | None:
         raw_time_s=time_s,
         raw_effort_nm=None if effort is None else effort[part],
     )
+
+
+def suitable_cutoff_hz(recording: Recording) -> float:
+    """Return four times the frequency below which 99 % of the joints' squared speed lies.
+
+    Each joint's speed counts by its own size; the result is kept between 3 and 10 Hz.
+    """
+    time_s = recording.time_s
+    if len(time_s) < 4 * _SHORTEST_ROWS:
+        return _CUTOFF_RANGE_HZ[0]
+    grid = np.linspace(time_s[0], time_s[-1], len(time_s))
+    period_s = float(grid[1] - grid[0])
+    position = resampled(time_s, recording.position_rad, grid)
+    # A window, since a motion need not end where it began.
+    way = (position - position.mean(axis=0)) * np.hanning(len(grid))[:, None]
+    frequency_hz = np.fft.rfftfreq(len(grid), period_s)
+    power = np.abs(np.fft.rfft(way, axis=0)) ** 2 * frequency_hz[:, None] ** 2
+    power = power[frequency_hz <= _CUTOFF_RANGE_HZ[1]]
+    shares = np.cumsum(power, axis=0) / np.maximum(power.sum(axis=0), 1e-300)
+    highest_hz = float(frequency_hz[np.argmax(shares.mean(axis=1) >= _MOTION_SHARE)])
+    return float(np.clip(_CUTOFF_TIMES * highest_hz, *_CUTOFF_RANGE_HZ))
 
 
 def derivatives(values: Array, period_s: float) -> tuple[Array, Array]:
@@ -174,4 +210,6 @@ def _stencil(values: Array, weights: Sequence[float]) -> Array:
 
 def resampled(time_s: Array, values: Array, at_s: Array) -> Array:
     """Return values (N, n) at other times, on straight lines; the ends hold."""
+    if np.array_equal(time_s, at_s):
+        return values
     return np.stack([np.interp(at_s, time_s, column) for column in values.T], axis=1)

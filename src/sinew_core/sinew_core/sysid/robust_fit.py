@@ -11,23 +11,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 from sinew_core.robots.arrays import Array
 from sinew_core.sysid.parametrisation import STEP_SHARE, Parametrisation
 from sinew_core.sysid.stage1_model import GroupRows
 
+Mask = NDArray[np.bool_]
 Evaluate = Callable[[Array], list[GroupRows]]
 
 _HUBER_SIGMAS = 2.5
 _MEDIAN_TO_SIGMA = 1.4826
 _ROUNDS = 4
 _MAX_STEPS = 20
-_CONVERGED = 1e-6
+_CONVERGED = 1e-5
 """Of the sizes of the coordinates."""
 _RIDGE_SIZES = 30.0
 """What no equation moves stays at its start: as if it were known to so many of its sizes."""
 _LEAST_NOISE_NM = 1e-6
+_LEAST_CURVATURE = 1e-13
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,15 +50,25 @@ class RobustFit:
     residual_nm: dict[str, Array]
 
 
-def robust_fit(evaluate: Evaluate, fit: Parametrisation, start: Array) -> RobustFit:
-    """Return the fit of all groups that `evaluate` gives, with the parametrisation's priors."""
+def robust_fit(
+    evaluate: Evaluate, fit: Parametrisation, start: Array, free: Mask | None = None
+) -> RobustFit:
+    """Return the fit of all groups that `evaluate` gives, with the parametrisation's priors.
+
+    Only the coordinates that are free (p,) move; all by default.
+    """
+    free = np.ones(fit.size, bool) if free is None else free
     theta = np.array(start)
     groups = evaluate(theta)
-    theta = _solve(evaluate, fit, theta, [_level(group) for group in groups])
+    theta = _solve(evaluate, fit, theta, [_level(group) for group in groups], free)
     for _ in range(_ROUNDS):
         groups = evaluate(theta)
-        theta = _solve(evaluate, fit, theta, [_weights(group) for group in groups])
-    groups = evaluate(theta)
+        theta = _solve(evaluate, fit, theta, [_weights(group) for group in groups], free)
+    return judge(evaluate(theta), theta)
+
+
+def judge(groups: Sequence[GroupRows], theta: Array) -> RobustFit:
+    """Return what groups tell at coordinates (p,) where they were fitted."""
     information = sum(_information(group) for group in groups)
     return RobustFit(
         theta=theta,
@@ -134,7 +147,11 @@ def _root_mean_square(group: GroupRows) -> Array:
 
 
 def _solve(
-    evaluate: Evaluate, fit: Parametrisation, theta: Array, weights: Sequence[Array]
+    evaluate: Evaluate,
+    fit: Parametrisation,
+    theta: Array,
+    weights: Sequence[Array],
+    free: Mask,
 ) -> Array:
     """Return the coordinates (p,) of the least cost under fixed root weights."""
     sizes = sizes_of(fit)
@@ -154,13 +171,15 @@ def _solve(
         gradient, curvature = _normal(groups, weights)
         gradient = gradient + anchor * (theta - fit.prior_mean) + ridge * (theta - start)
         curvature = curvature + np.diag(anchor + ridge)
-        step = _bounded_step(gradient, curvature, fit.lower - theta, fit.upper - theta, sizes)
+        step = np.zeros(fit.size)
+        lower, upper = (bound[free] - theta[free] for bound in (fit.lower, fit.upper))
+        step[free] = _bounded_step(gradient[free], curvature[np.ix_(free, free)], lower, upper)
         share = 1.0
         while True:
             trial = np.clip(theta + share * step, fit.lower, fit.upper)
             groups = evaluate(trial)
             trial_cost = cost_of(trial, groups)
-            if trial_cost <= cost or share < 1e-3:
+            if trial_cost <= cost or share < 0.1:
                 break
             share *= 0.5
         if trial_cost > cost:
@@ -183,16 +202,18 @@ def _normal(groups: Sequence[GroupRows], weights: Sequence[Array]) -> tuple[Arra
     return gradient, curvature
 
 
-def _bounded_step(
-    gradient: Array, curvature: Array, lower: Array, upper: Array, sizes: Array
-) -> Array:
+def _bounded_step(gradient: Array, curvature: Array, lower: Array, upper: Array) -> Array:
     """Return the step (p,) of the least quadratic cost inside the bounds."""
-    scaled = curvature * np.outer(sizes, sizes)
-    factor = np.linalg.cholesky(scaled + 1e-12 * np.trace(scaled) / len(sizes) * np.eye(len(sizes)))
-    target = np.linalg.solve(factor, -gradient * sizes)
-    step = np.linalg.solve(factor.T, target)
-    if ((step < lower / sizes) | (step > upper / sizes)).any():
-        low, high = np.minimum(lower / sizes, 0.0), np.maximum(upper / sizes, 1e-300)
-        step = lsq_linear(factor.T, target, bounds=(low, high), method="bvls").x
-    result: Array = step * sizes
+    # Each coordinate by what it moves: a weak direction, such as that of delay and viscous friction
+    # together, must not drown in the curvature of masses.
+    scales = 1.0 / np.sqrt(np.maximum(np.diag(curvature), 1e-300))
+    values, vectors = np.linalg.eigh(curvature * np.outer(scales, scales))
+    root = np.sqrt(np.maximum(values, _LEAST_CURVATURE * values[-1]))
+    factor = root[:, None] * vectors.T
+    target = -(vectors.T @ (gradient * scales)) / root
+    step = vectors @ (target / root)
+    if ((step < lower / scales) | (step > upper / scales)).any():
+        low, high = np.minimum(lower / scales, 0.0), np.maximum(upper / scales, 1e-300)
+        step = lsq_linear(factor, target, bounds=(low, high), method="bvls").x
+    result: Array = step * scales
     return result

@@ -18,16 +18,25 @@ from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.controller_file import KnownController
 from sinew_core.sysid.equations import DRIVE_PERIOD_S, MAX_DELAY_S, make_rows
 from sinew_core.sysid.parametrisation import Parametrisation
-from sinew_core.sysid.preprocess import CUTOFF_HZ
-from sinew_core.sysid.robust_fit import RobustFit, prior_information, robust_fit, sizes_of
+from sinew_core.sysid.regressor import shapes_efforts
+from sinew_core.sysid.robust_fit import (
+    RobustFit,
+    judge,
+    noise_of,
+    prior_information,
+    robust_fit,
+    sizes_of,
+)
 from sinew_core.sysid.stage1_model import EffortModel, GroupRows
 
 _DELAY_STEP_S = 4e-3
 _THINNING = 3
+_TURNS = 2
+_SETTLED_S = 2e-5
 _LAWLESS_SHARE = 0.5
 """Of an effort's deviation: what controllers do not explain, noise of the sensor included."""
 _LARGEST_SIGMA = 0.5
-"""In sizes of a coordinate: what the data leave less certain than that, they do not fix."""
+"""Of a coordinate, or its typical size: what the data leave less certain they do not fix."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,7 +75,7 @@ def start_values(
     known: KnownController,
     parametrisation: Parametrisation,
     *,
-    cutoff_hz: float = CUTOFF_HZ,
+    cutoff_hz: float | None = None,
     drive_period_s: float = DRIVE_PERIOD_S,
     max_delay_s: float = MAX_DELAY_S,
 ) -> Stage1:
@@ -77,7 +86,7 @@ def start_values(
         robot: nominal.
         known: of its controllers.
         parametrisation: of the robot, with the same controllers.
-        cutoff_hz: of the filter over both sides of the equations.
+        cutoff_hz: of the filter over both sides of the equations; None for what suits the motion.
         drive_period_s: of the joint controllers; see `equations`.
         max_delay_s: the largest delay that is tried.
 
@@ -92,45 +101,63 @@ def start_values(
     )  # fmt: skip
     model = EffortModel(rows, parametrisation)
     start = np.clip(parametrisation.start, parametrisation.lower, parametrisation.upper)
-    groups = _groups(model)
     start = _with_delay(model, parametrisation, start, max_delay_s)
-    remarks = []
-    if groups == ("control", "balance"):
-        lawful = robust_fit(_evaluate(model, ("control",)), parametrisation, start)
-        remarks = _unlawful(lawful, recording)
-        groups = ("control", "links") if remarks else groups
-    found = robust_fit(_evaluate(model, groups), parametrisation, start)
+    if not model.commanded:
+        groups: tuple[str, ...] = ("links",)
+        found = robust_fit(_evaluate(model, groups), parametrisation, start)
+        return _result(model, parametrisation, found, groups, [])
+    groups = ("control", "balance") if model.measured else ("balance",)
+    found = _fit_with_commands(model, parametrisation, start, groups)
+    remarks = _unlawful(model, found.theta, recording) if model.measured else []
+    if remarks:
+        groups = ("control", "links")
+        found = _fit_with_commands(model, parametrisation, start, groups)
     return _result(model, parametrisation, found, groups, remarks)
 
 
-def _groups(model: EffortModel) -> tuple[str, ...]:
-    """Return the equations that a recording has.
+def _fit_with_commands(
+    model: EffortModel, fit: Parametrisation, start: Array, groups: tuple[str, ...]
+) -> RobustFit:
+    """Return the fit of what drives the arm by published efforts, and of the arm by mean ones.
 
-    Where efforts and commands are known, the motion is better explained by the controllers' mean
-    efforts than by those published, which are points of a sawtooth, and noisy.
+    Published efforts are noisy points of a sawtooth: they tell gains, and the motion, which is
+    better explained by the controllers' mean efforts, the rest, the delay included. Both in turn:
+    together the equations would be met best by gains of nothing.
     """
-    if model.commanded:
-        return ("control", "balance") if model.measured else ("balance",)
-    return ("links",)
+    if groups[0] != "control":
+        return robust_fit(_evaluate(model, groups), fit, start)
+    drives = np.array([not shapes_efforts(name) and name != "delay_s" for name in fit.names])
+    arm = ~drives
+    if groups[1] == "links" and (place := fit.index("delay_s")) is not None:
+        arm[place], drives[place] = False, True
+    theta = start
+    for _ in range(_TURNS if drives.any() else 1):
+        delay_s = fit.params(theta).dynamics.delay_s
+        if drives.any():
+            theta = robust_fit(_evaluate(model, groups[:1]), fit, theta, drives).theta
+        theta = robust_fit(_evaluate(model, groups[1:]), fit, theta, arm).theta
+        if abs(fit.params(theta).dynamics.delay_s - delay_s) < _SETTLED_S:
+            break
+    return judge(model.evaluate(theta, groups), theta)
 
 
 def _evaluate(model: EffortModel, groups: tuple[str, ...]) -> Callable[[Array], list[GroupRows]]:
     return lambda theta: model.evaluate(theta, groups)
 
 
-def _unlawful(lawful: RobustFit, recording: Recording) -> list[str]:
+def _unlawful(model: EffortModel, theta: Array, recording: Recording) -> list[str]:
     """Return a sentence when efforts are not those of the controllers that are known."""
     assert recording.effort_nm is not None
+    (control,) = model.evaluate(theta, ("control",))
     size = np.std(recording.effort_nm, axis=0)
-    share = lawful.noise_nm["control"] / np.maximum(size, 1e-9)
+    share = noise_of(control) / np.maximum(size, 1e-9)
     worst = int(np.argmax(share))
     if np.median(share) < _LAWLESS_SHARE:
         return []
-    joint = recording.joint_names[worst]
     return [
         f"The efforts do not follow the controllers that the file describes: {share[worst]:.0%} of "
-        f"{joint}'s are unexplained; masses and frictions go by the efforts alone. Correct the "
-        "controller file, above all gains, hold and gravity_compensation."
+        f"{recording.joint_names[worst]}'s are unexplained; masses and frictions go by the efforts "
+        "alone. Correct the controller file, above all gains, hold and gravity_compensation."
     ]
 
 
@@ -208,7 +235,8 @@ def _result(
     covariance = np.linalg.inv(
         scaled + np.diag(prior_information(fit) * sizes**2) + 1e-9 * np.eye(fit.size)
     ) * np.outer(sizes, sizes)
-    fixed = tuple((sigmas < _LARGEST_SIGMA).tolist())
+    large = np.maximum(1.0, np.abs(found.theta) / sizes)
+    fixed = tuple((sigmas < _LARGEST_SIGMA * large).tolist())
     place = fit.index("delay_s")
     delay_sigma_s = 0.0
     if place is not None:

@@ -60,8 +60,8 @@ class EffortModel:
         result = []
         for name in groups:
             parts = [
-                self._piece(name, rows, params, constants, slopes[i], stamped)
-                for i, rows in enumerate(self._rows)
+                self._piece(name, rows, params, constants, by_piece, stamped)
+                for rows, by_piece in zip(self._rows, slopes, strict=True)
             ]
             residual, jacobian, usable = (np.concatenate(part) for part in zip(*parts, strict=True))
             result.append(
@@ -92,6 +92,8 @@ class EffortModel:
         if name == "balance":
             usable = rows.moving * rows.unsaturated
             residual, jacobian = efforts - _through(rows, constants), change - slopes
+            if not self.measured:
+                residual, jacobian = self._by_stiffness(residual, jacobian, params)
         else:
             assert rows.control_nm is not None
             usable, residual, jacobian = rows.unsaturated, rows.control_nm - efforts, -change
@@ -101,6 +103,27 @@ class EffortModel:
             residual = residual - (share * residual).sum(axis=0)
             jacobian = jacobian - np.einsum("tj,tjp->jp", share, jacobian)
         return residual, jacobian, usable
+
+    def _by_stiffness(
+        self, residual: Array, jacobian: Array, params: SimParams
+    ) -> tuple[Array, Array]:
+        """Return the same relative to each joint's first gain over its start, where that is fitted.
+
+        Without efforts, equations with unknown gains are all met by an arm and gains of nothing;
+        relative to the gains they are as far from it as positions are.
+        """
+        assert params.controller is not None
+        gain = next(iter(params.controller.gains), "")
+        for joint, name in enumerate(self._fit.robot.joint_names):
+            place = self._fit.index(f"{gain}/{name}")
+            if place is None:
+                continue
+            value = max(float(params.controller.gains[gain][joint]), 1e-9)
+            share = float(self._fit.start[place]) / value
+            residual[:, joint] *= share
+            jacobian[:, joint] *= share
+            jacobian[:, joint, place] -= residual[:, joint] / value
+        return residual, jacobian
 
     def _integrating(self, params: SimParams) -> Array:
         """Return 1 for joints (n,) whose velocity loop has an integral, or may have one."""
@@ -123,17 +146,15 @@ class EffortModel:
         value, slope = rows.commands.value(at_s), rows.commands.slope(at_s)
         if stamped:
             # Of no use to a fit where stamps and commands are in step, and then to be seen as such.
-            later, value, sooner = (
-                rows.commands.in_force(delay_s + shift, h) for shift in (0.5 * h, 0.0, -0.5 * h)
-            )
-            slope = (sooner - later) / h
+            value, slope = rows.commands.in_force(delay_s, h)
         position = rows.position_rad - late_s * rows.velocity_rad_s
         velocity = rows.velocity_rad_s - (late_s + 0.5 * h) * rows.acceleration_rad_s2
         if mode == "position":
             columns = {"kp": value - position, "kd": -velocity}
             by_time = gains["kp"] * slope
         elif mode == "velocity":
-            way = rows.commands.integral(at_s) - position
+            # The loop takes in an error before it acts on it.
+            way = rows.commands.integral(at_s + 0.5 * h) - position
             columns = {"kp_v": value - velocity, "ki_v": way}
             by_time = gains["kp_v"] * slope + gains["ki_v"] * value
         else:
