@@ -73,7 +73,7 @@ def peer_rows(datas):
 
 
 @given(messages(), st.integers(1, 5), st.binary(max_size=9))
-@settings(max_examples=50)
+@settings(max_examples=30)
 def test_layouts_and_single_messages_give_what_rosbags_gives(datas, size, gap):
     parts = [block_of(datas[i : i + size], i, gap) for i in range(0, len(datas), size)]
     expected = peer_rows(datas)
@@ -147,7 +147,7 @@ def test_a_count_beyond_the_message_is_refused_at_once(at, count):
 
 
 @given(st.lists(st.binary(max_size=80), max_size=6))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_any_bytes_are_decoded_or_refused(datas):
     for prefix in (b"", b"\0\1\0\0", b"\0\0\0\0"):
         block = block_of([prefix + data for data in datas])

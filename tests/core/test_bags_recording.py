@@ -1,12 +1,14 @@
 """What a recording holds of a bag's joint states, and which defects are told."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from architecture.source_files import ROOT
 from benchmarks.bag.samples import START_NS, STATE, STRING, Message, joint_state, text, write_bag
 from sinew_core.bags.checks import holding_efforts
 from sinew_core.bags.defects import REMEDIES, Findings
@@ -407,3 +409,9 @@ def test_every_defect_says_what_to_do(tmp_path, motion):
     for defect in motion.read(tmp_path).defects:
         assert defect.text.endswith(f"({REMEDIES[defect.kind]})")
         assert "\n" not in defect.text
+
+
+def test_every_kind_of_defect_is_documented():
+    table = (ROOT / "docs" / "bags.md").read_text(encoding="utf-8").partition("## Defects")[2]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert sorted(kind for row in rows for kind in re.findall(r"`(\w+)`", row)) == sorted(REMEDIES)
