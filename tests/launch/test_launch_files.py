@@ -76,6 +76,7 @@ GIVEN = {
         "seed": "5",
     },
 }
+INTEGERS = ("seed", "episodes", "rows", "physics_rate_hz", "workers")
 REAL = "import sys; from ros2cli.cli import main; sys.exit(main())"
 
 
@@ -117,7 +118,8 @@ def test_every_argument_reaches_a_node_with_its_type(path, tmp_path):
     assert status == 0, output
     values = [node[4] for node in what_was_given(output).values()]
     for name, text in GIVEN[short_name(path)].items():
-        expected = int(text) if name in ("seed", "episodes", "rows") else text
+        expected = int(text) if name in INTEGERS else text
+        expected = float(text) if name == "horizon_s" else expected
         expected = text == "true" if name == "overwrite" else expected
         arrived = [node[name] for node in values if name in node]
         assert arrived, f"{name} reaches no node"
