@@ -133,28 +133,11 @@ def identification(duration_s=2.5):
     """What an identification of the arm TRUE finds."""
     recording = record(TRUE, duration_s)
     theta, covariance, costs, singular = fit(recording)
-    sigma = np.sqrt(np.diag(covariance))
-    nominal = nominal_values(robot())
-    estimates = [
-        Estimate(
-            name=name, value=v, sigma=s, ci95=(v - 1.96 * s, v + 1.96 * s), identifiable=True,
-            unit=quantity_of(name).unit, nominal=nominal[name],
-        )
-        for name, v, s in zip(FITTED, theta.tolist(), sigma.tolist(), strict=True)
-    ]  # fmt: skip
-    estimates += [
-        Estimate(
-            name=name, value=nominal[name], sigma=float("inf"), ci95=(-np.inf, np.inf),
-            identifiable=False, unit=quantity_of(name).unit, nominal=nominal[name],
-            remark="the motion does not depend on it",
-        )
-        for name in ASSUMED
-    ]  # fmt: skip
     residual = recording.position_rad - simulated(recording, named(theta))
     return Identification(
         robot_name="panda",
         recording=recording,
-        estimates=tuple(estimates),
+        estimates=estimates(theta, covariance),
         covariance=covariance,
         covariance_names=FITTED,
         params=arm(named(theta)),
@@ -203,6 +186,28 @@ def write_bag(recording, folder):
 
 def _ns(recording, time_s):
     return recording.zero_ns + round(time_s * 1e9)
+
+
+def estimates(theta, covariance):
+    """Those of FITTED, and of ASSUMED, which the motion does not tell."""
+    sigma = np.sqrt(np.diag(covariance))
+    nominal = nominal_values(robot())
+    known = [
+        Estimate(
+            name=name, value=v, sigma=s, ci95=(v - 1.96 * s, v + 1.96 * s), identifiable=True,
+            unit=quantity_of(name).unit, nominal=nominal[name],
+        )
+        for name, v, s in zip(FITTED, theta.tolist(), sigma.tolist(), strict=True)
+    ]  # fmt: skip
+    known += [
+        Estimate(
+            name=name, value=nominal[name], sigma=float("inf"), ci95=(-np.inf, np.inf),
+            identifiable=False, unit=quantity_of(name).unit, nominal=nominal[name],
+            remark="the motion does not depend on it",
+        )
+        for name in ASSUMED
+    ]  # fmt: skip
+    return tuple(known)
 
 
 def held_out(values):

@@ -19,7 +19,7 @@ h1 { margin-bottom: 0; } h2 { margin-top: 2.2rem; border-bottom: 1px solid var(-
 table { border-collapse: collapse; } th, td { padding: .3rem .9rem .3rem 0; text-align: left; }
 td { font-variant-numeric: tabular-nums; border-top: 1px solid var(--line); }
 .scroll { overflow-x: auto; }
-.compact { font-size: .82rem; } .compact td, .compact th { padding: .15rem .8rem .15rem 0; }
+.compact { font-size: .82rem; } .compact td, .compact th { padding: .15rem .6rem .15rem 0; }
 .compact td:not(:last-child) { white-space: nowrap; }
 .compact td:last-child { min-width: 8rem; }
 figure { margin: 1rem 0; } img { max-width: 100%; border-radius: 6px; background: #fff; }

@@ -22,7 +22,7 @@ VERDICTS = {
     "good": "The model explains the motion: the parameters can be used.",
     "model_mismatch": (
         "The model does not explain the motion down to the noise: the arm does something that it "
-        "has no term for. The parameters are the best of this model, and surer than they should be."
+        "has no term for. The parameters are the best of this model, their intervals too narrow."
     ),
     "poor_excitation": (
         "The motion says too little about some of the parameters: those are assumed. Record a "
@@ -109,7 +109,7 @@ def _row(estimate: Estimate, drawn: Range | None) -> tuple[str, ...]:
     e = estimate
     low, high = e.ci95
     interval = f"{low:.4g} … {high:.4g}" if e.identifiable else "not identifiable"
-    remark = "; ".join(filter(None, ("at its bound" if e.at_bound else "", e.remark)))
+    remark = e.remark or ("at its bound" if e.at_bound else "")
     return (
         e.name,
         f"{e.value:.5g}",
