@@ -1,13 +1,13 @@
 """Recordings of simulated arms whose true values are known."""
 
 import numpy as np
-from sinew_core.simulation.rollout import Plant
 
 from sinew_core.bags.recording import Commands, Recording
 from sinew_core.robots.arm_controller import GAINS, ArmController
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.dynamics import joint_inertia
 from sinew_core.robots.sim_params import SimParams
+from sinew_core.simulation.rollout import Plant
 from sinew_core.sysid.controller_file import KnownController
 
 STATE_RATE_HZ = 200.0

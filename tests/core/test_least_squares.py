@@ -130,7 +130,7 @@ def test_a_start_that_diverges_is_told():
 
 
 def test_derivatives_that_lie_end_the_search_where_it_is():
-    problem = Curve(lambda x: x - 1.0, lambda x: -np.ones((1, 1)))
+    problem = Curve(lambda x: np.repeat(x - 1.0, 200), lambda x: -np.ones((200, 1)))
     found = fit(problem, [3.0], box(1))
     assert found.ended == "stuck"
     assert found.shared[0] == 3.0

@@ -43,6 +43,7 @@ _WRONG = 1.5
 """Chi-square per sample from which on signals are weighted by their residuals."""
 _SAME_WEIGHTS = 0.03
 """Change of weights, relatively, that is not worth another fit."""
+_EDGES = 1.1
 _ROUNDS = 4
 _NOWHERE_NEAR = 0.2
 """Root mean square of the positions' residuals, as a share of the motion's, from which on another
@@ -244,10 +245,14 @@ class Fitter:
         left = problem.channels(residuals[longest], longest)
         time_s, n = pieces[longest].time_s, known.position_rad.size
         position = self._position_noise(time_s, left[:, :n] * known.position_rad)
-        effort = known.effort_nm
-        if effort is not None:
-            effort = np.minimum(effort, self._effort_noise(time_s, left[:, n:] * effort))
-        return Weights(position_rad=np.minimum(position, known.position_rad), effort_nm=effort)
+        effort = None
+        if known.effort_nm is not None:
+            effort = self._effort_noise(time_s, left[:, n:] * known.effort_nm)
+        found = Weights(position_rad=position, effort_nm=effort)
+        # A simulation that is far off adds edges of its own.
+        return known.times(
+            np.where(found.row() > _EDGES * known.row(), 1.0, found.row() / known.row())
+        )
 
     def _is_nowhere_near(self, problem: OutputError, fit: Fit) -> bool:
         if fit.ended == "interrupted":

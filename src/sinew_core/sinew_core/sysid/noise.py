@@ -2,7 +2,8 @@
 
 A fourth divided difference at the actual stamps vanishes for every cubic, so what it leaves of a
 motion sampled at 50 Hz or more is noise. Its median is not touched by the few samples at which
-friction turns round. Encoders that count steps are still most of the time, which looks like no
+friction turns round; what is within three deviations of it tells the deviation more precisely.
+Encoders that count steps are still most of the time, which looks like no
 noise at all: a step's own deviation, a step over the root of twelve, is the least then.
 
 Only noise that is new in every sample is seen here; what changes slowly, such as a drive's ripple,
@@ -18,6 +19,9 @@ from sinew_core.robots.arrays import Array
 _POINTS = 5
 _MEDIAN_TO_SIGMA = 1.482602218505602
 """Of a normal distribution: standard deviation over median absolute deviation."""
+_WITHIN = 3.0
+_SHARE_WITHIN = 0.9866
+"""Standard deviation of what is within three deviations of a normal distribution."""
 _STEPS_SEEN = 50
 """A signal is counted in steps where it takes each of its values so often, or has less of them."""
 
@@ -31,7 +35,10 @@ def noise_sigma(time_s: Array, values: Array) -> Array:
     if len(time_s) < 2 * _POINTS:
         return np.zeros(n)
     differences = _divided_differences(time_s, values)
-    fine = _MEDIAN_TO_SIGMA * np.median(np.abs(differences), axis=0)
+    rough = _MEDIAN_TO_SIGMA * np.median(np.abs(differences), axis=0)
+    within = np.abs(differences) <= _WITHIN * rough
+    counts = np.maximum(1, within.sum(axis=0))
+    fine = np.sqrt((within * differences**2).sum(axis=0) / counts) / _SHARE_WITHIN
     steps = np.array([counted_step(values[:, i]) for i in range(n)])
     sigma: Array = np.maximum(fine, steps / np.sqrt(12.0))
     return sigma
