@@ -18,6 +18,7 @@ setup(
         "console_scripts": [
             "gap = sinew_sysid.gap:main",
             "gap_monitor = sinew_sysid.gap_monitor:main",
+            "record = sinew_sysid.record:main",
             "system_id = sinew_sysid.system_id:main",
         ],
     },

@@ -29,7 +29,7 @@ from sinew_ros.parameters import declare_from
 from sinew_ros.qos import RELIABLE, STATE_SUBSCRIPTION
 from sinew_ros.raw import read_controller_command, read_stamp
 from sinew_ros.stamps import NS_PER_S
-from sinew_sysid.parameters import GapMonitorParameters
+from sinew_sysid.gap_monitor_parameters import GapMonitorParameters
 
 _NICENESS = 10
 _SAME_CLOCK_NS = 5 * NS_PER_S

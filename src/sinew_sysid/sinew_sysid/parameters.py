@@ -1,39 +1,67 @@
-"""Parameters of the package's nodes that run in a graph."""
+"""Parameters of the system identification package's nodes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sinew_core.parameters import parameter
-from sinew_core.sysid.parameters import MonitorParameters
+from sinew_core.bags.split import SUFFIXES
+from sinew_core.parameters import Parameters, parameter
+from sinew_core.safety.make import FILTERED_MODES
 
 
 @dataclass(frozen=True, kw_only=True)
-class GapMonitorParameters(MonitorParameters):
-    """What the monitor compares, and when it warns; topics are relative to its namespace."""
+class RecordParameters(Parameters):
+    """What to record, and where; topics are relative to `namespace`."""
 
-    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
-    urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
-    sim_params: str = parameter("", "File of the identified arm; required")
-    residual_band: str = parameter(
-        "", "File of the identified band; empty: residual_band.yaml beside sim_params"
+    output: str = parameter("", "Folder of the bag, which must not exist; required")
+    storage: str = parameter("mcap", "Format of the files", choices=tuple(SUFFIXES))
+    split_s: float = parameter(
+        5.0, "Span of one file, the most that a crash may cost", unit="s", minimum=0.5, maximum=3600
     )
+    duration_s: float = parameter(
+        0.0,
+        "Length of the recording from the first joint state; 0: until Ctrl-C",
+        unit="s",
+        minimum=0.0,
+    )
+    namespace: str = parameter("", "Namespace of the arm")
+    robot: str = parameter(
+        "", "Robot, or path to a robot file, whose joints must be there; empty: any joints"
+    )
+    urdf: str = parameter("", "URDF that replaces the robot's own; empty: none")
     mode: str = parameter(
         "",
-        "What the commands are; empty: what the controller in sim_params takes",
-        choices=("", "position", "velocity", "effort"),
+        "What the controller's commands are; empty: whatever is sent",
+        choices=("", *FILTERED_MODES),
     )
-    controller: str = parameter("", "Takes <controller>/commands; empty: that of the mode")
-    physics_rate_hz: int = parameter(
-        1000, "Steps of the simulation", unit="Hz", minimum=100, maximum=20_000
+    controller: str = parameter(
+        "",
+        "Records <controller>/commands and <controller>/joint_trajectory; empty: the forward "
+        "controller of the mode, without a mode all three",
     )
-    judge_rate_hz: float = parameter(2.0, "Predictions", unit="Hz", minimum=0.1, maximum=50.0)
-    command_rate_hz: float = parameter(
-        1000.0, "Most commands a second that are kept", unit="Hz", minimum=1.0, maximum=10_000.0
+    filter: str = parameter("safety_filter", "Name of the safety filter, for its configuration")
+    state_topic: str = parameter("joint_states", "Joint states")
+    topics: str = parameter("", "Further topics as name:type, with spaces between them")
+    state_timeout_s: float = parameter(
+        30.0, "Time within which joint states must come; 0: any", unit="s", minimum=0.0
+    )
+    queue_depth: int = parameter(
+        2000, "Messages of a topic that may wait for this node", minimum=10, maximum=100_000
     )
 
     def check(self) -> list[str]:
-        """Return that the identified arm is missing."""
-        if self.sim_params:
-            return []
-        return ["sim_params is empty: give the file of an identified arm, sim_params:=FILE"]
+        """Return that an output is missing, and which topics are no topics."""
+        problems = [] if self.output else ["output is empty: give a new folder, output:=DIR"]
+        for word in self.topics.split():
+            name, _, kind = word.partition(":")
+            if not name or kind.count("/") != 2 or not all(kind.split("/")):
+                problems.append(
+                    f"topics has '{word}': write name:type, as in ft:std_msgs/msg/String"
+                )
+        return problems
+
+    @property
+    def further_topics(self) -> list[tuple[str, str]]:
+        """Name and type of each further topic."""
+        words = (word.partition(":") for word in self.topics.split())
+        return [(name, kind) for name, _, kind in words]
