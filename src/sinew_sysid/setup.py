@@ -14,5 +14,9 @@ setup(
     ],
     zip_safe=False,
     extras_require={"test": ["pytest"]},
-    entry_points={"console_scripts": []},
+    entry_points={
+        "console_scripts": [
+            "excite = sinew_sysid.excite:main",
+        ],
+    },
 )

@@ -154,17 +154,18 @@ def best_motion(
     seed: int,
     evaluations: int,
     deadline_s: float,
-    progress: Callable[[int, float], None] | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[FourierMotion, float, int]:
     """Return the best motion found, its worth, and how many were tried.
 
     The same seed and number of evaluations give the same motion, unless the steady clock passes
-    `deadline_s` before they are done.
+    `deadline_s` before they are done. What `check` raises ends the search.
     """
     optimiser = CMA(mean=np.zeros(search.dimensions), sigma=1.0, seed=seed)
     best, highest = random_motion(search, np.random.default_rng(seed))
     tried = 1
     while tried < evaluations and time.monotonic() < deadline_s:
+        check()
         points = [optimiser.ask() for _ in range(optimiser.population_size)]
         motions = [search.motion(point) for point in points]
         worths = _ranked(search, motions)
@@ -172,8 +173,6 @@ def best_motion(
         leader = int(np.argmax(worths))
         if worths[leader] > highest:
             best, highest = motions[leader], worths[leader]
-        if progress is not None:
-            progress(tried, highest)
         optimiser.tell([(p, -w) for p, w in zip(points, worths, strict=True)])
     return best, highest, tried
 

@@ -45,7 +45,7 @@ class ExcitationParameters(Parameters):
     )  # fmt: skip
     seed: int = parameter(0, "Of the search", minimum=0, maximum=2**31 - 1)
     evaluations: int = parameter(
-        6000, "Motions that the search tries, in all parts together", minimum=0, maximum=10_000_000
+        3000, "Motions that the search tries, in all parts together", minimum=0, maximum=10_000_000
     )
     plan_s: float = parameter(
         60.0, "Longest time for the search; where it ends it, the plan says that it is not "

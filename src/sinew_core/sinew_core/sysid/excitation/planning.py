@@ -74,14 +74,24 @@ class Planner:
         parameters: ExcitationParameters,
         arm: ArmDynamics | None = None,
         progress: Progress = lambda _: None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take the robot and what is known of its dynamics; None: the description alone.
+        """Take the robot and what is known of its dynamics.
+
+        Args:
+            robot: the arm.
+            setting: of the safety filter.
+            parameters: of the motion.
+            arm: None for the description alone.
+            progress: is told what has been planned.
+            check: is called often; what it raises ends the planning.
 
         Raises:
             ConfigError: if parameters do not fit the robot.
             RobotError: if a collision shape cannot be used.
         """
-        self._robot, self._setting, self._p, self._progress = robot, setting, parameters, progress
+        self._robot, self._setting, self._p = robot, setting, parameters
+        self._progress, self._check = progress, check
         self._rate_hz = setting.rates.control_rate_hz
         self.model = EffortSensitivity(
             robot, arm or ArmDynamics.nominal(robot), parameters.identify
@@ -189,6 +199,7 @@ class Planner:
                 seed=seed,
                 evaluations=share,
                 deadline_s=began_s + p.plan_s * (i + 1) / count,
+                check=self._check,
             )
             part = self._passed(motion)
             before = before + part.information
@@ -233,6 +244,7 @@ class Planner:
         """
         trial = None
         for _ in range(_TRIES):
+            self._check()
             reference = motion.reference(self._rate_hz)
             if self._problem.clearance.lack_m(reference.position_rad[:: self._rate_hz // 10 or 1]):
                 motion = motion.scaled(_SHRINK)
