@@ -9,12 +9,14 @@ from sinew_core.parameters import Parameters
 from sinew_core.rates import Rates
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.supervisor import SupervisorParameters
+from sinew_core.sysid.excitation.parameters import ExcitationParameters
 from sinew_core.tasks import TASKS
 from sinew_core.tasks.reach import ReachParameters
 from sinew_core.training.config import TrainConfig
 from sinew_policy.parameters import PolicyParameters
 from sinew_safety.parameters import ReplayParameters, SafetyFilterParameters
 from sinew_sim.sim_driver import SimDriverParameters
+from sinew_sysid.excite_parameters import ExciteParameters
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
 
 NODES: dict[str, dict[str, type[Parameters]]] = {
@@ -27,6 +29,11 @@ NODES: dict[str, dict[str, type[Parameters]]] = {
     "replay": {"": ReplayParameters},
     "policy": {"": PolicyParameters},
     "evaluator": {"": EvaluatorParameters},
+    "excite": {
+        "": ExciteParameters,
+        "excitation": ExcitationParameters,
+        "safety": SafetyParameters,
+    },
     "trainer": {
         "": TrainConfig,
         **PARAMETERS,

@@ -134,7 +134,7 @@ class LaunchFile:
         """Return the nodes with the given arguments filled in, without those that `if` leaves out.
 
         Raises:
-            ConfigError: as `values`, or a substitution, an `if` or a typed parameter value is wrong.
+            ConfigError: as `values`, or a substitution, an `if` or a typed value is wrong.
         """
         values, path = self.values(given), str(self.path)
         return [

@@ -20,6 +20,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from sinew_core.errors import RunError
 from sinew_core.files import write_json
+from sinew_core.robots.arrays import Array
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.sysid.excitation.agreement import differences
@@ -205,9 +206,9 @@ class Excite(SinewNode):
                 "home by hand, then start again"
             )
         sys.stdout.write(f"going home in {way.duration_s:.1f} s\n")
-        self._follow(way, Phase.HOMING)
+        self._follow(way, planner.commands(way), Phase.HOMING)
 
-    def _follow(self, reference: Reference, phase: Phase) -> None:
+    def _follow(self, reference: Reference, commands: Array, phase: Phase) -> None:
         """Begin a motion at the present state."""
         planner = self._thread.planner
         assert planner is not None
@@ -215,7 +216,7 @@ class Excite(SinewNode):
             self._p.mode,
             self._robot,
             reference,
-            planner.commands(reference),
+            commands,
             model=planner.model,
             correction_per_s=self._p.correction_per_s,
         )
@@ -262,7 +263,7 @@ class Excite(SinewNode):
         plan = self._thread.plan
         assert plan is not None
         if self._phase is Phase.HOMING:
-            self._follow(plan.reference, Phase.EXCITING)
+            self._follow(plan.reference, self._thread.commands, Phase.EXCITING)
             if not self._lockstep:
                 self._send(self._mapper.stamp_ns)
             return

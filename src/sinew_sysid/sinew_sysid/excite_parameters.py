@@ -1,4 +1,4 @@
-"""Parameters of the excite node; those of the plan are in `excitation.`, the filter's in `safety.`."""
+"""Parameters of the excite node; the plan's are in `excitation.`, the filter's in `safety.`."""
 
 from __future__ import annotations
 
@@ -22,17 +22,15 @@ class ExciteParameters(Rates):
     )
     robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
     urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
-    pace: str = parameter(
-        "realtime", "As the safety filter's", choices=("realtime", "lockstep")
-    )
+    pace: str = parameter("realtime", "As the safety filter's", choices=("realtime", "lockstep"))
     mode: str = parameter("joint_velocity", "What the commands are", choices=FILTERED_MODES)
     gravity_compensation: bool = parameter(
         True, "Efforts: whether the driver adds the effort that gravity asks for"
     )
     dynamics: str = parameter(
         "",
-        "YAML file of what is known of the arm's dynamics, for the plan and for efforts; empty: the "
-        "description alone",
+        "YAML file of what is known of the arm's dynamics, for the plan and for efforts; empty: "
+        "the description alone",
     )
     plan: str = parameter("", "Plan to replay, a .yaml file of an earlier run; empty: plan anew")
     plan_only: bool = parameter(False, "Plan, print and draw, and move nothing")

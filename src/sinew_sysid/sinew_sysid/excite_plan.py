@@ -6,6 +6,8 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
+
 from sinew_core.errors import ConfigError, SinewError
 from sinew_core.rates import Rates
 from sinew_core.robots.arm_dynamics import read_dynamics
@@ -29,6 +31,7 @@ class PlanThread:
     Attributes:
         planner: None until it is prepared.
         plan: None until it is complete.
+        commands: (N, n) of the plan, computed before anything moves, since that takes a while.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class PlanThread:
         self._robot, self._p, self._excitation = robot, p, excitation
         self.planner: Planner | None = None
         self.plan: Plan | None = None
+        self.commands = np.zeros((0, robot.n_joints))
         self._error: BaseException | None = None
         self._cancelled = False
         self._thread = threading.Thread(target=self._run, name="plan", daemon=True)
@@ -104,6 +108,7 @@ class PlanThread:
                 )
         else:
             plan = planner.plan()
+        self.commands = planner.commands(plan.reference)
         self._write(plan)
         return plan
 

@@ -1,1 +1,1 @@
-"""Excitation: motions that make the parameters of an arm show, inside the safety filter's limits."""
+"""Motions that make the parameters of an arm show, inside the limits of the safety filter."""

@@ -41,9 +41,7 @@ def differences(text: str, setting: FilterSetting, robot: RobotModel) -> list[st
     ]
 
 
-def _unequal(
-    prefix: str, expected: Mapping[str, object], found: Mapping[str, object]
-) -> list[str]:
+def _unequal(prefix: str, expected: Mapping[str, object], found: Mapping[str, object]) -> list[str]:
     return [
         f"{prefix}{name} is {found.get(name)!r} there and {value!r} here"
         for name, value in expected.items()

@@ -32,16 +32,21 @@ def write_picture(plan: Plan, robot: RobotModel, allowed: MotionLimits, path: Pa
 
 def plan_figure(plan: Plan, robot: RobotModel, allowed: MotionLimits) -> Figure:
     """Return the picture: three panels over time, and a bar for each parameter."""
-    figure = Figure(figsize=(13.0, max(7.0, 0.24 * len(plan.predicted) + 1.5)), layout="constrained")
+    figure = Figure(
+        figsize=(13.0, max(7.0, 0.24 * len(plan.predicted) + 1.5)), layout="constrained"
+    )
     grid = figure.add_gridspec(3, 2, width_ratios=(1.6, 1.0))
     motion, home = plan.reference, robot.home_rad
     limits = robot.limits
     room_up, room_down = limits.position_upper_rad - home, home - limits.position_lower_rad
     offset = motion.position_rad - home
     shares = {
-        "position from home\n(% of the arm's limit)": np.where(offset > 0.0, offset / room_up, offset / room_down),
+        "position from home\n(% of the arm's limit)": np.where(
+            offset > 0.0, offset / room_up, offset / room_down
+        ),
         "velocity\n(% of the filter's limit)": motion.velocity_rad_s / allowed.velocity_rad_s,
-        "acceleration\n(% of the filter's limit)": motion.acceleration_rad_s2 / allowed.acceleration_rad_s2,
+        "acceleration\n(% of the filter's limit)": motion.acceleration_rad_s2
+        / allowed.acceleration_rad_s2,
     }
     first: Axes | None = None
     for row, (name, share) in enumerate(shares.items()):
@@ -83,7 +88,7 @@ def _certainties(axis: Axes, plan: Plan) -> None:
     """Draw the predicted standard deviation of each parameter as a share of its scale."""
     names = [each.name for each in plan.predicted][::-1]
     shares = np.array([each.sigma / each.scale for each in plan.predicted])[::-1]
-    rows = np.arange(len(names))
+    rows = list(range(len(names)))
     colours = [_BAD if share > 0.5 else _GOOD for share in shares]
     axis.barh(rows, 100.0 * shares, left=0.0, color=colours, height=0.7)
     axis.set_xscale("log")

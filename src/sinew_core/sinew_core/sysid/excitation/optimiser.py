@@ -68,9 +68,7 @@ def log_det(information: Array) -> float:
 class FourierSearch:
     """The space of the motions of one period, and what each of them is worth."""
 
-    def __init__(
-        self, problem: Problem, *, period_s: float, harmonics: int, before: Array
-    ) -> None:
+    def __init__(self, problem: Problem, *, period_s: float, harmonics: int, before: Array) -> None:
         """Take the information `before` (p, p) of the motions that are planned already."""
         self._problem, self._period_s, self._before = problem, period_s, before
         self._size = (coordinate_count(harmonics), problem.robot.n_joints)

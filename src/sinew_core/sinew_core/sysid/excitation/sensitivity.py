@@ -85,7 +85,9 @@ class EffortSensitivity:
         self._arm, self._slow = arm, _SLOW_SHARE * robot.limits.velocity_rad_s
         self._pick = [_column(robot, name) for name in names]
 
-    def evaluate(self, position: Array, velocity: Array, acceleration: Array) -> tuple[Array, Array]:
+    def evaluate(
+        self, position: Array, velocity: Array, acceleration: Array
+    ) -> tuple[Array, Array]:
         """Return the efforts (N, n) N m of a motion (N, n), and their derivatives (N, n, p)."""
         shape = (len(position), self._n, self._n + 1)
         links = np.empty((shape[0], shape[2], shape[1]))
@@ -174,9 +176,7 @@ def _unit_bodies(robot: RobotModel, arm: ArmDynamics) -> list[list[Body]]:
     nothing = Body(mass=0.0, moment=np.zeros(3), inertia=np.zeros((3, 3)))
     arms = []
     for i, body in enumerate(carried_bodies(robot)):
-        unit = Body(
-            mass=1.0, moment=body.moment / body.mass, inertia=body.inertia / body.mass
-        )
+        unit = Body(mass=1.0, moment=body.moment / body.mass, inertia=body.inertia / body.mass)
         arms.append([unit if k == i else nothing for k in range(robot.n_joints)])
     tool = robot.chain.tool
     point = tool[:3, :3] @ [arm.payload_x_m, arm.payload_y_m, arm.payload_z_m] + tool[:3, 3]
