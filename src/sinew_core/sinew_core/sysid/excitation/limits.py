@@ -43,10 +43,16 @@ class MotionLimits:
         for field in _FIELDS:
             object.__setattr__(self, field, frozen_array(getattr(self, field)))
 
-    @property
-    def room_rad(self) -> Array:
-        """Half of each joint's range (n,)."""
-        return 0.5 * (self.upper_rad - self.lower_rad)
+    def stops_rad(self, position_rad: Array, velocity_rad_s: Array) -> Array:
+        """Return where each joint would come to rest (N, n) if it braked: all of them by itself.
+
+        Joints that stop at different times leave the path, and the filter asks for room there.
+        """
+        way = velocity_rad_s**2 / (2.0 * self.acceleration_rad_s2) + np.abs(velocity_rad_s) * (
+            self.acceleration_rad_s2 / (2.0 * self.jerk_rad_s3)
+        )
+        stops: Array = position_rad + np.sign(velocity_rad_s) * way
+        return stops
 
 
 def motion_limits(

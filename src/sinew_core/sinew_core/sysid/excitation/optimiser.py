@@ -29,6 +29,7 @@ from sinew_core.sysid.excitation.sensitivity import EffortSensitivity
 
 _SAMPLES_PER_HARMONIC = 16
 _POSTURES_PER_HARMONIC = 4
+"""Where distances are measured of every candidate; of one that is the best so far, everywhere."""
 _RANDOM_TRIES = 20
 _WORSE = 1e4
 """What puts a motion that is not allowed behind every one that is."""
@@ -58,6 +59,11 @@ class Problem:
         """Return the information (p, p) of samples (N, n)."""
         _, columns = self.model.evaluate(position, velocity, acceleration)
         return self.model.information(columns, self.noise_nm)
+
+    def lack_m(self, position: Array, velocity: Array) -> float:
+        """Return what a motion (N, n), and braking from it, lacks of its clearance; 0: nothing."""
+        stops = self.limits.stops_rad(position, velocity)
+        return self.clearance.lack_m(np.vstack([position, stops]))
 
 
 def log_det(information: Array) -> float:
@@ -123,10 +129,12 @@ class FourierSearch:
         excess = _WORSE * (1.0 + over) if over > 0.0 else 0.0
         return log_det(self._before + information) - excess
 
-    def lack_m(self, motion: FourierMotion) -> float:
+    def lack_m(self, motion: FourierMotion, *, everywhere: bool) -> float:
         """Return how much nearer to an obstacle a motion comes than it may, 0 for not at all."""
-        position = self._shapes[0][self._postures] @ motion.coordinates
-        return self._problem.clearance.lack_m(motion.home_rad + position)
+        picked = slice(None) if everywhere else self._postures
+        position = motion.home_rad + self._shapes[0][picked] @ motion.coordinates
+        velocity = self._shapes[1][picked] @ motion.coordinates / motion.period_s
+        return self._problem.lack_m(position, velocity)
 
 
 def random_motion(search: FourierSearch, rng: np.random.Generator) -> tuple[FourierMotion, float]:
@@ -138,7 +146,7 @@ def random_motion(search: FourierSearch, rng: np.random.Generator) -> tuple[Four
     for _ in range(_RANDOM_TRIES):
         motion = _allowed(search, search.motion(rng.normal(size=search.dimensions)))
         worth = search.worth(motion)
-        if worth > -_WORSE and search.lack_m(motion) <= 0.0:
+        if worth > -_WORSE and search.lack_m(motion, everywhere=True) <= 0.0:
             return motion, worth
     raise ConfigError(
         f"no motion around home was found in {_RANDOM_TRIES} tries that keeps off floor, boxes and "
@@ -170,7 +178,11 @@ def best_motion(
         tried += len(points)
         leader = int(np.argmax(worths))
         if worths[leader] > highest:
-            best, highest = motions[leader], worths[leader]
+            lack_m = search.lack_m(motions[leader], everywhere=True)
+            if lack_m > 0.0:
+                worths[leader] -= _WORSE * (1.0 + lack_m)
+            else:
+                best, highest = motions[leader], worths[leader]
         optimiser.tell([(p, -w) for p, w in zip(points, worths, strict=True)])
     return best, highest, tried
 
@@ -186,7 +198,7 @@ def _ranked(search: FourierSearch, motions: list[FourierMotion]) -> list[float]:
         if clear >= len(motions) // 2:
             worths[i] -= _WORSE
             continue
-        lack_m = search.lack_m(motions[i])
+        lack_m = search.lack_m(motions[i], everywhere=False)
         if lack_m > 0.0:
             worths[i] -= _WORSE * (1.0 + lack_m)
         else:
@@ -197,7 +209,7 @@ def _ranked(search: FourierSearch, motions: list[FourierMotion]) -> list[float]:
 def _allowed(search: FourierSearch, motion: FourierMotion) -> FourierMotion:
     """Return a motion made smaller until it keeps off everything."""
     for _ in range(40):
-        if search.lack_m(motion) <= 0.0 and search.worth(motion) > -_WORSE:
+        if search.lack_m(motion, everywhere=True) <= 0.0 and search.worth(motion) > -_WORSE:
             break
         motion = motion.scaled(0.9)
     return motion

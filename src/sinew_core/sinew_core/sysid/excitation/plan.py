@@ -131,15 +131,15 @@ def read_plan(path: Path, robot: RobotModel) -> Plan:
         ConfigError: when it cannot be read, was changed, or is of other joints.
     """
     header = _header(path)
-    samples = path.with_name(str(header.get("samples", "")))
     try:
+        samples = path.with_name(str(header.get("samples", "")))
         data = samples.read_bytes()
         if hashlib.sha256(data).hexdigest() != header.get("sha256"):
             raise ConfigError(f"{samples} is not what {path} was written with: plan it again")
         with np.load(io.BytesIO(data), allow_pickle=False) as content:
             reference = Reference(**{name: content[name] for name in _ARRAYS})
         plan = _plan(header, reference)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"{path}: no complete plan ({reason}): plan it again") from None
     if plan.joint_names != robot.joint_names:

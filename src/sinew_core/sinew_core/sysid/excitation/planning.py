@@ -44,6 +44,7 @@ _SHRINK, _SLOW = 0.93, 1.05
 _TRIES = 60
 _INTERVENTIONS = 50
 """So many tell what is wrong with a motion; the rest of it need not be tried."""
+_POSTURES_HZ = 10
 _REACH_SHARE = 0.5
 """Of a joint's range around home, that a chirp uses where it is slow."""
 
@@ -246,7 +247,7 @@ class Planner:
         for _ in range(_TRIES):
             self._check()
             reference = motion.reference(self._rate_hz)
-            if self._problem.clearance.lack_m(reference.position_rad[:: self._rate_hz // 10 or 1]):
+            if self._lacks_room(reference):
                 motion = motion.scaled(_SHRINK)
                 continue
             if self._too_strong(reference):
@@ -271,6 +272,12 @@ class Planner:
             f"no motion around home passes the safety filter: {reason}: choose another home_rad, "
             "or lower limit_share"
         )
+
+    def _lacks_room(self, reference: Reference) -> bool:
+        """Tell whether a motion comes too near to an obstacle at one of its postures."""
+        every = slice(None, None, max(self._rate_hz // _POSTURES_HZ, 1))
+        position, velocity = reference.position_rad[every], reference.velocity_rad_s[every]
+        return self._problem.lack_m(position, velocity) > 0.0
 
     def _too_strong(self, reference: Reference) -> bool:
         """Tell whether a motion takes more effort, or changes it faster, than is allowed."""
