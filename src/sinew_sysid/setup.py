@@ -17,6 +17,7 @@ setup(
     entry_points={
         "console_scripts": [
             "excite = sinew_sysid.excite:main",
+            "record = sinew_sysid.record:main",
         ],
     },
 )

@@ -17,6 +17,7 @@ from sinew_policy.parameters import PolicyParameters
 from sinew_safety.parameters import ReplayParameters, SafetyFilterParameters
 from sinew_sim.sim_driver import SimDriverParameters
 from sinew_sysid.excite_parameters import ExciteParameters
+from sinew_sysid.parameters import RecordParameters
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
 
 NODES: dict[str, dict[str, type[Parameters]]] = {
@@ -27,6 +28,7 @@ NODES: dict[str, dict[str, type[Parameters]]] = {
         "safety": SafetyParameters,
     },
     "replay": {"": ReplayParameters},
+    "record": {"": RecordParameters},
     "policy": {"": PolicyParameters},
     "evaluator": {"": EvaluatorParameters},
     "excite": {
