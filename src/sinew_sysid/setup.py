@@ -16,6 +16,7 @@ setup(
     extras_require={"test": ["pytest"]},
     entry_points={
         "console_scripts": [
+            "excite = sinew_sysid.excite:main",
             "gap = sinew_sysid.gap:main",
             "gap_monitor = sinew_sysid.gap_monitor:main",
             "record = sinew_sysid.record:main",
