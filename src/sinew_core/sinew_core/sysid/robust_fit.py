@@ -184,9 +184,8 @@ def _solve(
             share *= 0.5
         if trial_cost > cost:
             break
-        moved = float(np.max(np.abs(trial - theta) / sizes))
-        theta, cost = trial, trial_cost
-        if moved < _CONVERGED:
+        moved, theta, cost = np.abs(trial - theta), trial, trial_cost
+        if float(np.max(moved / sizes)) < _CONVERGED:
             break
     return theta
 

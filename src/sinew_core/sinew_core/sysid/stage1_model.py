@@ -12,7 +12,7 @@ from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.equations import PieceRows
 from sinew_core.sysid.parametrisation import Parametrisation
-from sinew_core.sysid.regressor import PER_BODY, constants_jacobian, constants_of
+from sinew_core.sysid.regressor import PER_BODY, constants_jacobian, constants_of, places_of_arm
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,10 +41,8 @@ class EffortModel:
         self._delay = parametrisation.index("delay_s")
         self.measured = rows[0].links_nm is not None
         self.commanded = rows[0].commands is not None
-        places = [f"payload/{axis}_m" for axis in "xyz"]
-        self._linear = not parametrisation.whole_links and not any(
-            parametrisation.index(name) is not None for name in places
-        )
+        self._linear = not places_of_arm(parametrisation, curved=True)
+        self._constant_slopes: Array | None = None
         self._slopes: list[Array] = []
 
     def evaluate(
@@ -72,7 +70,8 @@ class EffortModel:
     def _arm_slopes(self, theta: Array) -> list[Array]:
         """Return the derivatives (T, n, p) of each piece's efforts, which mostly are constant."""
         if not (self._slopes and self._linear):
-            slopes = constants_jacobian(self._fit, theta)
+            slopes = constants_jacobian(self._fit, theta, self._constant_slopes)
+            self._constant_slopes = slopes
             self._slopes = [_through(rows, slopes) for rows in self._rows]
         return self._slopes
 
