@@ -162,8 +162,8 @@ def _solve(
         data = sum(
             float(np.sum((w * g.residual_nm) ** 2)) for w, g in zip(weights, groups, strict=True)
         )
-        known = float(np.sum(anchor * (trial - fit.prior_mean) ** 2))
-        return data + known + float(np.sum(ridge * (trial - start) ** 2))
+        known = anchor * (trial - fit.prior_mean) ** 2 + ridge * (trial - start) ** 2
+        return data + float(np.sum(known))
 
     groups = evaluate(theta)
     cost = cost_of(theta, groups)
