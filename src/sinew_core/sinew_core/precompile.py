@@ -18,7 +18,7 @@ from sinew_core.sysid.regressor import JointMotion, body_regressor
 
 
 def precompile() -> None:
-    """Take one step of the nominal and of another arm in each engine, and one row of a regressor."""
+    """Take one step of the nominal and of another arm in each engine, and one regressor."""
     for engine in ENGINE_NAMES:
         try:
             env = ArmEnv(engine=engine)

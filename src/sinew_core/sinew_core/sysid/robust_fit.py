@@ -155,8 +155,7 @@ def _solve(
 ) -> Array:
     """Return the coordinates (p,) of the least cost under fixed root weights."""
     sizes = sizes_of(fit)
-    anchor, start = prior_information(fit), theta
-    ridge = 1.0 / (_RIDGE_SIZES * sizes) ** 2
+    anchor, ridge, start = prior_information(fit), (_RIDGE_SIZES * sizes) ** -2.0, theta
 
     def cost_of(trial: Array, groups: Sequence[GroupRows]) -> float:
         data = sum(
