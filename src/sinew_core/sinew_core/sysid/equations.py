@@ -96,15 +96,18 @@ def make_rows(
     cutoff_hz: float | None = None,
     drive_period_s: float = DRIVE_PERIOD_S,
     max_delay_s: float = MAX_DELAY_S,
-) -> tuple[PieceRows, ...]:
-    """Return the rows of every piece of a recording.
+) -> tuple[tuple[PieceRows, ...], ...]:
+    """Return the rows of every piece of a recording, for each reading of its samples.
 
     Raises:
         BagError: no piece of it is long enough.
     """
     return tuple(
-        _piece_rows(piece, recording, robot, known, drive_period_s, max_delay_s)
-        for piece in make_pieces(recording, cutoff_hz)
+        tuple(
+            _piece_rows(piece, recording, robot, known, drive_period_s, max_delay_s)
+            for piece in pieces
+        )
+        for pieces in make_pieces(recording, cutoff_hz)
     )
 
 
