@@ -14,5 +14,5 @@ setup(
     ],
     zip_safe=False,
     extras_require={"test": ["pytest"]},
-    entry_points={"console_scripts": []},
+    entry_points={"console_scripts": ["record = sinew_sysid.record:main"]},
 )

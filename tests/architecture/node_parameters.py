@@ -15,6 +15,7 @@ from sinew_core.training.config import TrainConfig
 from sinew_policy.parameters import PolicyParameters
 from sinew_safety.parameters import ReplayParameters, SafetyFilterParameters
 from sinew_sim.sim_driver import SimDriverParameters
+from sinew_sysid.parameters import RecordParameters
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
 
 NODES: dict[str, dict[str, type[Parameters]]] = {
@@ -25,6 +26,7 @@ NODES: dict[str, dict[str, type[Parameters]]] = {
         "safety": SafetyParameters,
     },
     "replay": {"": ReplayParameters},
+    "record": {"": RecordParameters},
     "policy": {"": PolicyParameters},
     "evaluator": {"": EvaluatorParameters},
     "trainer": {

@@ -41,8 +41,10 @@ sys.exit(0 if ended else 9)
 
 
 def make_prefix(folder: Path, launch_file: Path) -> Path:
-    kind = launch_file.name.partition("_")[0]
-    needed = {"deploy": {"bundle": ""}, "replay": {"bag": ""}}.get(kind, {})
+    kind = launch_file.name.partition(".")[0].partition("_")[0]
+    needed = {"deploy": {"bundle": ""}, "replay": {"bag": ""}, "record": {"output": ""}}.get(
+        kind, {}
+    )
     nodes = LaunchFile(launch_file).nodes(needed)
     (folder / "started").mkdir(parents=True)
     for node in nodes:

@@ -19,6 +19,21 @@ GIVEN = {
         "seed": "5",
         "output": "1e3",
     },
+    "record": {
+        "output": "007",
+        "storage": "sqlite3",
+        "split_s": "2.5",
+        "duration_s": "60.5",
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "mode": "joint_position",
+        "controller": "1e3",
+        "namespace": "left",
+        "state_topic": "states",
+        "topics": "ft:std_msgs/msg/String /x:std_msgs/msg/String",
+        "state_timeout_s": "3.5",
+        "use_sim_time": "true",
+    },
     "replay_safety": {
         "bag": "1e3",
         "robot": "iiwa14",
@@ -86,7 +101,8 @@ def test_every_argument_reaches_a_node_with_its_type(path, tmp_path):
     values = [node[4] for node in what_was_given(output).values()]
     for name, text in GIVEN[short_name(path)].items():
         expected = int(text) if name in ("seed", "episodes", "rows") else text
-        expected = text == "true" if name == "overwrite" else expected
+        expected = text == "true" if name in ("overwrite", "use_sim_time") else expected
+        expected = float(text) if name.endswith("_s") else expected
         arrived = [node[name] for node in values if name in node]
         assert arrived, f"{name} reaches no node"
         assert all(value == expected and type(value) is type(expected) for value in arrived)
