@@ -17,7 +17,10 @@ setup(
     entry_points={
         "console_scripts": [
             "excite = sinew_sysid.excite:main",
+            "gap = sinew_sysid.gap:main",
+            "gap_monitor = sinew_sysid.gap_monitor:main",
             "record = sinew_sysid.record:main",
+            "system_id = sinew_sysid.system_id:main",
         ],
     },
 )

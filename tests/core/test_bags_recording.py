@@ -207,15 +207,6 @@ def test_repeated_states_are_left_out_whatever_their_number(tmp_path, motion):
     assert kinds(recording)["stamp_repeated"].count == N // 2
 
 
-def test_a_state_published_again_while_a_simulation_waits_is_left_out(tmp_path, motion):
-    for field in ("stamps", "position", "velocity", "effort"):
-        values = getattr(motion, field)
-        setattr(motion, field, [values[0]] * 100 + values[100:])
-    recording = motion.read(tmp_path)
-    assert len(recording.time_s) == N - 99
-    assert kinds(recording)["stamp_repeated"].count == 99
-
-
 def test_stamps_shared_by_different_states_are_refused(tmp_path, motion):
     motion.stamps = [motion.stamps[i - i % 2] for i in range(N)]
     with pytest.raises(BagError, match="150 of 300 joint states repeat a stamp with other pos"):

@@ -37,6 +37,21 @@ GIVEN = {
         "plan": "1e3",
         "plan_only": "true",
     },
+    "gap": {
+        "bag": "1e3",
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "controller": "some where.yaml",
+        "sim_params": "007",
+        "output": "1.5",
+        "overwrite": "true",
+        "horizon_s": "0.25",
+        "namespace": "left",
+        "state_topic": "states",
+        "command_topic": "008",
+        "engine": "mujoco",
+        "physics_rate_hz": "2000",
+    },
     "record": {
         "output": "007",
         "storage": "sqlite3",
@@ -64,6 +79,23 @@ GIVEN = {
         "output_topic": "out",
         "rows": "3",
     },
+    "system_id": {
+        "bag": "1e3",
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "controller": "some where.yaml",
+        "output": "1.5",
+        "overwrite": "true",
+        "held_out": "007",
+        "fit": "mass/* delay_s",
+        "namespace": "left",
+        "state_topic": "states",
+        "command_topic": "008",
+        "engine": "mujoco",
+        "physics_rate_hz": "2000",
+        "seed": "5",
+        "workers": "2",
+    },
     "train_sim": {
         "run": "1.5",
         "resume": "runs/007",
@@ -77,6 +109,7 @@ GIVEN = {
         "seed": "5",
     },
 }
+INTEGERS = ("seed", "episodes", "rows", "physics_rate_hz", "workers")
 REAL = "import sys; from ros2cli.cli import main; sys.exit(main())"
 
 
@@ -123,7 +156,7 @@ def test_every_argument_reaches_a_node_with_its_type(path, tmp_path):
         assert given["record"][4].pop("output") == "007/bag"
     values = [node[4] for node in given.values()]
     for name, text in GIVEN[short_name(path)].items():
-        expected = int(text) if name in ("seed", "episodes", "rows") else text
+        expected = int(text) if name in INTEGERS else text
         switches = ("overwrite", "use_sim_time", "arm", "plan_only")
         expected = text == "true" if name in switches else expected
         expected = float(text) if name.endswith("_s") else expected

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
+
 from sinew_core.environments.arm import ArmEnv
 from sinew_core.errors import SinewError
 from sinew_core.robots.arm_dynamics import ArmDynamics
+from sinew_core.robots.catalogue import load_robot
 from sinew_core.simulation import ENGINE_NAMES
+from sinew_core.sysid.regressor import JointMotion, body_regressor
 
 
 def precompile() -> None:
-    """Take one step of the nominal and of another arm in each engine that is installed."""
+    """Take one step of the nominal and of another arm in each engine, and one regressor."""
     for engine in ENGINE_NAMES:
         try:
             env = ArmEnv(engine=engine)
@@ -25,6 +29,10 @@ def precompile() -> None:
             env.reset(seed=0, options={"dynamics": dynamics})
             env.step(env.action_space.sample())
         env.close()
+    robot = load_robot("panda")
+    rest = np.zeros((1, robot.n_joints))
+    motion = JointMotion(position_rad=rest, velocity_rad_s=rest, acceleration_rad_s2=rest)
+    body_regressor(robot, motion)
 
 
 if __name__ == "__main__":
