@@ -19,6 +19,36 @@ GIVEN = {
         "seed": "5",
         "output": "1e3",
     },
+    "gap": {
+        "bag": "1e3",
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "controller": "some where.yaml",
+        "sim_params": "007",
+        "output": "1.5",
+        "overwrite": "true",
+        "horizon_s": "0.25",
+        "namespace": "left",
+        "state_topic": "states",
+        "command_topic": "008",
+        "engine": "mujoco",
+        "physics_rate_hz": "2000",
+    },
+    "record": {
+        "output": "007",
+        "storage": "sqlite3",
+        "split_s": "2.5",
+        "duration_s": "60.5",
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "mode": "joint_position",
+        "controller": "1e3",
+        "namespace": "left",
+        "state_topic": "states",
+        "topics": "ft:std_msgs/msg/String /x:std_msgs/msg/String",
+        "state_timeout_s": "3.5",
+        "use_sim_time": "true",
+    },
     "replay_safety": {
         "bag": "1e3",
         "robot": "iiwa14",
@@ -30,6 +60,23 @@ GIVEN = {
         "command_topic": "007",
         "output_topic": "out",
         "rows": "3",
+    },
+    "system_id": {
+        "bag": "1e3",
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "controller": "some where.yaml",
+        "output": "1.5",
+        "overwrite": "true",
+        "held_out": "007",
+        "fit": "mass/* delay_s",
+        "namespace": "left",
+        "state_topic": "states",
+        "command_topic": "008",
+        "engine": "mujoco",
+        "physics_rate_hz": "2000",
+        "seed": "5",
+        "workers": "2",
     },
     "train_sim": {
         "run": "1.5",
@@ -44,6 +91,7 @@ GIVEN = {
         "seed": "5",
     },
 }
+INTEGERS = ("seed", "episodes", "rows", "physics_rate_hz", "workers")
 REAL = "import sys; from ros2cli.cli import main; sys.exit(main())"
 
 
@@ -85,8 +133,9 @@ def test_every_argument_reaches_a_node_with_its_type(path, tmp_path):
     assert status == 0, output
     values = [node[4] for node in what_was_given(output).values()]
     for name, text in GIVEN[short_name(path)].items():
-        expected = int(text) if name in ("seed", "episodes", "rows") else text
-        expected = text == "true" if name == "overwrite" else expected
+        expected = int(text) if name in INTEGERS else text
+        expected = text == "true" if name in ("overwrite", "use_sim_time") else expected
+        expected = float(text) if name.endswith("_s") else expected
         arrived = [node[name] for node in values if name in node]
         assert arrived, f"{name} reaches no node"
         assert all(value == expected and type(value) is type(expected) for value in arrived)

@@ -19,10 +19,11 @@ from sinew_core.robots.sim_params import SimParams
 from sinew_core.simulation import ENGINE_NAMES
 from sinew_core.simulation.controller_law import ControllerLaw
 from sinew_core.simulation.rollout import Plant
+from sinew_core.sysid.regressor import JointMotion, body_regressor
 
 
 def precompile() -> None:
-    """Take one step of the nominal and of other arms in each engine that is installed."""
+    """Take one step of the nominal and of other arms in each engine, and one regressor."""
     for engine in ENGINE_NAMES:
         try:
             env = ArmEnv(engine=engine)
@@ -40,6 +41,9 @@ def precompile() -> None:
     commands = Commands(mode="effort", time_s=still[:1], values=still[None], topic="")
     Plant(robot, 1000).roll_out(arm, commands, robot.home_rad, still, np.array([0.0, 0.01]))
     ControllerLaw(robot, arm.dynamics, controller, 1000, 0.01)
+    rest = np.zeros((1, robot.n_joints))
+    motion = JointMotion(position_rad=rest, velocity_rad_s=rest, acceleration_rad_s2=rest)
+    body_regressor(robot, motion)
 
 
 if __name__ == "__main__":
