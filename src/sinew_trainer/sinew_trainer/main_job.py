@@ -31,7 +31,7 @@ from sinew_core.tasks import TASKS
 from sinew_core.training.checkpoints.resume import finished
 from sinew_core.training.config import Resume, TrainConfig
 from sinew_core.training.configuration import RunConfiguration
-from sinew_core.training.environment import make_randomisation
+from sinew_core.training.environment import make_randomisation, make_sim_params
 from sinew_core.training.folder import (
     BUNDLE_FOLDER,
     CHECKPOINT_FOLDER,
@@ -40,6 +40,7 @@ from sinew_core.training.folder import (
     GRAPH_FOLDER,
     REPORT_FILE,
     REPORT_PAGE,
+    SIM_PARAMS_FILE,
     TRAINING_FILE,
 )
 from sinew_trainer.arguments import argument_list, read_arguments, read_resumed
@@ -83,7 +84,9 @@ class MainJob:
     ) -> None:
         """Fix the name of the run, refuse what cannot work before anything starts."""
         train = configuration.train
-        make_randomisation(configuration, load_robot(train.robot, urdf=train.urdf))
+        robot = load_robot(train.robot, urdf=train.urdf)
+        make_sim_params(configuration, robot)
+        make_randomisation(configuration, robot)
         name = train.run_name(datetime.datetime.now(tz=datetime.timezone.utc).astimezone())
         self.configuration = dataclasses.replace(
             configuration, train=dataclasses.replace(train, run=name)
@@ -183,6 +186,7 @@ class MainJob:
             "robot": train.robot,
             "urdf": train.urdf,
             "engine": train.engine,
+            "sim_params": self.folder / SIM_PARAMS_FILE if train.sim_params else "",
             "mode": command_mode(train.action_mode),
             "pace": pace,
             "episodes": episodes,
@@ -267,7 +271,8 @@ def make_job(argv: Sequence[str]) -> MainJob:
 def _launched(train: TrainConfig) -> dict[str, object]:
     """Return the run's parameters as launch arguments."""
     names = ("run", "output", "overwrite", "robot", "urdf", "engine", "task", "algorithm")
-    return {n: getattr(train, n) for n in (*names, "action_mode", "randomisation", "seed")}
+    more = ("action_mode", "sim_params", "randomisation", "seed")
+    return {n: getattr(train, n) for n in (*names, *more)}
 
 
 def _domain_id(index: int) -> int:
