@@ -34,6 +34,12 @@ class GymConfig(Parameters):
         "0: whole episodes",
         minimum=0,
     )
+    evaluation_limit_steps: int = parameter(
+        0,
+        "steps after which an episode of an evaluation is cut; 0: the environment's own limit, "
+        "without which one that does not end is an error",
+        minimum=0,
+    )
 
     def check(self) -> list[str]:
         """Return violations: a table learns from every step of one environment."""
