@@ -115,9 +115,14 @@ def test_a_configuration_file_comes_first_and_arguments_win(tmp_path):
         (["graph_copies:=0"], "allowed 1 to 16"),
         (["run:=../../etc"], "not a folder name"),
         (["urdf:=/nowhere.urdf"], "/nowhere.urdf"),
+        (["device:=gpu"], "device is 'gpu'"),
+        (["device:=cuda"], "device is cuda, but torch"),
     ],
 )
-def test_a_mistake_ends_with_one_line_before_anything_starts(words, remedy, capsys, tmp_path):
+def test_a_mistake_ends_with_one_line_before_anything_starts(
+    words, remedy, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert main([*words, f"output:={tmp_path}"]) == 2
     error = capsys.readouterr().err
     assert remedy in error

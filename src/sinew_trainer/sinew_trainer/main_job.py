@@ -84,6 +84,11 @@ class MainJob:
         """Fix the name of the run, refuse what cannot work before anything starts."""
         train = configuration.train
         make_randomisation(configuration, load_robot(train.robot, urdf=train.urdf))
+        if train.device != "cpu":
+            # Imported here, because torch takes seconds to load and this process does not use it.
+            from sinew_core.algorithms.device import open_device
+
+            open_device(train.device)
         name = train.run_name(datetime.datetime.now(tz=datetime.timezone.utc).astimezone())
         self.configuration = dataclasses.replace(
             configuration, train=dataclasses.replace(train, run=name)
@@ -267,7 +272,8 @@ def make_job(argv: Sequence[str]) -> MainJob:
 def _launched(train: TrainConfig) -> dict[str, object]:
     """Return the run's parameters as launch arguments."""
     names = ("run", "output", "overwrite", "robot", "urdf", "engine", "task", "algorithm")
-    return {n: getattr(train, n) for n in (*names, "action_mode", "randomisation", "seed")}
+    others = ("device", "action_mode", "randomisation", "seed")
+    return {n: getattr(train, n) for n in (*names, *others)}
 
 
 def _domain_id(index: int) -> int:

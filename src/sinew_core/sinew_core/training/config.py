@@ -11,6 +11,7 @@ from sinew_core.specs import ACTION_MODES
 from sinew_core.tasks import TASKS
 
 ENGINES = ("pybullet", "mujoco")
+DEVICES = ("cpu", "cuda")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,9 @@ class TrainConfig(Parameters):
     engine: str = parameter("pybullet", "physics engine", choices=ENGINES)
     task: str = parameter("reach", "what is learned", choices=tuple(TASKS))
     algorithm: str = parameter("ddpg", "how it is learned", choices=ALGORITHMS)
+    device: str = parameter(
+        "cpu", "where the learner computes; episodes always run on the CPU", choices=DEVICES
+    )
     action_mode: str = parameter("joint_velocity", "what the policy commands", choices=ACTION_MODES)
     randomisation: str = parameter(
         "", "YAML file of distributions that the arm's dynamics are drawn from; empty: none"

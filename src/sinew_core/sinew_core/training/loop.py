@@ -94,7 +94,7 @@ def train(
         say: takes one line about where the run begins.
 
     Raises:
-        ConfigError: the environment cannot be made.
+        ConfigError: the environment cannot be made, or the device is not there.
         RunError: a worker process died, a checkpoint cannot be written, or none is good.
     """
     count = workers or max(2, os.cpu_count() or 2)
@@ -103,20 +103,21 @@ def train(
         from sinew_core.training.learners import Problem, make_learner
 
         setup = make_setup(configuration)
-        learner = make_learner(Problem.of(setup), configuration.algorithm, configuration.train.seed)
+        asked = configuration.train
+        learner = make_learner(Problem.of(setup), configuration.algorithm, asked.seed, asked.device)
         store = CheckpointStore(run_folder, configuration)
         snapshot = store.load(learner, say)
         wall_s = Stopwatch(time.monotonic, snapshot.wall_s if snapshot else 0.0)
         length = snapshot.events_bytes if snapshot else 0
         events = EventFile(run_folder / TENSORBOARD_FOLDER, length)
-        telling = Telling(on_progress, events, wall_s, configuration.train.env_steps)
+        telling = Telling(on_progress, events, wall_s, asked.env_steps)
         requests = _Requests(
             control=control or Control(), should_stop=should_stop, on_evaluation=on_evaluation
         )
         keeper = Keeper(configuration, setup, pool, run_folder)
         arms = Arms(configuration, setup.robot)
         arms.keep(run_folder)
-        run = _Run(configuration.train, learner, pool, store, keeper, arms, telling, requests)
+        run = _Run(asked, learner, pool, store, keeper, arms, telling, requests)
         run.begin(snapshot)
         return run.run()
 

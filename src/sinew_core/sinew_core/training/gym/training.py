@@ -36,7 +36,8 @@ class GymTraining:
         """Start untrained; `make` makes the environment where an id does not say enough.
 
         Raises:
-            ConfigError: the spaces do not suit the algorithm, or any algorithm.
+            ConfigError: the spaces do not suit the algorithm, or any algorithm; or the device is
+                not there.
         """
         train = configuration.train
         self._train = train
@@ -49,7 +50,9 @@ class GymTraining:
         ]
         self._turn = 0
         self.env_steps = 0
-        self.learner = make_learner(self._spaces.problem, configuration.algorithm, train.seed)
+        self.learner = make_learner(
+            self._spaces.problem, configuration.algorithm, train.seed, train.device
+        )
 
     @property
     def returns(self) -> list[float]:
