@@ -79,7 +79,10 @@ class MainJob:
     """The steps of one run, in order; `stop` ends the step that is running."""
 
     def __init__(
-        self, configuration: RunConfiguration, graph: GraphEvaluation, *, resume: bool = False
+        self,
+        configuration: RunConfiguration,
+        graph: GraphEvaluation,
+        resume: Resume | None = None,
     ) -> None:
         """Fix the name of the run, refuse what cannot work before anything starts."""
         train = configuration.train
@@ -133,6 +136,7 @@ class MainJob:
                 arguments = {**_launched(train), "config": config}
                 if self._resume:
                     arguments["resume"] = self.folder
+                    arguments["resume_despite"] = self._resume.resume_despite
                 self._launches = [Launch("train_sim", arguments, log, _domain_id(0))]
                 _report()  # imported while the training process starts, it costs nothing
                 self._wait(self._launches, lambda: display.update(read_progress(self.folder)))
@@ -264,9 +268,9 @@ def make_job(argv: Sequence[str]) -> MainJob:
     Raises:
         SinewError: for every mistake, with its remedy.
     """
-    if not any(word.startswith("resume:=") for word in argv):
+    if not any(word.startswith(("resume:=", "resume_despite:=")) for word in argv):
         return MainJob(*read_configuration(argv))
-    return MainJob(*read_resumed(argv, GraphEvaluation), resume=True)
+    return MainJob(*read_resumed(argv, GraphEvaluation))
 
 
 def _launched(train: TrainConfig) -> dict[str, object]:

@@ -11,7 +11,12 @@ from sinew_core.bundle.reader import load_bundle
 from sinew_core.evaluation import wilson_interval
 from sinew_core.files import write_atomically, write_json
 from sinew_core.graph_record import read_traces
-from sinew_core.report.training import TrainingReport, evaluation_rows, training_sentence
+from sinew_core.report.training import (
+    TrainingReport,
+    evaluation_rows,
+    resumed_sentences,
+    training_sentence,
+)
 from sinew_core.robots.limits import JointLimits
 from sinew_core.tasks import TASKS, task_parameters
 from sinew_core.training.folder import (
@@ -125,7 +130,7 @@ def summary_table(folder: Path) -> str:
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    lines.insert(0, training_sentence(figures))
+    lines = [training_sentence(figures), *resumed_sentences(figures), *lines]
     if "graph_note" in figures:
         lines.append(str(figures["graph_note"]))
     lines.append(f"report: {folder / REPORT_PAGE}")

@@ -17,6 +17,7 @@ from sinew_core.report.figures import (
     velocities_against_limits,
 )
 from sinew_core.report.page import Page
+from sinew_core.training.checkpoints.change import Change
 from sinew_core.training.progress import CurvePoint
 
 Figures = Mapping[str, object]
@@ -57,6 +58,8 @@ class TrainingReport:
         page.table(("", "environment", "ROS 2 graph"), evaluation_rows(f))
         page.section("Learning")
         page.text(training_sentence(f))
+        for sentence in resumed_sentences(f):
+            page.text(sentence)
         page.figure(learning_curve(self.curve), "Evaluations during training, without exploration.")
         if "randomisation" in f:
             _randomisation(page, cast("Figures", f["randomisation"]))
@@ -85,6 +88,15 @@ def training_sentence(figures: Figures) -> str:
         f"{figures['env_steps']:,} environment steps in {figures['train_wall_s']:.1f} s "
         f"({figures['env_steps_per_s']:.0f} steps/s)"
     )
+
+
+def resumed_sentences(figures: Figures) -> list[str]:
+    """Say despite what the run was resumed, one sentence for each time."""
+    changes = cast("Sequence[Figures]", figures.get("resumed_despite", ()))
+    return [
+        f"Resumed {Change.from_mapping(change)}: the result is not that of an uninterrupted run."
+        for change in changes
+    ]
 
 
 def evaluation_rows(figures: Figures) -> list[tuple[str, str, str]]:
