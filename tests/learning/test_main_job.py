@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from sinew_core.errors import ConfigError
+from sinew_core.tasks import TASKS
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.progress import Progress
 from sinew_trainer.deployment import deployment
@@ -75,12 +76,14 @@ def test_the_section_of_another_task_is_refused():
         read_configuration(["task:=push", "reach.hold_s:=1.0"])
 
 
-def test_push_has_its_own_section_and_says_why_the_graph_is_left_out(tmp_path):
+def test_push_has_its_own_section_and_a_task_out_of_the_graph_says_so(tmp_path, monkeypatch):
     configuration, _ = read_configuration(["task:=push", "push.object_mass_kg:=0.5"])
     assert configuration.task.object_mass_kg == 0.5
     assert RunConfiguration.from_mapping(configuration.to_mapping()) == configuration
     (tmp_path / "training.json").write_text(json.dumps({"task": "push"}))
-    assert "no node publishes yet where the object" in join_figures(tmp_path)["graph_note"]
+    assert "graph_episodes" in join_figures(tmp_path)["graph_note"]
+    monkeypatch.setattr(TASKS["push"], "in_graph", False)
+    assert "no node publishes what push" in join_figures(tmp_path)["graph_note"]
 
 
 def test_a_policy_of_tool_velocity_leaves_filter_and_driver_with_joint_velocity():

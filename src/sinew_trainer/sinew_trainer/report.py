@@ -53,7 +53,7 @@ def join_figures(folder: Path) -> dict[str, object]:
 def no_graph(task: str) -> str:
     """Return why the figures of a task lack those of the graph."""
     if task in TASKS and not TASKS[task].in_graph:
-        why = f"no node publishes yet where the object of {task} is"
+        why = f"no node publishes what {task} is observed and judged by"
     else:
         why = "graph_episodes and realtime_episodes are 0"
     return f"the ROS 2 graph was not evaluated: {why}"
@@ -94,7 +94,7 @@ def write_report(folder: Path) -> None:
     training = _read(folder / TRAINING_FILE) or {}
     curve = cast("list[dict[str, float]]", training.get("curve", []))
     manifest = load_bundle(folder / BUNDLE_FOLDER).manifest
-    _, task = task_parameters(manifest.task, "task of the bundle")
+    name, task = task_parameters(manifest.task, "task of the bundle")
     limits = JointLimits.from_mapping(manifest.limits, "limits of the bundle")
     traces_file = folder / GRAPH_FOLDER / "lockstep_0.npz"
     picture = folder / PICTURE_FILE
@@ -105,6 +105,7 @@ def write_report(folder: Path) -> None:
         tolerance_m=task.tolerance_m,
         velocity_limit_rad_s=limits.velocity_rad_s,
         joint_names=manifest.joint_names,
+        achieved=TASKS[name].achieved,
         picture_png=picture.read_bytes() if picture.is_file() else None,
         configuration=(folder / CONFIGURATION_FILE).read_text(),
     )

@@ -30,6 +30,7 @@ class TrainingReport:
     """Everything that the page shows.
 
     figures: the content of `report.json`.
+    achieved: what is brought to the target, the tool or the object.
     picture_png: the arm at its target; None when no renderer is at hand.
     """
 
@@ -39,6 +40,7 @@ class TrainingReport:
     tolerance_m: float
     velocity_limit_rad_s: NDArray[np.float64]
     joint_names: Sequence[str]
+    achieved: str = "tool"
     picture_png: bytes | None
     configuration: str
 
@@ -73,8 +75,8 @@ class TrainingReport:
         page.section("Over the ROS 2 graph")
         page.figure(
             distance_over_time(self.traces, self.tolerance_m),
-            "Distance of the tool to its target, from joint states alone; success is 0.5 s at rest "
-            "below the dashed line.",
+            f"Distance of the {self.achieved} to its target, as the graph tells it; success is to "
+            "hold it below the dashed line.",
         )
         page.figure(
             velocities_against_limits(self.traces, self.velocity_limit_rad_s, self.joint_names),
