@@ -60,7 +60,7 @@ def test_an_unknown_mode_is_refused_with_a_suggestion():
 
 def decode(mode, action, position=(0.5, -0.5)):
     decoder = ActionDecoder(ActionSpec(mode=mode, joint_names=NAMES, scale=(2.0, 0.5)), CHAIN)
-    command = decoder.decode(np.array(action, dtype=np.float32), np.array(position))
+    command = decoder.decode(np.array(action, dtype=np.float32), np.array(position), np.zeros(2))
     return command.tolist(), decoder.action.tolist()
 
 

@@ -36,7 +36,9 @@ def reference(bundle, position, velocity, target, previous_action):
     builder = ObservationBuilder(bundle.specification.observation, PANDA.chain)
     observation = builder.build(signals)
     decoder = ActionDecoder(bundle.specification.action, PANDA.chain)
-    command = decoder.decode(bundle.policy.act(observation), signals.joint_position)
+    command = decoder.decode(
+        bundle.policy.act(observation), signals.joint_position, signals.joint_velocity
+    )
     return observation, command, decoder.action
 
 
@@ -50,16 +52,17 @@ def test_the_second_decision_sees_the_first_action(bundle):
     assert np.array_equal(controller.observation, observation)
 
 
-def test_a_tool_velocity_policy_sees_its_three_values_and_commands_the_environment_s_bits(tmp_path):
-    action = make_action_spec("tool_velocity", PANDA, Rates())
+@pytest.mark.parametrize(("mode", "size"), [("tool_velocity", 3), ("joint_acceleration", 7)])
+def test_a_policy_of_another_action_commands_the_environment_s_bits(mode, size, tmp_path):
+    action = make_action_spec(mode, PANDA, Rates())
     manifest = dataclasses.replace(
         make_manifest(PANDA.joint_names, PANDA.limits, "panda"),
         action=action.to_mapping(),
         observation=reach_observation_spec(PANDA.limits, action=action).to_mapping(),
     )
-    bundle = load_bundle(write_sample(tmp_path / "b", make_network((20, 8, 3)), manifest))
+    bundle = load_bundle(write_sample(tmp_path / "b", make_network((17 + size, 8, size)), manifest))
     controller = PolicyController(bundle, PANDA.chain)
-    env = ArmEnv(engine="mujoco", action_mode="tool_velocity")
+    env = ArmEnv(engine="mujoco", action_mode=mode)
     observation, _ = env.reset(seed=0)
     signals = env.signals
     for _ in range(5):
@@ -70,7 +73,10 @@ def test_a_tool_velocity_policy_sees_its_three_values_and_commands_the_environme
         )
         assert controller.observation.tobytes() == observation.tobytes()
         action = bundle.policy.act(observation)
-        assert command.tobytes() == env.decoder.decode(action, signals.joint_position).tobytes()
+        assert (
+            command.tobytes()
+            == env.decoder.decode(action, signals.joint_position, signals.joint_velocity).tobytes()
+        )
         observation = env.step(action)[0]
     env.close()
 

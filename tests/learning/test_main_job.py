@@ -86,10 +86,14 @@ def test_push_has_its_own_section_and_a_task_out_of_the_graph_says_so(tmp_path, 
     assert "no node publishes what push" in join_figures(tmp_path)["graph_note"]
 
 
-def test_a_policy_of_tool_velocity_leaves_filter_and_driver_with_joint_velocity():
-    configuration, _ = read_configuration(["action_mode:=tool_velocity"])
+@pytest.mark.parametrize(
+    ("mode", "commands"),
+    [("tool_velocity", "joint_velocity"), ("joint_acceleration", "joint_effort")],
+)
+def test_filter_and_driver_take_what_the_policy_s_action_commands(mode, commands):
+    configuration, _ = read_configuration([f"action_mode:={mode}"])
     modes = {v["ros__parameters"]["mode"] for v in deployment(configuration).values()}
-    assert modes == {"joint_velocity"}
+    assert modes == {commands}
 
 
 def test_arguments_reach_the_run_and_the_graph():

@@ -299,7 +299,7 @@ def test_the_simulated_driver_moves_another_arm_as_the_environment_does(make_env
     for _ in range(10):
         action = rng.uniform(-0.5, 0.5, 7)
         _, _, _, _, info = env.step(action)
-        decoder.decode(action, arm.position, desired)
+        decoder.decode(action, arm.position, arm.velocity, desired)
         for _ in range(4):
             assert arm.accept(chain.filtered(desired, arm.position, arm.velocity))
             arm.step()

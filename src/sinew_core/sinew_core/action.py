@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.rates import Rates
-from sinew_core.robots.dynamics import joint_inertia
+from sinew_core.robots.dynamics import dynamics_rows, joint_inertia
+from sinew_core.robots.joint_acceleration import JointAccelerationSolver
 from sinew_core.robots.tool_velocity import ToolVelocitySolver
-from sinew_core.specs import ACTION_MODES, TOOL_COMPONENTS, ActionSpec, ToolMotion
+from sinew_core.specs import (
+    ACTION_MODES,
+    TOOL_COMPONENTS,
+    AccelerationMotion,
+    ActionSpec,
+    ToolMotion,
+)
 
 if TYPE_CHECKING:
     from sinew_core.robots.kinematics import KinematicChain
@@ -53,6 +60,20 @@ class ActionParameters(Parameters):
         unit="rad/s²",
         minimum=1e-2,
         maximum=1e4,
+    )
+    acceleration_rad_s2: float = parameter(
+        5.0,
+        "joint_acceleration: acceleration of a joint at rest at action 1",
+        unit="rad/s²",
+        minimum=1e-2,
+        maximum=1e3,
+    )
+    acceleration_speed_rad_s: float = parameter(
+        0.6,
+        "joint_acceleration: speed that an action of 1 leads to; the damping follows from it",
+        unit="rad/s",
+        minimum=1e-2,
+        maximum=1e3,
     )
     tool_speed_m_s: float = parameter(
         0.3,
@@ -111,7 +132,7 @@ def make_action_spec(
     fractions, limits = parameters or ActionParameters(), robot.limits
     if mode not in ACTION_MODES:
         raise ConfigError(f"action_mode '{mode}': {suggest(mode, ACTION_MODES)}")
-    tool = None
+    tool = acceleration = None
     if mode == "joint_effort":
         scale = np.minimum(
             limits.effort_nm * fractions.effort_fraction,
@@ -121,6 +142,11 @@ def make_action_spec(
         scale = limits.velocity_rad_s * (fractions.position_fraction * rates.control_period_s)
     elif mode == "joint_velocity":
         scale = limits.velocity_rad_s * fractions.velocity_fraction
+    elif mode == "joint_acceleration":
+        scale = np.full(len(robot.joint_names), fractions.acceleration_rad_s2)
+        acceleration = AccelerationMotion(
+            speed_rad_s=fractions.acceleration_speed_rad_s, bodies=tuple(dynamics_rows(robot)[1])
+        )
     else:
         scale = np.full(len(TOOL_COMPONENTS), fractions.tool_speed_m_s)
         tool = _tool_motion(robot, fractions)
@@ -129,6 +155,7 @@ def make_action_spec(
         joint_names=tuple(robot.joint_names),
         scale=tuple(float(s) for s in scale),
         tool=tool,
+        acceleration=acceleration,
     )
 
 
@@ -173,19 +200,27 @@ class ActionDecoder:
         self._is_position = spec.mode == "joint_position"
         self._tool = ToolVelocitySolver(chain, spec.tool) if spec.tool else None
         self._velocity_m_s = np.zeros(spec.size)
+        motion = spec.acceleration
+        self._effort = JointAccelerationSolver(chain, motion, spec.scale) if motion else None
 
     def decode(
-        self, action: Action, joint_position: FloatArray, out: FloatArray | None = None
+        self,
+        action: Action,
+        joint_position: FloatArray,
+        joint_velocity: FloatArray,
+        out: FloatArray | None = None,
     ) -> FloatArray:
         """Return the command (n,): rad/s, rad or N m by mode; `action` keeps the clipped action.
 
         A position command counts from the measured position, so that a command that the filter
         holds back cannot pile up. A tool's velocity becomes joint velocities at that position, see
-        `robots.tool_velocity`. NaN stays NaN, for the filter to refuse.
+        `robots.tool_velocity`, and accelerations become efforts, see `robots.joint_acceleration`.
+        NaN stays NaN, for the filter to refuse.
 
         Args:
             action: (size,), clipped to [-1, 1].
             joint_position: (n,) rad, measured at the decision.
+            joint_velocity: (n,) rad/s, likewise.
             out: (n,), written and returned if given.
         """
         if out is None:
@@ -195,6 +230,8 @@ class ActionDecoder:
         if self._tool is not None:
             velocity = np.multiply(self.action, self._scale, self._velocity_m_s)
             return self._tool.solve(velocity, joint_position, out)
+        if self._effort is not None:
+            return self._effort.solve(self.action, joint_position, joint_velocity, out)
         np.multiply(self.action, self._scale, out)
         if self._is_position:
             np.add(out, joint_position, out)

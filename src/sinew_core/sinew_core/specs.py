@@ -12,11 +12,14 @@ ACTION_UNITS = {
     "joint_velocity": "rad/s",
     "joint_position": "rad per control period",
     "joint_effort": "N m",
+    "joint_acceleration": "rad/s²",
     "tool_velocity": "m/s",
 }
 ACTION_MODES = tuple(ACTION_UNITS)
 COMMAND_MODES = ("joint_velocity", "joint_position", "joint_effort")
 """What safety filter and driver take for commands."""
+_COMMANDED = {"tool_velocity": "joint_velocity", "joint_acceleration": "joint_effort"}
+"""Commands of the action modes that are none themselves."""
 TOOL_COMPONENTS = ("x", "y", "z")
 """Components of a tool's velocity, along the axes of the base."""
 FRAMES = ("", "joint", "base")
@@ -158,6 +161,45 @@ class ToolMotion:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class AccelerationMotion:
+    """How accelerations of n joints become their efforts, see `robots.joint_acceleration`.
+
+    Attributes:
+        speed_rad_s: where an action of 1 no longer accelerates a joint.
+        bodies: (10 n,) what the joints carry, a row of `robots.dynamics`.
+    """
+
+    speed_rad_s: float
+    bodies: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Raise `BundleError` for numbers without sense."""
+        _check_scale("acceleration speed_rad_s", (self.speed_rad_s,), 1)
+        if not all(map(math.isfinite, self.bodies)):
+            raise BundleError("acceleration bodies: every number must be finite")
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return plain values for a manifest."""
+        return {"speed_rad_s": self.speed_rad_s, "bodies": list(self.bodies)}
+
+    @classmethod
+    def from_mapping(cls, mapping: object, source: str = "acceleration") -> AccelerationMotion:
+        """Build from what `to_mapping` returned.
+
+        Raises:
+            BundleError: for missing, unknown or contradictory entries, with `source` in front.
+        """
+        if not isinstance(mapping, Mapping):
+            raise BundleError(f"{source} is {mapping!r}: expected a mapping")
+        _check_keys(mapping, tuple(f.name for f in dataclasses.fields(cls)), source)
+        single = {"speed_rad_s": [mapping["speed_rad_s"]]}
+        return cls(
+            speed_rad_s=_numbers(single, "speed_rad_s", source)[0],
+            bodies=_numbers(mapping, "bodies", source),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ActionSpec:
     """The meaning of an action in [-1, 1]^size: its mode, and what 1 stands for per component.
 
@@ -167,6 +209,7 @@ class ActionSpec:
         scale: (size,) in `unit`.
         nudges: (k, size) actions among which the policy chooses; empty: any action.
         tool: how a tool's velocity becomes the joints'; of tool_velocity only.
+        acceleration: how accelerations become efforts; of joint_acceleration only.
     """
 
     mode: str
@@ -174,6 +217,7 @@ class ActionSpec:
     scale: tuple[float, ...]
     nudges: tuple[tuple[float, ...], ...] = ()
     tool: ToolMotion | None = None
+    acceleration: AccelerationMotion | None = None
 
     def __post_init__(self) -> None:
         """Raise `BundleError` for an unknown mode or parts that do not fit each other."""
@@ -191,6 +235,15 @@ class ActionSpec:
             raise BundleError(
                 f"action: home_rad of tool has {len(self.tool.home_rad)} values: expected "
                 f"{self.n_joints}, one for each joint"
+            )
+        if (self.acceleration is None) == (self.mode == "joint_acceleration"):
+            raise BundleError(
+                f"action mode {self.mode}: acceleration belongs to joint_acceleration alone"
+            )
+        if self.acceleration is not None and len(self.acceleration.bodies) != 10 * self.n_joints:
+            raise BundleError(
+                f"action: bodies of acceleration has {len(self.acceleration.bodies)} values: "
+                f"expected {10 * self.n_joints}, ten for each joint"
             )
 
     @property
@@ -228,6 +281,11 @@ class ActionSpec:
             "scale": list(self.scale),
             **nudges,
             **({} if self.tool is None else {"tool": self.tool.to_mapping()}),
+            **(
+                {}
+                if self.acceleration is None
+                else {"acceleration": self.acceleration.to_mapping()}
+            ),
         }
 
     @classmethod
@@ -237,15 +295,26 @@ class ActionSpec:
         Raises:
             BundleError: for missing, unknown or contradictory entries, with `source` in front.
         """
-        of_tool = mapping.get("mode") == "tool_velocity"
-        optional = [*(["nudges"] if "nudges" in mapping else []), *(["tool"] if of_tool else [])]
+        mode = mapping.get("mode")
+        optional = [
+            *(["nudges"] if "nudges" in mapping else []),
+            *(["tool"] if mode == "tool_velocity" else []),
+            *(["acceleration"] if mode == "joint_acceleration" else []),
+        ]
         _check_keys(mapping, ("mode", "unit", "joint_names", "scale", *optional), source)
         spec = cls(
             mode=_text(mapping, "mode", source),
             joint_names=_texts(mapping, "joint_names", source),
             scale=_numbers(mapping, "scale", source),
             nudges=_rows(mapping.get("nudges", ()), f"{source}: nudges"),
-            tool=ToolMotion.from_mapping(mapping["tool"], f"{source}: tool") if of_tool else None,
+            tool=ToolMotion.from_mapping(mapping["tool"], f"{source}: tool")
+            if "tool" in optional
+            else None,
+            acceleration=AccelerationMotion.from_mapping(
+                mapping["acceleration"], f"{source}: acceleration"
+            )
+            if "acceleration" in optional
+            else None,
         )
         if mapping["unit"] != spec.unit:
             raise BundleError(
@@ -256,7 +325,7 @@ class ActionSpec:
 
 def command_mode(action_mode: str) -> str:
     """Return what an action mode asks of safety filter and driver, one of `COMMAND_MODES`."""
-    return "joint_velocity" if action_mode == "tool_velocity" else action_mode
+    return _COMMANDED.get(action_mode, action_mode)
 
 
 def _check_scale(owner: str, scale: tuple[float, ...], size: int) -> None:

@@ -122,7 +122,9 @@ class PolicyController:
             self._followed = True
         observation = self._builder.build(signals, self.observation)
         action = self._policy.act(observation, self._action)
-        command = self._decoder.decode(action, signals.joint_position, self._command)
+        command = self._decoder.decode(
+            action, signals.joint_position, signals.joint_velocity, self._command
+        )
         signals.previous_action[:] = self._decoder.action
         self._judge(observation)
         return command

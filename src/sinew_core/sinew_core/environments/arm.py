@@ -60,9 +60,11 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
     | joint_velocity | a joint velocity, through the safety filter | rad/s |
     | joint_position | a move from the measured position, through the safety filter | rad |
     | joint_effort | an effort, through the safety filter | N m |
+    | joint_acceleration | a damped acceleration, as efforts through the filter | rad/s² |
     | tool_velocity | a velocity of the tool, base frame, as joint velocities | m/s |
 
-    `robots.tool_velocity` makes joint velocities of the tool's; they pass the safety filter, too.
+    `robots.tool_velocity` makes joint velocities of the tool's, `robots.joint_acceleration` efforts
+    of accelerations; they pass the safety filter, too.
 
     `terminated` comes only from success, and only with `terminate_on_success`; `truncated` only
     from the end of the episode. `info` of reset and step: is_success (stays true once reached),
@@ -122,8 +124,9 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         """Start the engine.
 
         Raises:
-            ConfigError: for an unknown name, a delay beyond one control period, or a randomisation
-                beyond what the safety filter assumes.
+            ConfigError: for an unknown name, a delay beyond one control period, a randomisation
+                beyond what the safety filter assumes, or accelerations of an arm whose weight
+                nothing carries.
             RobotError: for a robot that cannot be loaded.
         """
         self.robot = load_robot(robot, urdf=urdf) if isinstance(robot, str) else robot
@@ -143,6 +146,11 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         self._make_arm(engine, gravity_compensation=gravity_compensation)
 
     def _make_arm(self, engine: str, *, gravity_compensation: bool) -> None:
+        if self.action_spec.acceleration is not None and not gravity_compensation:
+            raise ConfigError(
+                "action_mode joint_acceleration with gravity_compensation False: its efforts do "
+                "not carry the arm's weight; compensate gravity or choose joint_effort"
+            )
         self._engine = make_engine(engine, self.robot, self.rates.physics_rate_hz, self.task.scene)
         self._drive = make_drive(
             self.action_spec.mode,
@@ -225,7 +233,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         """Advance by one control period under an action (m,) in [-1, 1]."""
         signals = self.signals
         desired, before = self._desired, self._desired_before
-        self.decoder.decode(action, signals.joint_position, desired)
+        self.decoder.decode(action, signals.joint_position, signals.joint_velocity, desired)
         engine, drive, varied = self._engine, self._drive, self._varied
         position, velocity = signals.joint_position, signals.joint_velocity
         steps = self.rates.physics_steps_per_cycle
@@ -316,7 +324,12 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
                 signals.joint_position, signals.joint_velocity, self._effort, self.np_random
             )
         self._drive.reset(signals.joint_position)
-        self.decoder.decode(signals.previous_action, signals.joint_position, self._desired_before)
+        self.decoder.decode(
+            signals.previous_action,
+            signals.joint_position,
+            signals.joint_velocity,
+            self._desired_before,
+        )
         self._ticks = 0
         self._interventions = 0
         self.task.judge.reset()
