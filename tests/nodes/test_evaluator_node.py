@@ -11,12 +11,15 @@ from diagnostic_msgs.msg import DiagnosticArray
 from std_srvs.srv import Trigger
 
 from bundle_samples import make_manifest, make_network, write_sample
+from push_samples import TASK as PUSH
+from push_samples import write_push_bundle
 from sinew_core.action import make_action_spec
 from sinew_core.bundle.reader import load_bundle
 from sinew_core.environments.arm import ArmEnv
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.make import FILTERED_MODES
+from sinew_core.tasks.push import PushParameters
 from sinew_core.tasks.reach import ReachParameters
 from sinew_ros.qos import RELIABLE
 
@@ -69,11 +72,11 @@ def long_bundle(tmp_path):
 class Graph:
     """Starts the four nodes, and knows where the figures go."""
 
-    def __init__(self, start_node, bundle, tmp_path, *, pace="lockstep", engine="mujoco"):
+    def __init__(self, start_node, bundle, tmp_path, *, pace="lockstep", engine="mujoco", **driver):
         self.start_node, self.bundle, self.tmp_path = start_node, bundle, tmp_path
-        common = {"mode": load_bundle(bundle).specification.action.mode, "pace": pace}
+        common = {"mode": load_bundle(bundle).specification.action.command_mode, "pace": pace}
         self.partners = [
-            start_node("sinew_sim.sim_driver", {**common, "engine": engine, "seed": 3}),
+            start_node("sinew_sim.sim_driver", {**common, "engine": engine, "seed": 3, **driver}),
             start_node("sinew_safety.safety_filter", common),
             start_node("sinew_policy.policy", {**common, "bundle": bundle}),
         ]
@@ -142,6 +145,55 @@ def test_the_graph_moves_as_the_environment_does(start_node, tmp_path, mode, eng
             observation, *_, info = environment.step(policy.act(observation))
         assert np.ptp(position, axis=0).max() > 0.01
     environment.close()
+
+
+PUSHED = {"task_name": "push", **{f"task.{name}": v for name, v in PUSH.items()}}
+PUSH_TICKS = 40
+
+
+def objects_of_the_driver(task):
+    """Yield where a driver with seed 3 places the cube, reset by reset."""
+    rng = np.random.default_rng(3)
+    task.sample_object(rng, task.sample_target(rng))
+    while True:
+        task.sample_start(rng)
+        place, heading = task.sample_object(rng, task.sample_target(rng))
+        yield [*place, heading]
+
+
+@pytest.mark.parametrize("engine", ["pybullet", "mujoco"])
+def test_the_graph_pushes_as_the_environment_does(start_node, tmp_path, engine):
+    bundle = write_push_bundle(tmp_path / "bundle")
+    graph = Graph(start_node, bundle, tmp_path, engine=engine, **PUSHED)
+    evaluator = graph.evaluate(episodes=2)
+    assert evaluator.wait() == 0, evaluator.output
+    traces = graph.traces()
+    assert (graph.figures()["faults"], graph.figures()["messages_lost"]) == (0, 0)
+    environment = ArmEnv(
+        PANDA,
+        engine=engine,
+        task="push",
+        action_mode="tool_velocity",
+        task_parameters=PushParameters.from_mapping(PUSH),
+    )
+    policy, moved = load_bundle(bundle).policy, 0.0
+    for episode, place in zip(range(2), objects_of_the_driver(environment.task), strict=False):
+        position, velocity, thing, target, distance = (
+            traces[f"{episode}/{name}"]
+            for name in ("position_rad", "velocity_rad_s", "object_m", "target_m", "distance_m")
+        )
+        assert np.linalg.norm(thing[0] - target) >= PUSH["apart_m"]
+        start = {"start_rad": position[0], "target_m": target, "object_place": place}
+        observation, info = environment.reset(options=start)
+        assert len(position) == 4 * PUSH_TICKS + 1
+        for tick in range(PUSH_TICKS + 1):
+            assert np.array_equal(velocity[4 * tick], info["joint_velocity"]), (episode, tick)
+            assert np.array_equal(thing[4 * tick], info["achieved_goal"]), (episode, tick)
+            assert distance[4 * tick] == pytest.approx(info["distance_m"])
+            observation, *_, info = environment.step(policy.act(observation))
+        moved = max(moved, np.linalg.norm(thing[-1] - thing[0]))
+    environment.close()
+    assert moved > 0.002
 
 
 def until_it_runs(probe):

@@ -51,6 +51,7 @@ class Arming:
         self._asked: Future | None = None
         self._asked_s = 0.0
         self._then: Callable[[], None] | None = None
+        self._placed: Callable[[], bool] = lambda: True
         self._stamp_ns = self._reset_after_ns = -1
 
     @property
@@ -76,11 +77,16 @@ class Arming:
     def state(self, stamp_ns: int) -> None:
         """Take the stamp of a joint state: arming needs one that is newer than the reset."""
         self._stamp_ns = stamp_ns
-        if self._then is not None and stamp_ns > self._reset_after_ns:
+        if self._then is not None and stamp_ns > self._reset_after_ns and self._placed():
             self._arm_then(self._then)
 
-    def begin(self, then: Callable[[], None]) -> None:
-        """Disarm, teleport the arm to a new start if asked to, arm, then call `then`."""
+    def begin(self, then: Callable[[], None], placed: Callable[[], bool] = lambda: True) -> None:
+        """Disarm, teleport the arm to a new start if asked to, arm, then call `then`.
+
+        Before arming, `placed` is asked at each state that is newer than the reset until it says
+        that all is ready.
+        """
+        self._placed = placed
         self.disarm(lambda: self._place(then))
 
     def disarm(self, then: Callable[[], None]) -> None:

@@ -17,6 +17,9 @@ from sinew_sim.drives import Drive
 
 START_NS = NS_PER_S
 
+Place = tuple[NDArray[np.float64], float]
+"""Of an object: its centre (3,) m in the base frame, its heading in rad."""
+
 
 class SimulatedArm:
     """Step an engine under commands and keep its clock in integer nanoseconds.
@@ -38,12 +41,14 @@ class SimulatedArm:
         params: SimParams | None = None,
         command_period_s: float = 0.0,
         rng: np.random.Generator | None = None,
+        thing: Place | None = None,
     ) -> None:
         """Begin at home; advance by `period_ns` a step; brake `watchdog_s` after the last command.
 
         A watchdog of 0 is off, as in the real forward controllers. With `params` it is another
         copy of the arm, whose sensors take their noise from `rng`; a linear hold of its controllers
-        goes from one command to the next in the command period.
+        goes from one command to the next in the command period. An engine with an object needs a
+        place for it, `thing`.
         """
         n = engine.robot.n_joints
         if params is None:
@@ -76,15 +81,17 @@ class SimulatedArm:
         self._true_position = self.position if self._noise is None else np.zeros(n)
         self._true_velocity = self.velocity if self._noise is None else np.zeros(n)
         self._tripped = False
-        self._place(engine.robot.home_rad)
+        self._place(engine.robot.home_rad, thing)
 
-    def reset(self, position_rad: NDArray[np.float64]) -> None:
+    def reset(self, position_rad: NDArray[np.float64], thing: Place | None = None) -> None:
         """Place the arm at rest at (n,) rad; the clock goes on to a later whole second.
+
+        An engine with an object needs a place for it.
 
         More than one period passes, so that no node can take the reset for a step.
         """
         self.stamp_ns = NS_PER_S * ((self.stamp_ns + self._period_ns) // NS_PER_S + 1)
-        self._place(position_rad)
+        self._place(position_rad, thing)
 
     def accept(self, command: Sequence[float]) -> bool:
         """Put a command (n,) in force; return False for a wrong length or a value not finite."""
@@ -113,8 +120,10 @@ class SimulatedArm:
         self.stamp_ns += self._period_ns
         self._read()
 
-    def _place(self, position_rad: NDArray[np.float64]) -> None:
+    def _place(self, position_rad: NDArray[np.float64], thing: Place | None) -> None:
         self._engine.reset(position_rad)
+        if thing is not None:
+            self._engine.place_object(*thing)
         self._commands.forget()
         self._tripped = self._fresh = False
         self._read()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from geometry_msgs.msg import PoseStamped
 from rclpy.clock import Clock, ClockType
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import JointState
@@ -29,10 +30,11 @@ from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import commands_topic, label_stamp
 from sinew_ros.parameters import Declarations
+from sinew_ros.poses import set_pose
 from sinew_ros.qos import LATCHED, RELIABLE
 from sinew_ros.raw import JointStateWriter, read_controller_command
 from sinew_ros.stamps import period_ns, set_stamp
-from sinew_sim.arm import SimulatedArm
+from sinew_sim.arm import Place, SimulatedArm
 from sinew_sim.drives import make_drive
 
 _REPUBLISH_S = 1.0
@@ -73,8 +75,8 @@ class SimDriverParameters(Rates):
     )
     task_name: str = parameter(
         "reach",
-        "Task whose starts ~/reset places the arm at",
-        choices=tuple(name for name, kind in TASKS.items() if kind.in_graph),
+        "Task whose starts ~/reset places the arm and its object at",
+        choices=tuple(TASKS),
     )
     seed: int = parameter(0, "Seed of the sequence of starts of ~/reset", minimum=0)
 
@@ -104,7 +106,9 @@ class SimDriver(SinewNode):
         self._wall_stamps = not (self._lockstep or self._sim_time or p.speed != 1.0)
         robot = load_robot(p.robot, urdf=p.urdf)
         params = _read_arm(p, robot)
-        self._engine = make_engine(p.engine, robot, p.physics_rate_hz)
+        self._task = make_task(p.task_name, robot, task, p)
+        self._starts = np.random.default_rng(p.seed)
+        self._engine = make_engine(p.engine, robot, p.physics_rate_hz, self._task.scene)
         self._arm = SimulatedArm(
             self._engine,
             make_drive(
@@ -119,14 +123,13 @@ class SimDriver(SinewNode):
             params=params,
             command_period_s=p.filter_period_s,
             rng=np.random.default_rng([p.seed, _NOISE_STREAM]),
+            thing=self._draw_object(),
         )
-        self._task = make_task(p.task_name, robot, task, p)
-        self._starts = np.random.default_rng(p.seed)
         self._counters: Counter[str] = Counter()
         self._placed_ns = 0  # stamp of the first state after a reset, until it is answered
         self._state = JointStateWriter(robot.joint_names)
         self._clock_message = ClockMessage()
-        self._open_topics(robot.urdf_text)
+        self._open_topics(robot)
         if self._lockstep:
             steady = Clock(clock_type=ClockType.STEADY_TIME)
             self.create_timer(_REPUBLISH_S / 4, self._republish, clock=steady)
@@ -135,11 +138,15 @@ class SimDriver(SinewNode):
             self.urgent = True
         self._publish()
 
-    def _open_topics(self, urdf_text: str) -> None:
+    def _open_topics(self, robot: RobotModel) -> None:
         self._states = self.create_publisher(JointState, "joint_states", RELIABLE)
+        self._object_message = PoseStamped()
+        self._object_message.header.frame_id = robot.base_link
+        if self._task.scene is not None:
+            self._object_poses = self.create_publisher(PoseStamped, "object_pose", RELIABLE)
         self._clock_publisher = self.create_publisher(ClockMessage, "/clock", RELIABLE)
         description = self.create_publisher(String, "robot_description", LATCHED)
-        description.publish(String(data=urdf_text))
+        description.publish(String(data=robot.urdf_text))
         topic = commands_topic(self._p.mode, self._p.controller)
         self.create_subscription(Float64MultiArray, topic, self._command, RELIABLE, raw=True)
         self.create_service(Trigger, "~/reset", self._reset)
@@ -161,6 +168,11 @@ class SimDriver(SinewNode):
         if self._sim_time:
             set_stamp(self._clock_message.clock, stamp)
             self._clock_publisher.publish(self._clock_message)
+        if self._task.scene is not None:
+            message = self._object_message
+            set_stamp(message.header.stamp, stamp)
+            set_pose(message.pose, self._engine.object_pose())
+            self._object_poses.publish(message)
         self._states.publish(
             self._state.write(
                 stamp, arm.position.tolist(), arm.velocity.tolist(), arm.effort.tolist()
@@ -195,12 +207,18 @@ class SimDriver(SinewNode):
 
     def _reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         start = self._task.sample_start(self._starts)
-        self._arm.reset(start)
+        self._arm.reset(start, self._draw_object())
         self._counters["resets"] += 1
         self._placed_ns = self._publish()
         response.success = True
         response.message = "at rest at " + ", ".join(f"{q:.4f}" for q in start)
         return response
+
+    def _draw_object(self) -> Place | None:
+        """Return where the task's object starts, off a target that is drawn for that."""
+        if self._task.scene is None:
+            return None
+        return self._task.sample_object(self._starts, self._task.sample_target(self._starts))
 
     def _report(self) -> Status:
         rejected = self._counters["commands_rejected"]

@@ -80,13 +80,21 @@ class MainJob:
     """The steps of one run, in order; `stop` ends the step that is running."""
 
     def __init__(
-        self, configuration: RunConfiguration, graph: GraphEvaluation, *, resume: bool = False
+        self,
+        configuration: RunConfiguration,
+        graph: GraphEvaluation,
+        resume: Resume | None = None,
     ) -> None:
         """Fix the name of the run, refuse what cannot work before anything starts."""
         train = configuration.train
         robot = load_robot(train.robot, urdf=train.urdf)
         make_sim_params(configuration, robot)
         make_randomisation(configuration, robot)
+        if train.device != "cpu":
+            # Imported here, because torch takes seconds to load and this process does not use it.
+            from sinew_core.algorithms.device import open_device
+
+            open_device(train.device)
         name = train.run_name(datetime.datetime.now(tz=datetime.timezone.utc).astimezone())
         self.configuration = dataclasses.replace(
             configuration, train=dataclasses.replace(train, run=name)
@@ -131,6 +139,7 @@ class MainJob:
                 arguments = {**_launched(train), "config": config}
                 if self._resume:
                     arguments["resume"] = self.folder
+                    arguments["resume_despite"] = self._resume.resume_despite
                 self._launches = [Launch("train_sim", arguments, log, _domain_id(0))]
                 _report()  # imported while the training process starts, it costs nothing
                 self._wait(self._launches, lambda: display.update(read_progress(self.folder)))
@@ -263,15 +272,15 @@ def make_job(argv: Sequence[str]) -> MainJob:
     Raises:
         SinewError: for every mistake, with its remedy.
     """
-    if not any(word.startswith("resume:=") for word in argv):
+    if not any(word.startswith(("resume:=", "resume_despite:=")) for word in argv):
         return MainJob(*read_configuration(argv))
-    return MainJob(*read_resumed(argv, GraphEvaluation), resume=True)
+    return MainJob(*read_resumed(argv, GraphEvaluation))
 
 
 def _launched(train: TrainConfig) -> dict[str, object]:
     """Return the run's parameters as launch arguments."""
     names = ("run", "output", "overwrite", "robot", "urdf", "engine", "task", "algorithm")
-    more = ("action_mode", "sim_params", "randomisation", "seed")
+    more = ("device", "action_mode", "sim_params", "randomisation", "seed")
     return {n: getattr(train, n) for n in (*names, *more)}
 
 

@@ -32,7 +32,8 @@ Observation: TypeAlias = NDArray[np.float32]
 Action: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 Info: TypeAlias = dict[str, object]
 
-_RESET_OPTIONS = ("start_rad", "target_m", "dynamics", "dynamics_seed")
+_RESET_OPTIONS = ("object_place", "start_rad", "target_m", "dynamics", "dynamics_seed")
+"""The first for a task with an object only."""
 _RENDER_SIZE = (640, 480)
 
 
@@ -73,13 +74,13 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
     joint_velocity (n,) rad/s, reward_rest (the part of the reward that no target changes),
     interventions (joint commands that the filter changed in this step) and filter_fault (0: none).
 
-    `reset` takes options start_rad (n,) and target_m (3,) in place of random ones, and one of
-    dynamics, an `ArmDynamics` or None for the environment's own arm, that of `sim_params` or the
-    nominal one, and dynamics_seed, the seed of a draw of `randomisation`. Without either, an
-    environment with a randomisation draws anew at each reset with a seed, as a function of that,
-    and at others after `every_episodes`. `info` of reset then has dynamics, all values by name.
-    Success, reward and `info` are by the truth, observation and filter by the noisy sensors of the
-    joints; an object is seen where it is.
+    `reset` takes options start_rad (n,), target_m (3,) and object_place (4,), the object's centre
+    in m and its heading in rad, in place of random ones, and one of dynamics, an `ArmDynamics` or
+    None for the environment's own arm, that of `sim_params` or the nominal one, and dynamics_seed,
+    the seed of a draw of `randomisation`. Without either, an environment with a randomisation draws
+    anew at each reset with a seed, as a function of that, and at others after `every_episodes`.
+    `info` of reset then has dynamics, all values by name. Success, reward and `info` are by the
+    truth, observation and filter by the noisy sensors of the joints; an object is seen where it is.
 
     `signals` are the present ones, `decoder` turns an action into what is desired of the joints.
 
@@ -208,6 +209,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         super().reset(seed=seed)
         start = self.task.sample_start(self.np_random)
         target = self.task.sample_target(self.np_random)
+        placed: FloatArray | None = None
         given = dict(options or {})
         self._copies.choose(given, self.np_random, seeded=seed is not None)
         self._varied = self._copies.present
@@ -216,12 +218,18 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
                 start = np.array(value, dtype=np.float64).reshape(start.shape)
             elif name == "target_m":
                 target = np.array(value, dtype=np.float64).reshape(target.shape)
+            elif name == "object_place" and self._has_object:
+                placed = np.array(value, dtype=np.float64).reshape(4)
             else:
-                raise ConfigError(f"reset option '{name}': {suggest(name, _RESET_OPTIONS)}")
+                allowed = _RESET_OPTIONS[0 if self._has_object else 1 :]
+                raise ConfigError(f"reset option '{name}': {suggest(name, allowed)}")
         self._begin(start, target)
         if self._has_object:
-            self._engine.place_object(*self.task.sample_object(self.np_random, target))
-            self._read_object(moving=False)
+            place, heading = self.task.sample_object(self.np_random, target)
+            if placed is not None:
+                place, heading = placed[:3], float(placed[3])
+            self._engine.place_object(place, heading)
+            self.signals.follow_object(self._engine.object_pose(), moving=False)
         observation, _, info = self._observe()
         if self._varied is not None:
             info["dynamics"] = self._varied.params.dynamics.values(self.robot)
@@ -245,7 +253,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
                 varied.cycle(wanted, position, velocity, steps)
                 varied.measure(position, velocity, self._effort, self.np_random)
         if self._has_object:
-            self._read_object(moving=True)
+            self.signals.follow_object(self._engine.object_pose(), moving=True)
         self._desired, self._desired_before = before, desired
         self._action_before, signals.previous_action = signals.previous_action, self._action_before
         signals.previous_action[:] = self.decoder.action
@@ -288,16 +296,6 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         self._ticks = 0
         self._interventions = 0
         self.task.judge.reset()
-
-    def _read_object(self, *, moving: bool) -> None:
-        """Read where the object is, and how it moved since the last control tick."""
-        signals = self.signals
-        moved = signals.object_displacement_base
-        np.negative(signals.object_position_base, moved)
-        self._engine.read_object(signals.object_position_base, signals.object_axis_base)
-        np.add(signals.object_position_base, moved, moved)
-        if not moving:
-            moved[:] = 0.0
 
     def _observe(self) -> tuple[Observation, float, Info]:
         """Judge and reward the state of this control tick, and return what the agent sees."""
