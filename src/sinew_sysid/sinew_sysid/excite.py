@@ -52,6 +52,7 @@ class Phase(Enum):
     HOMING = auto()
     EXCITING = auto()
     ENDING = auto()
+    STOPPED = auto()
 
 
 MOVING = (Phase.HOMING, Phase.EXCITING)
@@ -255,9 +256,21 @@ class Excite(SinewNode):
         self._answer = (stamp, message)
         late = abs(stamp - self._due_ns) > self._period_ns
         self._due_ns = (stamp if late else self._due_ns) + self._period_ns
+        self._require_following(follower)
         if self._phase is Phase.EXCITING:
             self._tracking.add(follower.error_rad)
         self._sample += 1
+
+    def _require_following(self, follower: Follower) -> None:
+        """End a motion that the arm does not follow; without commands the filter brakes."""
+        joint = int(abs(follower.error_rad).argmax())
+        error = float(abs(follower.error_rad[joint]))
+        if error > self._p.tracking_limit_rad:
+            raise RunError(
+                f"{self._robot.joint_names[joint]} is {error:.3f} rad off the motion, allowed is "
+                f"tracking_limit_rad {self._p.tracking_limit_rad:g}: the safety filter brakes: "
+                "lower excitation.limit_share, or tell friction and rotors by dynamics:=FILE.yaml"
+            )
 
     def _arrived(self) -> None:
         plan = self._thread.plan
@@ -340,6 +353,7 @@ class Excite(SinewNode):
         self._thread.cancel()
         if self._phase not in MOVING:
             return
+        self._phase = Phase.STOPPED  # that the filter brakes now is no surprise
         done: list[bool] = []
         then: Callable[[], None] = lambda: done.append(True)  # noqa: E731
         self._arming.disarm(then)

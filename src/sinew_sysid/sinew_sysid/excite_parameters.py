@@ -51,6 +51,13 @@ class ExciteParameters(Rates):
         minimum=0.0,
         maximum=20.0,
     )
+    tracking_limit_rad: float = parameter(
+        0.3,
+        "Error of a joint's position that ends the motion",
+        unit="rad",
+        minimum=0.01,
+        maximum=3.0,
+    )
     state_timeout_s: float = parameter(
         0.5, "Silence of the joint states that ends a motion", unit="s", minimum=0.01, maximum=60.0
     )

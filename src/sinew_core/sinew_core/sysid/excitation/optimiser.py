@@ -28,6 +28,9 @@ from sinew_core.sysid.excitation.obstacles import Clearance
 from sinew_core.sysid.excitation.sensitivity import EffortSensitivity
 
 _SAMPLES_PER_HARMONIC = 16
+_BETWEEN = float(np.cos(np.pi / _SAMPLES_PER_HARMONIC))
+"""Between samples a trigonometric polynomial exceeds their largest by 1 / this at most (H. Ehlich
+and K. Zeller 1964)."""
 _POSTURES_PER_HARMONIC = 4
 """Where distances are measured of every candidate; of one that is the best so far, everywhere."""
 _RANDOM_TRIES = 20
@@ -114,7 +117,7 @@ class FourierSearch:
             np.abs(acceleration).max(axis=0) / period_s**2 / limits.acceleration_rad_s2,
             jerk / limits.jerk_rad_s3,
         ]
-        shares: Array = 1.0 / np.maximum(np.max(quotients, axis=0), 1e-9)
+        shares: Array = _BETWEEN / np.maximum(np.max(quotients, axis=0), 1e-9)
         return shares
 
     def worth(self, motion: FourierMotion) -> float:
