@@ -39,6 +39,7 @@ BENCHMARKS = {
         "benchmarks.randomisation",
         "success over the range of an arm's dynamics, trained with randomisation and without",
     ),
+    "bag": ("benchmarks.bag.benchmark", "joint states of bags, beside rosbags; damaged bags"),
     "faults": ("benchmarks.faults.run", "reactions of the safety filter, beside their bounds"),
 }
 INTERRUPTED = 130

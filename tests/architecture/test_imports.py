@@ -51,6 +51,8 @@ DEPLOYED = (
     "sinew_policy.policy",
     "sinew_safety.safety_filter",
     "sinew_safety.replay",
+    "sinew_sysid.record",
+    "sinew_sysid.bag_tool",
 )
 NOT_DEPLOYED = (
     "gymnasium", "matplotlib", "mujoco", "numba", "onnx", "onnxruntime", "PIL", "pybullet",

@@ -67,7 +67,7 @@ def sinew(checkout, *words, cwd="/", **environment):
 def test_help_lists_every_command_and_needs_no_setup(checkout):
     status, output, _ = sinew(checkout, "--help")
     assert status == 0
-    for command in ("setup", "train", "test", "launch", "bench"):
+    for command in ("setup", "train", "test", "launch", "bag", "bench"):
         assert f"\n  {command} " in output
     assert not (checkout / ".venv").exists()
 

@@ -34,6 +34,10 @@ class BagError(SinewError):
     """A bag cannot be read, lacks a topic, or is not of the node that is to be replayed."""
 
 
+class IdentificationError(SinewError):
+    """A recording cannot be used to identify an arm."""
+
+
 class ReplayError(SinewError):
     """What a bag holds is not what the recorded node did."""
 

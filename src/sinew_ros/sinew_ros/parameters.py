@@ -5,6 +5,7 @@ All are read-only but those that their class marks as settable: see `settable`.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TypeVar
 
@@ -61,7 +62,11 @@ class Declarations:
         self._problems: list[str] = []
 
     def declare(self, parameters_class: type[P], *, prefix: str = "") -> P:
-        """Declare one class; its instance holds the defaults where `finish` is going to refuse."""
+        """Declare one class; its instance holds the defaults where `finish` is going to refuse.
+
+        Raises:
+            ConfigError: at once, where the class has no defaults that it accepts.
+        """
         start = f"{prefix}." if prefix else ""
         fields = describe(parameters_class)
         names = [name for name, _, _ in fields]
@@ -71,7 +76,10 @@ class Declarations:
             parameters = parameters_class.from_mapping(given, source=self._source(prefix))
         except ConfigError as error:
             self._problems.append(str(error))
-            return parameters_class()
+            with contextlib.suppress(ConfigError):
+                return parameters_class()
+            # Without what is required there is no instance to go on with.
+            raise ConfigError("; ".join(self._problems)) from None
         for name, info, _ in fields:
             value = getattr(parameters, name)
             self._node.declare_parameter(

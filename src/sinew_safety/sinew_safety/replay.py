@@ -6,10 +6,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from rclpy.serialization import deserialize_message
 from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
+from sinew_core.bags.bag import COMMAND, CONFIGURATION, OUTPUT, STATE, Bag, Recorded
 from sinew_core.errors import BagError, ConfigError, ReplayError, SinewError
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.command_mode import CommandMode
@@ -28,10 +31,10 @@ from sinew_ros.messages import (
 )
 from sinew_ros.parameters import declare_from
 from sinew_ros.stamps import NS_PER_S, stamp_ns
-from sinew_safety.bag import COMMAND, CONFIGURATION, OUTPUT, STATE, Bag, Recorded
 from sinew_safety.configuration import FilterConfiguration
 from sinew_safety.parameters import ReplayParameters
 
+M = TypeVar("M")
 _SLICE_S = 0.02
 _ROW = "{:>10} {:<24} {:>12} {:>12} {:>12}  {}\n"
 
@@ -92,7 +95,7 @@ class Replay(SinewNode):
             CONFIGURATION, topic, "give namespace:= or node:=, or the parameter file as config:="
         )
         found = self._bag.messages({topic: CONFIGURATION})
-        texts = [self._bag.decode(message, String).data for message in found]
+        texts = [self._decode(message, String).data for message in found]
         return {text_check(text): FilterConfiguration.from_yaml(text, topic) for text in texts}
 
     def _load_robot(self, configuration: FilterConfiguration) -> RobotModel:
@@ -145,9 +148,16 @@ class Replay(SinewNode):
             if used and mapper.complete:
                 self._replayer.state(min(mapper.updated_ns), mapper.position, mapper.velocity)
         elif message.kind == COMMAND:
-            self._take_command(self._bag.decode(message, JointTrajectory))
+            self._take_command(self._decode(message, JointTrajectory))
         else:
-            self._take_output(message.time_ns, self._bag.decode(message, Float64MultiArray))
+            self._take_output(message.time_ns, self._decode(message, Float64MultiArray))
+
+    def _decode(self, message: Recorded, kind: type[M]) -> M:
+        def decode(data: bytes) -> M:
+            decoded: M = deserialize_message(data, kind)
+            return decoded
+
+        return self._bag.decode(message, decode)
 
     def _take_command(self, message: JointTrajectory) -> None:
         """Take a command; what the filter rejected as malformed is left out."""

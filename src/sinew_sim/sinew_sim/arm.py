@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sinew_core.robots.arm_dynamics import ArmDynamics
+from sinew_core.robots.sim_params import SimParams
 from sinew_core.simulation.delay import DelayedCommands
 from sinew_core.simulation.engine import Engine
 from sinew_core.simulation.sensors import SensorNoise
@@ -38,21 +38,32 @@ class SimulatedArm:
         *,
         period_ns: int,
         watchdog_s: float,
-        dynamics: ArmDynamics | None = None,
+        params: SimParams | None = None,
+        command_period_s: float = 0.0,
         rng: np.random.Generator | None = None,
         thing: Place | None = None,
     ) -> None:
         """Begin at home; advance by `period_ns` a step; brake `watchdog_s` after the last command.
 
-        A watchdog of 0 is off, as in the real forward controllers. With `dynamics` it is another
-        copy of the arm, whose sensors take their noise from `rng`. An engine with an object needs a
+        A watchdog of 0 is off, as in the real forward controllers. With `params` it is another
+        copy of the arm, whose sensors take their noise from `rng`; a linear hold of its controllers
+        goes from one command to the next in the command period. An engine with an object needs a
         place for it, `thing`.
         """
         n = engine.robot.n_joints
-        engine.set_dynamics(dynamics)
-        self._noise = SensorNoise(dynamics) if dynamics else None
+        if params is None:
+            engine.set_dynamics(None)
+        else:
+            engine.set_dynamics(params.dynamics, params.controller, command_period_s)
+        self._noise = SensorNoise(params.dynamics) if params else None
         self._rng = rng or np.random.default_rng(0)
-        self._commands = DelayedCommands(engine, self._send, dynamics.delay_s if dynamics else 0.0)
+        # Controllers of the arm's own have the delay in them, and hold what was sent once.
+        self._controlled = bool(params and params.controller)
+        late = params is not None and not self._controlled
+        self._commands = DelayedCommands(
+            engine, self._send, params.dynamics.delay_s if params and late else 0.0
+        )
+        self._fresh = False
         self._engine = engine
         self._period_ns = period_ns
         self._steps = round(period_ns * engine.physics_rate_hz / NS_PER_S)
@@ -89,6 +100,7 @@ class SimulatedArm:
         self.command[:] = command
         self._commanded_ns = self.stamp_ns
         self._tripped = False
+        self._fresh = True
         return True
 
     def step(self) -> None:
@@ -101,8 +113,9 @@ class SimulatedArm:
             if self._drive.brake(self.command, self._true_position, self._true_velocity):
                 self.watchdog_trips += not self._tripped
                 self._tripped = True
-        else:
+        elif self._fresh or not self._controlled:
             self._commands.send(self.command)
+        self._fresh = False
         self._commands.step(self._steps)
         self.stamp_ns += self._period_ns
         self._read()
@@ -112,7 +125,7 @@ class SimulatedArm:
         if thing is not None:
             self._engine.place_object(*thing)
         self._commands.forget()
-        self._tripped = False
+        self._tripped = self._fresh = False
         self._read()
         self._drive.rest(self.command, self._true_position)
 

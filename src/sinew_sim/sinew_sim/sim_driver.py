@@ -18,10 +18,11 @@ from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import Trigger
 
 from sinew_core.parameters import parameter
+from sinew_core.randomisation import check_controller
 from sinew_core.rates import Rates
-from sinew_core.robots.arm_dynamics import read_dynamics
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.model import RobotModel
+from sinew_core.robots.sim_params import SimParams, check_compensation, read_sim_params
 from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.simulation import ENGINE_NAMES, make_engine
 from sinew_core.tasks import TASKS, make_task
@@ -48,8 +49,9 @@ class SimDriverParameters(Rates):
     robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
     urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
     engine: str = parameter("pybullet", "Physics engine", choices=ENGINE_NAMES)
-    dynamics: str = parameter(
-        "", "YAML file of the arm's dynamics in place of the nominal ones; empty: none"
+    sim_params: str = parameter(
+        "",
+        "YAML file of an arm and its joint controllers in place of the nominal arm; empty: none",
     )
     pace: str = parameter(
         "realtime",
@@ -103,7 +105,7 @@ class SimDriver(SinewNode):
         self._sim_time = bool(self.get_parameter("use_sim_time").value)
         self._wall_stamps = not (self._lockstep or self._sim_time or p.speed != 1.0)
         robot = load_robot(p.robot, urdf=p.urdf)
-        dynamics = read_dynamics(Path(p.dynamics), robot) if p.dynamics else None
+        params = _read_arm(p, robot)
         self._task = make_task(p.task_name, robot, task, p)
         self._starts = np.random.default_rng(p.seed)
         self._engine = make_engine(p.engine, robot, p.physics_rate_hz, self._task.scene)
@@ -114,10 +116,12 @@ class SimDriver(SinewNode):
                 self._engine,
                 1.0 / p.state_rate_hz,
                 gravity_compensation=p.gravity_compensation,
+                controlled=bool(params and params.controller),
             ),
             period_ns=period_ns(p.state_rate_hz),
             watchdog_s=0.0 if self._lockstep else p.driver_watchdog_s,
-            dynamics=dynamics,
+            params=params,
+            command_period_s=p.filter_period_s,
             rng=np.random.default_rng([p.seed, _NOISE_STREAM]),
             thing=self._draw_object(),
         )
@@ -236,6 +240,20 @@ class SimDriver(SinewNode):
     def on_stop(self) -> None:
         """Release the engine."""
         self._engine.close()
+
+
+def _read_arm(p: SimDriverParameters, robot: RobotModel) -> SimParams | None:
+    """Return the arm that is simulated, None for the nominal one.
+
+    Raises:
+        ConfigError: its file cannot be read, or its controllers take other commands.
+    """
+    if not p.sim_params:
+        return None
+    params = read_sim_params(Path(p.sim_params), robot)
+    check_controller(params.controller, p.mode)
+    check_compensation(params.controller, gravity_compensation=p.gravity_compensation)
+    return params
 
 
 def main(args: Sequence[str] | None = None) -> int:

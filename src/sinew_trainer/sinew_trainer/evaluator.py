@@ -30,6 +30,7 @@ from sinew_core.graph_record import EvaluationRecord
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.tasks import make_task, task_parameters
+from sinew_ros.arming import Arming, refused_latch
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import JointStateMapper, command_stamp, commands_topic
@@ -37,7 +38,6 @@ from sinew_ros.parameters import declare_from
 from sinew_ros.poses import PoseInput
 from sinew_ros.qos import RELIABLE, controller_command, state_subscription
 from sinew_ros.stamps import is_control_tick, period_ns, set_stamp
-from sinew_trainer.arming import Arming, refused_latch
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
 
 _OBJECT_LOST_NS = 200_000_000
@@ -116,7 +116,12 @@ class Evaluator(SinewNode):
                 controller_command(lockstep=lockstep),
             )
         self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, RELIABLE)
-        self._arming = Arming(self, p)
+        self._arming = Arming(
+            self,
+            safety_filter=p.safety_filter,
+            driver=p.driver if p.reset == "teleport" else "",
+            clear_latch=p.clear_latch,
+        )
         self._diagnostics = Diagnostics(self, self._report)
         self.create_timer(0.1, self._supervise, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

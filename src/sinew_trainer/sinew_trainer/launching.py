@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from sinew_core.errors import RunError
-from sinew_trainer.child import interrupt
+from sinew_ros.child import interrupt
 
 _STOP_WITHIN_S = 20.0
 _POLL_S = 0.2

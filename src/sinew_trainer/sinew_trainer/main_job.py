@@ -31,7 +31,7 @@ from sinew_core.tasks import TASKS
 from sinew_core.training.checkpoints.resume import finished
 from sinew_core.training.config import Resume, TrainConfig
 from sinew_core.training.configuration import RunConfiguration
-from sinew_core.training.environment import make_randomisation
+from sinew_core.training.environment import make_randomisation, make_sim_params
 from sinew_core.training.folder import (
     BUNDLE_FOLDER,
     CHECKPOINT_FOLDER,
@@ -40,6 +40,7 @@ from sinew_core.training.folder import (
     GRAPH_FOLDER,
     REPORT_FILE,
     REPORT_PAGE,
+    SIM_PARAMS_FILE,
     TRAINING_FILE,
 )
 from sinew_trainer.arguments import argument_list, read_arguments, read_resumed
@@ -86,7 +87,9 @@ class MainJob:
     ) -> None:
         """Fix the name of the run, refuse what cannot work before anything starts."""
         train = configuration.train
-        make_randomisation(configuration, load_robot(train.robot, urdf=train.urdf))
+        robot = load_robot(train.robot, urdf=train.urdf)
+        make_sim_params(configuration, robot)
+        make_randomisation(configuration, robot)
         if train.device != "cpu":
             # Imported here, because torch takes seconds to load and this process does not use it.
             from sinew_core.algorithms.device import open_device
@@ -192,6 +195,7 @@ class MainJob:
             "robot": train.robot,
             "urdf": train.urdf,
             "engine": train.engine,
+            "sim_params": self.folder / SIM_PARAMS_FILE if train.sim_params else "",
             "mode": command_mode(train.action_mode),
             "pace": pace,
             "episodes": episodes,
@@ -276,8 +280,8 @@ def make_job(argv: Sequence[str]) -> MainJob:
 def _launched(train: TrainConfig) -> dict[str, object]:
     """Return the run's parameters as launch arguments."""
     names = ("run", "output", "overwrite", "robot", "urdf", "engine", "task", "algorithm")
-    others = ("device", "action_mode", "randomisation", "seed")
-    return {n: getattr(train, n) for n in (*names, *others)}
+    more = ("device", "action_mode", "sim_params", "randomisation", "seed")
+    return {n: getattr(train, n) for n in (*names, *more)}
 
 
 def _domain_id(index: int) -> int:

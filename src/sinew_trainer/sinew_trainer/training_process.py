@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sinew_core.training.folder import EVALUATION_FILE, PROGRESS_FILE
 from sinew_core.training.progress import Progress
-from sinew_trainer.child import interrupt
+from sinew_ros.child import interrupt
 from sinew_trainer.progress import read_progress
 
 _STOP_WITHIN_S = 20.0

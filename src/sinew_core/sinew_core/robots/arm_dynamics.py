@@ -15,6 +15,8 @@ simulated driver takes, and in what system identification writes. SI units throu
 | `delay_s` | from a command until the drive has it | s |
 | `sensor_noise/position_rad` | standard deviation of a measured position | rad |
 | `sensor_noise/velocity_rad_s` | standard deviation of a measured velocity | rad/s |
+
+Links of a measured shape have the names of `sinew_core.robots.link_shape` too.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ import yaml
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.robots.arrays import Array, frozen_array
 from sinew_core.robots.inertia import Body, carried_bodies, carrying_links, steiner
+from sinew_core.robots.link_shape import CENTRE, INERTIA, SHAPE, body_of, read_shapes
 from sinew_core.robots.model import RobotModel
 
 NOISE_SIGMAS = 3.0
@@ -65,6 +68,17 @@ PER_JOINT = {
         field="motor_strength", unit="", lowest=0.1, highest=2.0, nominal=1.0
     ),
 }
+SHAPES = {
+    **{
+        kind: Quantity(field="shape", unit="m", lowest=-5.0, highest=5.0, nominal=None)
+        for kind in CENTRE
+    },
+    **{
+        kind: Quantity(field="shape", unit="kg m²", lowest=-1e3, highest=1e3, nominal=None)
+        for kind in INERTIA
+    },
+}
+"""Not part of the nominal values: a link has the shape of its description, or all nine of these."""
 SINGLE = {
     "payload/mass": Quantity(
         field="payload_mass_kg", unit="kg", lowest=0.0, highest=1e3, nominal=0.0
@@ -102,9 +116,13 @@ class ArmDynamics:
     delay_s: float = 0.0
     position_noise_rad: float = 0.0
     velocity_noise_rad_s: float = 0.0
+    shape: Array | None = None
+    """(n, 9) as in `link_shape`, nan for links of the described shape; None for an arm of those."""
 
     def __post_init__(self) -> None:
         """Freeze the arrays."""
+        if self.shape is not None:
+            object.__setattr__(self, "shape", frozen_array(self.shape))
         for quantity in (*PER_LINK.values(), *PER_JOINT.values()):
             array = frozen_array(getattr(self, quantity.field))
             object.__setattr__(self, quantity.field, array)
@@ -116,34 +134,43 @@ class ArmDynamics:
 
     @classmethod
     def from_values(
-        cls, robot: RobotModel, values: Mapping[str, float], source: str = "dynamics"
+        cls,
+        robot: RobotModel,
+        values: Mapping[str, float],
+        source: str = "dynamics",
+        base: ArmDynamics | None = None,
     ) -> ArmDynamics:
-        """Return the nominal arm with some values replaced; the place of a link may be `*`.
+        """Return the nominal arm, or another one, with some values replaced.
+
+        The place of a link or a joint may be `*`, which stands for all.
 
         Raises:
             ConfigError: for an unknown name, a value that is not allowed, or a name given twice.
         """
-        complete = nominal_values(robot)
+        complete = nominal_values(robot) if base is None else base.values(robot)
+        links = carrying_links(robot)
+        shapes = dict.fromkeys((f"{kind}/{link}" for link in links for kind in SHAPE), 0.0)
         given: dict[str, str] = {}
         for pattern, value in values.items():
             number = checked_value(pattern, value, source)
-            for name in matching_names(pattern, complete, source):
+            known = shapes if pattern in shapes else complete
+            for name in matching_names(pattern, known, source):
                 if name in given:
                     raise ConfigError(
                         f"{source}: '{pattern}' and '{given[name]}' both give {name}: keep one"
                     )
                 given[name] = pattern
                 complete[name] = number
-        return cls._from_complete(complete)
+        return cls._from_complete(complete, read_shapes(complete, links, source))
 
     @classmethod
-    def _from_complete(cls, values: Mapping[str, float]) -> ArmDynamics:
+    def _from_complete(cls, values: Mapping[str, float], shape: Array | None) -> ArmDynamics:
         grouped = {
             quantity.field: [v for name, v in values.items() if name.startswith(f"{kind}/")]
             for kind, quantity in {**PER_LINK, **PER_JOINT}.items()
         }
         single = {quantity.field: values[name] for name, quantity in SINGLE.items()}
-        return cls(**grouped, **single)  # type: ignore[arg-type]  # __post_init__ makes arrays
+        return cls(**grouped, **single, shape=shape)  # type: ignore[arg-type]  # becomes arrays
 
     def values(self, robot: RobotModel) -> dict[str, float]:
         """Return every value by its name, in the order of the table."""
@@ -156,6 +183,10 @@ class ArmDynamics:
             array = getattr(self, quantity.field).tolist()
             named.update({f"{kind}/{k}": v for k, v in zip(robot.joint_names, array, strict=True)})
         named.update({name: getattr(self, q.field) for name, q in SINGLE.items()})
+        if self.shape is not None:
+            for link, row in zip(carrying_links(robot), self.shape.tolist(), strict=True):
+                if not math.isnan(row[0]):
+                    named.update({f"{k}/{link}": v for k, v in zip(SHAPE, row, strict=True)})
         return named
 
     def bodies(self, robot: RobotModel) -> tuple[Body, ...]:
@@ -165,9 +196,13 @@ class ArmDynamics:
         payload is a point, which belongs to the last body.
         """
         bodies = []
-        for body, mass in zip(carried_bodies(robot), self.mass_kg.tolist(), strict=True):
-            share = mass / body.mass
-            bodies.append(Body(mass=mass, moment=share * body.moment, inertia=share * body.inertia))
+        for i, (body, mass) in enumerate(zip(carried_bodies(robot), self.mass_kg, strict=True)):
+            m = float(mass)
+            if self.shape is not None and not math.isnan(self.shape[i, 0]):
+                bodies.append(body_of(m, self.shape[i]))
+                continue
+            share = m / body.mass
+            bodies.append(Body(mass=m, moment=share * body.moment, inertia=share * body.inertia))
         if self.payload_mass_kg:
             tool, m = robot.chain.tool, self.payload_mass_kg
             point = tool[:3, :3] @ [self.payload_x_m, self.payload_y_m, self.payload_z_m]
@@ -211,7 +246,8 @@ def matching_names(pattern: str, names: Mapping[str, float], source: str) -> lis
 
 def quantity_of(name: str) -> Quantity | None:
     """Return what is known of a name's kind, None for an unknown kind."""
-    return SINGLE.get(name) or {**PER_LINK, **PER_JOINT}.get(name.partition("/")[0])
+    kinds = {**PER_LINK, **PER_JOINT, **SHAPES}
+    return SINGLE.get(name) or kinds.get(name.partition("/")[0])
 
 
 def checked_value(name: str, value: object, source: str) -> float:

@@ -8,12 +8,13 @@ they cannot disagree about masses.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import xml.etree.ElementTree as ET
 
 import numpy as np
 
 from sinew_core.errors import RobotError
-from sinew_core.robots.arrays import Array
+from sinew_core.robots.arrays import Array, frozen_array
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.urdf import origin_transform, parse_urdf
 
@@ -34,7 +35,13 @@ class Body:
     moment: Array
     inertia: Array
 
+    def __post_init__(self) -> None:
+        """Freeze the arrays, since bodies are shared."""
+        object.__setattr__(self, "moment", frozen_array(self.moment))
+        object.__setattr__(self, "inertia", frozen_array(self.inertia))
 
+
+@functools.lru_cache(maxsize=16)
 def carried_bodies(robot: RobotModel) -> tuple[Body, ...]:
     """Return what each driven joint carries, in order.
 
@@ -63,6 +70,7 @@ def carried_bodies(robot: RobotModel) -> tuple[Body, ...]:
     return tuple(bodies)
 
 
+@functools.lru_cache(maxsize=16)
 def carrying_links(robot: RobotModel) -> tuple[str, ...]:
     """Return the name of the link that each driven joint moves, in order."""
     urdf = parse_urdf(robot.urdf_text, f"URDF of {robot.name}")
@@ -70,11 +78,11 @@ def carrying_links(robot: RobotModel) -> tuple[str, ...]:
     return tuple(child_of[name] for name in robot.joint_names)
 
 
+@functools.lru_cache(maxsize=16)
 def gravity_in_base(robot: RobotModel) -> Array:
     """Return gravity (3,) m/s² in the base frame, for a URDF whose root stands upright."""
     urdf = parse_urdf(robot.urdf_text, f"URDF of {robot.name}")
-    gravity: Array = urdf.pose_of(robot.base_link)[:3, :3].T @ _GRAVITY_WORLD
-    return gravity
+    return frozen_array(urdf.pose_of(robot.base_link)[:3, :3].T @ _GRAVITY_WORLD)
 
 
 def steiner(offset: Array) -> Array:

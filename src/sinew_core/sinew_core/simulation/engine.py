@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinew_core.errors import ConfigError
+from sinew_core.robots.arm_controller import ArmController
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
@@ -33,16 +34,32 @@ class Engine(Protocol):
     robot: RobotModel
     physics_rate_hz: int
 
-    def set_dynamics(self, dynamics: ArmDynamics | None) -> None:
+    def set_dynamics(
+        self,
+        dynamics: ArmDynamics | None,
+        controller: ArmController | None = None,
+        command_period_s: float = 0.0,
+    ) -> None:
         """Simulate another copy of the arm, or the nominal one again; `reset` has to follow.
 
         Masses, payload, friction, armature and motor strength take effect. What is said below of
         drives and efforts holds for commands; the drive gives its share of them. The gravity effort
         stays that of the nominal arm, since no controller knows better.
+
+        With a controller the arm has joint controllers of its own, which run at the physics rate
+        and get commands `delay_s` after they were sent; what is sent otherwise has no delay here. A
+        linear hold goes from one command to the next in the command period.
+
+        Raises:
+            ConfigError: the controller's gains are wrong, or too high for the physics rate.
         """
 
     def reset(self, position_rad: Array, velocity_rad_s: Array | None = None) -> None:
-        """Place the arm at (n,) rad, moving at (n,) rad/s or at rest, with the command to halt."""
+        """Place the arm at (n,) rad, moving at (n,) rad/s or at rest, with the command to halt.
+
+        An arm with controllers of its own is held by them: at its position, at no velocity, or
+        without effort, and the integral of a velocity loop holds its weight.
+        """
 
     def command_velocity(self, velocity_rad_s: Array) -> None:
         """Hold (n,) rad/s by an ideal velocity drive that saturates at `limits.effort_nm`.
@@ -59,6 +76,17 @@ class Engine(Protocol):
 
         Raises:
             ConfigError: a value is not finite.
+        """
+
+    def command_controllers(self, command: Array, *, after_s: float = 0.0) -> None:
+        """Send a command (n,) in the mode of the arm's own controllers.
+
+        It counts as sent so long after the beginning of the next physics step, before which it may
+        lie too. The controllers drive the arm until another kind of command takes over, and from
+        the arrival of one that is sent after that on.
+
+        Raises:
+            ConfigError: a value is not finite, or the arm has no controllers.
         """
 
     def step(self, n_steps: int) -> None:

@@ -20,70 +20,64 @@ that does to the joints in one step is made up for in the next one.
 from __future__ import annotations
 
 import functools
-import hashlib
-import inspect
 import sys
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import numba
 import numpy as np
-import numpy.typing as npt
 from numba.extending import register_jitable
 
+from sinew_core.errors import ConfigError
 from sinew_core.robots import dynamics
+from sinew_core.robots.arm_controller import ArmController
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
+from sinew_core.simulation import joint_equations
+from sinew_core.simulation.compiling import register_dynamics, sources_hash
+from sinew_core.simulation.controller_law import ControllerLaw
+from sinew_core.simulation.joint_equations import (
+    joint_rows,
+    links_of,
+    matrix,
+    solve_speeds,
+    vector,
+    work_space,
+    write_motors,
+)
 
-Flags = npt.NDArray[np.bool_]
-
-LOWER, UPPER, COULOMB, VISCOUS, ARMATURE, LIMIT = range(6)
-"""Rows of what a joint has: stops (rad), frictions, rotor, and the most that its motor gives."""
-
-_MAX_SWEEPS = 1000
-_SWEEP_TOLERANCE = 1e-12
-"""rad/s: the sweeps end when no joint's speed is corrected by more."""
-
-# The plain functions are typed for lists, and run on arrays here.
-_rotate_joints = cast(Callable[..., None], dynamics.rotate_joints)
-_inverse_dynamics = cast(Callable[..., None], dynamics.inverse_dynamics)
-_inertia_matrix = cast(Callable[..., None], dynamics.inertia_matrix)
-
-_vector = numba.float64[::1]
-_rows = numba.float64[:, ::1]
 _SIGNATURE = numba.void(
-    *[_vector, _vector, _vector, _rows, numba.float64],
-    *[_vector, _vector, _vector, numba.boolean, _vector, _vector],
+    *[vector, vector, vector, matrix, numba.float64],
+    *[vector, vector, vector, numba.boolean, vector, vector],
 )
 
 
 class JointLaw:
-    """Solves the joints of one copy of an arm, step by step; it keeps nothing between steps.
+    """Solves the joints of one copy of an arm, step by step.
+
+    It keeps nothing between steps; the arm's own controllers do.
 
     Attributes:
+        controllers: the arm's own; None where its drives are ideal.
         effort_nm: (n,) what the engine has to apply in the next physics step.
         motor_nm: (n,) what the motors give of it.
     """
 
-    def __init__(self, robot: RobotModel, arm: ArmDynamics, physics_rate_hz: int) -> None:
-        """Prepare for one copy."""
-        limits = robot.limits
+    def __init__(
+        self,
+        robot: RobotModel,
+        arm: ArmDynamics,
+        physics_rate_hz: int,
+        controllers: ControllerLaw | None = None,
+    ) -> None:
+        """Prepare for one copy, whose own controllers may take its commands."""
+        self._strength, self._limit = arm.motor_strength, robot.limits.effort_nm
         rows = dynamics.dynamics_rows(robot, arm.bodies(robot))
-        joints = np.array(
-            [
-                limits.position_lower_rad,
-                limits.position_upper_rad,
-                arm.coulomb_nm,
-                arm.viscous_nm_s_rad,
-                arm.armature_kg_m2,
-                arm.motor_strength * limits.effort_nm,
-            ]
-        )
-        self._strength, self._limit = arm.motor_strength, limits.effort_nm
+        joints = joint_rows(robot, arm)
         self._model = (*(np.array(row) for row in rows), joints, 1.0 / physics_rate_hz)
         self._command = np.zeros(robot.n_joints)
         self._by_velocity = True
+        self.controllers = controllers
         self._kernel = _kernel()
         self.effort_nm = np.zeros(robot.n_joints)
         self.motor_nm = np.zeros(robot.n_joints)
@@ -99,190 +93,68 @@ class JointLaw:
         self._command *= self._strength
         self._by_velocity = False
 
+    def reset(self, position_rad: Sequence[float] | Array) -> None:
+        """Let the arm's own controllers, if it has some, hold it at (n,) rad."""
+        self.motor_nm[:] = 0.0
+        if self.controllers is not None:
+            self.controllers.reset(np.asarray(position_rad))
+
+    def take_over(self) -> None:
+        """Let what is held drive the arm, not its own controllers, until a command reaches them."""
+        if self.controllers is not None:
+            self.controllers.take_over()
+
     def solve(self, position: Array, velocity: Array) -> Array:
-        """Return `effort_nm` for the step that begins at (n,) rad, moving at (n,) rad/s."""
+        """Return `effort_nm` for the step that begins at (n,) rad, moving at (n,) rad/s.
+
+        The arm's own controllers drive it, if it has some, unless something else has taken over.
+        """
+        by_velocity, controllers = self._by_velocity, self.controllers
+        if controllers is not None and controllers.drives(position):
+            controllers.write_efforts(position, velocity, self._command)
+            by_velocity = False
         self._kernel(
             *self._model,
             position,
             velocity,
             self._command,
-            self._by_velocity,
+            by_velocity,
             self.motor_nm,
             self.effort_nm,
         )
         return self.effort_nm
 
 
-@register_jitable
-def speed_and_effort(
-    free: float, gain: float, target: float, limit: float, coulomb: float
-) -> tuple[float, float]:
-    """Return speed (rad/s) and effort (N m) of one joint under its drive and its friction.
+def make_law(
+    robot: RobotModel,
+    arm: ArmDynamics,
+    physics_rate_hz: int,
+    controller: ArmController | None,
+    command_period_s: float,
+) -> JointLaw:
+    """Return the law of one copy of an arm, with controllers of its own or with ideal drives.
 
-    The speed is free + gain * effort; the effort falls with it, from limit + coulomb through
-    (limit - coulomb) towards the target between rest and target, to -limit - coulomb.
+    Raises:
+        ConfigError: the controller's gains are wrong, or too high for the physics rate.
     """
-    low, high = min(target, 0.0), max(target, 0.0)
-    effort = limit + coulomb
-    speed = free + gain * effort
-    if speed < low:
-        return speed, effort
-    speed = free - gain * effort
-    if speed > high:
-        return speed, -effort
-    effort = limit - coulomb if target > 0.0 else coulomb - limit
-    speed = free + gain * effort
-    if not low < speed < high:
-        speed = high if speed >= high else low
-        effort = (speed - free) / gain
-    return speed, effort
+    if controller is None:
+        return JointLaw(robot, arm, physics_rate_hz)
+    controllers = ControllerLaw(robot, arm, controller, physics_rate_hz, command_period_s)
+    return JointLaw(robot, arm, physics_rate_hz, controllers)
 
 
-@register_jitable
-def friction_of(speed: float, effort: float, coulomb: float) -> float:
-    """Return the part of a joint's effort (N m) that is friction; at rest it holds what it can."""
-    if speed > 0.0:
-        return -coulomb
-    if speed < 0.0:
-        return coulomb
-    return min(max(effort, -coulomb), coulomb)
+def controllers_of(law: JointLaw | None) -> ControllerLaw:
+    """Return the arm's own controllers.
 
-
-@register_jitable
-def invert_positive(matrix: Array, inverse: Array) -> None:
-    """Write the inverse (n, n) of a symmetric positive matrix, whose content is lost: Cholesky."""
-    n = matrix.shape[0]
-    for j in range(n):
-        for k in range(j):
-            for i in range(j, n):
-                matrix[i, j] -= matrix[i, k] * matrix[j, k]
-        root = matrix[j, j] ** 0.5
-        for i in range(j, n):
-            matrix[i, j] /= root
-    for column in range(n):
-        for i in range(n):
-            total = 1.0 if i == column else 0.0
-            for k in range(i):
-                total -= matrix[i, k] * inverse[k, column]
-            inverse[i, column] = total / matrix[i, i]
-        for i in range(n - 1, -1, -1):
-            total = inverse[i, column]
-            for k in range(i + 1, n):
-                total -= matrix[k, i] * inverse[k, column]
-            inverse[i, column] = total / matrix[i, i]
-
-
-@register_jitable
-def pressed(joints: Array, i: int, position: float, speed: float) -> bool:
-    """Tell whether a joint is at a stop that a speed would take it beyond."""
-    return (position >= joints[UPPER, i] and speed > 0.0) or (
-        position <= joints[LOWER, i] and speed < 0.0
-    )
-
-
-@register_jitable
-def follow(
-    whole: Array, start: Array, joints: Array, period_s: float, position: Array, target: Array,
-    speed: Array, effort: Array, stopped: Flags,
-) -> bool:  # fmt: skip
-    """Write speeds and efforts (n,) of drives that all reach their target; tell if they can."""
-    n = start.size
-    for i in range(n):
-        stopped[i] = pressed(joints, i, position[i], target[i])
-        speed[i] = 0.0 if stopped[i] else target[i]
-    strong = True
-    for i in range(n):
-        total = -start[i]
-        for j in range(n):
-            total += whole[i, j] * speed[j]
-        effort[i] = total / period_s
-        motor = effort[i] - friction_of(speed[i], effort[i], joints[COULOMB, i])
-        strong &= bool(stopped[i]) or abs(motor) <= joints[LIMIT, i]
-    return strong
-
-
-@register_jitable
-def sweep(
-    gains: Array, joints: Array, position: Array, target: Array, limit: Array,
-    speed: Array, effort: Array, stopped: Flags,
-) -> None:  # fmt: skip
-    """Bring speeds (n,) and efforts (n,) into agreement with every joint's law.
-
-    Args:
-        gains: (n, n) rad/s per N m: what an effort adds to each speed.
-        joints: rows of what each joint has.
-        position: (n,) rad.
-        target: (n,) rad/s of the velocity drives.
-        limit: (n,) N m of them.
-        speed: without any effort, written.
-        effort: written.
-        stopped: (n,) written: which joints their stops hold.
+    Raises:
+        ConfigError: it has none.
     """
-    n = speed.size
-    effort[:] = 0.0
-    for _ in range(_MAX_SWEEPS):
-        largest = 0.0
-        for i in range(n):
-            gain = gains[i, i]
-            free = speed[i] - gain * effort[i]
-            v, e = speed_and_effort(free, gain, target[i], limit[i], joints[COULOMB, i])
-            stopped[i] = pressed(joints, i, position[i], v)
-            if stopped[i]:
-                v, e = 0.0, -free / gain
-            delta = e - effort[i]
-            effort[i] = e
-            for j in range(n):
-                speed[j] += gains[j, i] * delta
-            speed[i] = v
-            largest = max(largest, abs(gain * delta))
-        if largest < _SWEEP_TOLERANCE:
-            break
-
-
-@register_jitable
-def links_of(
-    chain: Array, bodies: Array, gravity: Array, position: Array, velocity: Array,
-    inertia: Array, bias: Array,
-) -> None:  # fmt: skip
-    """Write inertia (n n,) and bias (n,) of the links."""
-    n = position.size
-    rotations, still = np.empty(9 * n), np.zeros(n)
-    _rotate_joints(position, chain, rotations)
-    _inverse_dynamics(rotations, velocity, still, chain, bodies, gravity, np.empty(6 * n), bias)
-    _inertia_matrix(rotations, chain, bodies, np.empty(10 * n), inertia)
-
-
-@register_jitable
-def solve_speeds(
-    inertia: Array, bias: Array, joints: Array, period_s: float, position: Array, velocity: Array,
-    command: Array, by_velocity: bool, speed: Array, effort: Array, stopped: Flags,
-) -> None:  # fmt: skip
-    """Write the speeds (n,) after the step, the efforts, and which joints their stops hold."""
-    n = position.size
-    whole, start, nothing = inertia.copy(), np.empty(n), np.zeros(n)
-    for i in range(n):
-        total = joints[ARMATURE, i] * velocity[i] - period_s * bias[i]
-        for j in range(n):
-            total += inertia[i, j] * velocity[j]
-        start[i] = total
-        whole[i, i] += joints[ARMATURE, i] + period_s * joints[VISCOUS, i]
-    if by_velocity and follow(
-        whole, start, joints, period_s, position, command, speed, effort, stopped
-    ):
-        return
-    if not by_velocity:
-        start += period_s * command
-    gains = np.empty((n, n))
-    invert_positive(whole, gains)
-    for i in range(n):
-        speed[i] = 0.0
-        for j in range(n):
-            speed[i] += gains[i, j] * start[j]
-    gains *= period_s
-    if by_velocity:
-        sweep(gains, joints, position, command, joints[LIMIT], speed, effort, stopped)
-    else:
-        sweep(gains, joints, position, nothing, nothing, speed, effort, stopped)
+    if law is None or law.controllers is None:
+        raise ConfigError(
+            "the arm has no controllers of its own: give set_dynamics some, or command velocities "
+            "or efforts"
+        )
+    return law.controllers
 
 
 def solve_joints(
@@ -293,21 +165,16 @@ def solve_joints(
     """Write the efforts (n,) of the motors, and those that the engine has to apply."""
     n = position.size
     flat, bias = np.empty(n * n), np.empty(n)
-    links_of(chain, bodies, gravity, position, velocity, flat, bias)
+    work = work_space(n)
+    links_of(chain, bodies, gravity, position, velocity, flat, bias, work)
     inertia = flat.reshape((n, n))
     speed, effort, stopped = np.empty(n), np.empty(n), np.zeros(n, np.bool_)
     solve_speeds(
         inertia, bias, joints, period_s, position, velocity, command, by_velocity,
-        speed, effort, stopped,
+        speed, effort, stopped, work,
     )  # fmt: skip
+    write_motors(joints, command, by_velocity, speed, effort, stopped, motor)
     for i in range(n):
-        if not by_velocity:
-            motor[i] = command[i]
-        elif stopped[i]:
-            # A drive that a stop holds pushes with all that it has.
-            motor[i] = np.sign(command[i]) * joints[LIMIT, i]
-        else:
-            motor[i] = effort[i] - friction_of(speed[i], effort[i], joints[COULOMB, i])
         applied[i] = motor[i] if stopped[i] else bias[i]
         if not stopped[i]:
             for j in range(n):
@@ -317,13 +184,8 @@ def solve_joints(
 @functools.cache
 def _kernel() -> Callable[..., None]:
     """Compile the law with the dynamics, whose file numba's cache does not know: by their hash."""
-    for function in vars(dynamics).values():
-        own = inspect.isfunction(function) and function.__module__ == dynamics.__name__
-        if own and function is not dynamics.dynamics_rows:
-            register_jitable(function)
-    sources = hashlib.sha256(
-        "".join(inspect.getsource(m) for m in (dynamics, sys.modules[__name__])).encode()
-    ).hexdigest()
+    register_dynamics()
+    sources = sources_hash(joint_equations, sys.modules[__name__])
     solve = register_jitable(solve_joints)
 
     def law(

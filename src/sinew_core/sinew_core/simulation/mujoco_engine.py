@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinew_core.errors import ConfigError
+from sinew_core.robots.arm_controller import ArmController
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.inertia import Body
 from sinew_core.robots.model import RobotModel
 from sinew_core.simulation.description import dynamics_of
 from sinew_core.simulation.engine import STOP_CORRECTION, finite_list
-from sinew_core.simulation.joint_law import JointLaw
+from sinew_core.simulation.joint_law import JointLaw, controllers_of, make_law
 from sinew_core.simulation.mujoco_drive import drive
 from sinew_core.simulation.tabletop import Tabletop
 
@@ -69,13 +70,19 @@ class MujocoEngine:
         self.step(0)  # Compiles the drive, or loads it: a second that no control period has.
         self.reset(robot.home_rad)
 
-    def set_dynamics(self, dynamics: ArmDynamics | None) -> None:
+    def set_dynamics(
+        self,
+        dynamics: ArmDynamics | None,
+        controller: ArmController | None = None,
+        command_period_s: float = 0.0,
+    ) -> None:
         """Simulate another copy, see `Engine.set_dynamics`."""
         if dynamics is None:
             self._law = None
             self._use(self._nominal)
             return
-        self._law = JointLaw(self.robot, dynamics, self.physics_rate_hz)
+        rate_hz = self.physics_rate_hz
+        self._law = make_law(self.robot, dynamics, rate_hz, controller, command_period_s)
         bodies = dynamics.bodies(self.robot)
         model = _compile(self.robot, self.physics_rate_hz, self._tabletop, bodies)
         self._use(_Copy(model, self.robot.n_joints))
@@ -90,17 +97,27 @@ class MujocoEngine:
         self._target[:] = 0.0
         self._motor_effort[:] = 0.0
         self._velocity_mode = True
+        if self._law is not None:
+            self._law.reset(position)
 
     def command_velocity(self, velocity_rad_s: Array) -> None:
         """Hold a velocity, see `Engine.command_velocity`."""
         self._target[:] = finite_list(self.robot, "velocity command", velocity_rad_s)
         self._velocity_mode = True
+        if self._law is not None:
+            self._law.take_over()
 
     def command_effort(self, effort_nm: Array, *, gravity_compensation: bool) -> None:
         """Hold an effort, see `Engine.command_effort`."""
         self._effort[:] = finite_list(self.robot, "effort command", effort_nm)
         self._compensated = gravity_compensation
         self._velocity_mode = False
+        if self._law is not None:
+            self._law.take_over()
+
+    def command_controllers(self, command: Array, *, after_s: float = 0.0) -> None:
+        """Send a command to the controllers, see `Engine.command_controllers`."""
+        controllers_of(self._law).send(finite_list(self.robot, "command", command), after_s)
 
     def step(self, n_steps: int) -> None:
         """Advance the physics by one native call, see `Engine.step`."""

@@ -10,13 +10,14 @@ import numpy as np
 import pybullet
 from numpy.typing import NDArray
 
+from sinew_core.robots.arm_controller import ArmController
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.inertia import Body
 from sinew_core.robots.model import RobotModel
 from sinew_core.simulation.description import dynamics_of
 from sinew_core.simulation.engine import STOP_CORRECTION, finite_list
-from sinew_core.simulation.joint_law import JointLaw
+from sinew_core.simulation.joint_law import JointLaw, controllers_of, make_law
 from sinew_core.simulation.pybullet_table import PyBulletTable
 from sinew_core.simulation.scene import Scene
 from sinew_core.simulation.silence import silent_stdout
@@ -62,7 +63,12 @@ class PyBulletEngine:
         self._motor_caps = self._limit
         self.reset(robot.home_rad)
 
-    def set_dynamics(self, dynamics: ArmDynamics | None) -> None:
+    def set_dynamics(
+        self,
+        dynamics: ArmDynamics | None,
+        controller: ArmController | None = None,
+        command_period_s: float = 0.0,
+    ) -> None:
         """Simulate another copy, see `Engine.set_dynamics`.
 
         It is loaded into a client of its own, so that the nominal arm remains untouched: Bullet
@@ -73,13 +79,15 @@ class PyBulletEngine:
             self._law = self._bodies = None
             self._client, self._body = self._nominal, self._nominal_body
             return
+        rate_hz = self.physics_rate_hz
+        law = make_law(self.robot, dynamics, rate_hz, controller, command_period_s)
         if self._varied < 0:
             self._varied = pybullet.connect(pybullet.DIRECT)
         self._client = self._varied
         pybullet.resetSimulation(physicsClientId=self._client)
         self._bodies = dynamics.bodies(self.robot)
         self._body = self._load(self._bodies)
-        self._law = JointLaw(self.robot, dynamics, self.physics_rate_hz)
+        self._law = law
 
     def reset(self, position_rad: Array, velocity_rad_s: Array | None = None) -> None:
         """Place the arm, see `Engine.reset`."""
@@ -100,11 +108,15 @@ class PyBulletEngine:
         self._velocity = self._zeros
         self._applied = self._zeros
         self._motors_set = False
+        if self._law is not None:
+            self._law.reset(positions)
 
     def command_velocity(self, velocity_rad_s: Array) -> None:
         """Hold a velocity, see `Engine.command_velocity`."""
         self._velocity = finite_list(self.robot, "velocity command", velocity_rad_s)
         self._motors_set = False
+        if self._law is not None:
+            self._law.take_over()
 
     def command_effort(self, effort_nm: Array, *, gravity_compensation: bool) -> None:
         """Hold an effort, see `Engine.command_effort`."""
@@ -113,6 +125,12 @@ class PyBulletEngine:
         if self._velocity is not None:
             self._velocity = None
             self._motors_set = False
+        if self._law is not None:
+            self._law.take_over()
+
+    def command_controllers(self, command: Array, *, after_s: float = 0.0) -> None:
+        """Send a command to the controllers, see `Engine.command_controllers`."""
+        controllers_of(self._law).send(finite_list(self.robot, "command", command), after_s)
 
     def step(self, n_steps: int) -> None:
         """Advance the physics, see `Engine.step`."""

@@ -61,6 +61,10 @@ class TrainConfig(Parameters):
         "cpu", "where the learner computes; episodes always run on the CPU", choices=DEVICES
     )
     action_mode: str = parameter("joint_velocity", "what the policy commands", choices=ACTION_MODES)
+    sim_params: str = parameter(
+        "",
+        "YAML file of an arm and its joint controllers in place of the nominal arm; empty: none",
+    )
     randomisation: str = parameter(
         "", "YAML file of distributions that the arm's dynamics are drawn from; empty: none"
     )
@@ -68,7 +72,7 @@ class TrainConfig(Parameters):
         0, "training episodes from one draw to the next; 0: as the file says", minimum=0
     )
     eval_randomised: bool = parameter(
-        False, "whether evaluations draw another arm in each episode too, else the nominal one"
+        False, "whether evaluations draw another arm in each episode too"
     )
     seed: int = parameter(0, "seed of everything random", minimum=0, maximum=2**31 - 1)
     env_steps: int = parameter(200_000, "environment steps at most", minimum=1)

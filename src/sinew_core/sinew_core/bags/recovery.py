@@ -1,0 +1,245 @@
+"""Complete a bag whose recording was cut off: the last file as far as it goes, and the metadata."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from rosbags.interfaces import Connection, ConnectionExtRosbag2
+from rosbags.rosbag2 import Reader, ReaderError, WriterError
+from rosbags.rosbag2.metadata import parse_qos
+
+from sinew_core.bags.folder import METADATA, BagFolder, is_unfinished, storage_of
+from sinew_core.bags.message_types import MessageTypes
+from sinew_core.bags.metadata import FileSummary, Topic, render_metadata
+from sinew_core.bags.salvage import Salvaged, salvage
+from sinew_core.bags.split import Split
+from sinew_core.errors import BagError
+
+DAMAGED = ".damaged"
+"""Suffix that a damaged file gets beside the one with what could be read of it."""
+_SALVAGE = "salvage"
+_JOURNALS = ("-journal", "-wal", "-shm")
+_NUMBERED = re.compile(r".+_(\d+)$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovered:
+    """What a recovery has done.
+
+    Attributes:
+        n_files: files of the bag.
+        n_messages: messages of the bag.
+        n_salvaged: those among them that came out of files that were not finished.
+    """
+
+    n_files: int
+    n_messages: int
+    n_salvaged: int
+
+
+def recover_bag(path: Path) -> Recovered:
+    """Make a bag whole again, in place; a second time changes nothing.
+
+    Raises:
+        BagError: if it is no bag, is being recorded, holds no message, or cannot be written on.
+    """
+    folder = BagFolder(path)
+    try:
+        return _Recovery(folder).run()
+    except (OSError, sqlite3.Error, WriterError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise BagError(
+            f"bag '{path}' cannot be recovered ({why}): free some space, or allow writing, and "
+            "try again; nothing is lost"
+        ) from None
+    finally:
+        folder.release()
+
+
+class _Recovery:
+    """One recovery of a locked folder."""
+
+    def __init__(self, folder: BagFolder) -> None:
+        self._folder = folder
+        self._path = folder.path
+        self._types = MessageTypes()
+        self._known = _read_metadata(folder.path / METADATA)
+        self._topics = {topic.name: topic for topic in self._known.topics}
+        self._n_salvaged = 0
+
+    def run(self) -> Recovered:
+        """Salvage, list, write the metadata, and only then drop what the recording left."""
+        left = sorted(f for f in self._folder.open_path.glob("*/*") if storage_of(f))
+        if not left and not any(map(storage_of, _entries(self._path))):
+            raise BagError(f"'{self._path}' holds no files of a bag: give the folder of one")
+        if self._known.compression:
+            raise BagError(
+                f"'{self._path}' is compressed ({self._known.compression}): recover it with "
+                "`ros2 bag reindex`"
+            )
+        damaged = self._put_aside()
+        incomplete = damaged or is_unfinished(self._path) or not self._known.lists(self._path)
+        self._folder.open_path.mkdir(exist_ok=True)
+        shutil.rmtree(self._folder.open_path / _SALVAGE, ignore_errors=True)
+        for file in left:
+            # Published already, where a recovery or the recording was cut off after that.
+            if file.exists() and not (self._path / file.name).exists():
+                self._rewrite(file, file.name)
+        for file in sorted(self._path.glob(f"*{DAMAGED}")):
+            if not file.with_suffix("").exists():
+                self._rewrite(file, file.stem)
+        files = self._list_files()
+        if incomplete:
+            self._complete(files)
+        self._folder.end()
+        return Recovered(
+            n_files=len(files),
+            n_messages=sum(file.message_count for file in files),
+            n_salvaged=self._n_salvaged,
+        )
+
+    def _complete(self, files: list[FileSummary]) -> None:
+        storages = sorted({storage_of(self._path / file.path) for file in files})
+        if not sum(file.message_count for file in files):
+            raise BagError(f"'{self._path}' holds no whole message: there is nothing to recover")
+        if len(storages) > 1:
+            raise BagError(
+                f"'{self._path}' holds files of {' and '.join(storages)}: keep those of one bag"
+            )
+        self._folder.write_metadata(
+            render_metadata(storages[0], self._topics.values(), files, self._known.custom_data)
+        )
+
+    def _put_aside(self) -> bool:
+        """Rename the files that cannot be read as they are; return whether there are any."""
+        any_damaged = False
+        for file in filter(storage_of, _entries(self._path)):
+            journals = [file.with_name(file.name + end) for end in _JOURNALS]
+            if _is_readable(file) and not any(journal.exists() for journal in journals):
+                continue
+            aside = file.with_name(file.name + DAMAGED)
+            for journal, end in zip(journals, _JOURNALS, strict=True):
+                if journal.exists():
+                    journal.replace(aside.with_name(aside.name + end))
+            file.replace(aside)
+            any_damaged = True
+        return any_damaged
+
+    def _rewrite(self, file: Path, name: str) -> None:
+        """Write what can be read of a file into a complete one of this name."""
+        storage = storage_of(Path(name))
+        messages = salvage(file, storage)
+        first = next(messages, None)
+        if first is None:
+            return
+        split = Split(self._folder.open_path / _SALVAGE / Path(name).stem, storage)
+        added: set[str] = set()
+        try:
+            for message in itertools.chain((first,), messages):
+                if message.topic not in added:
+                    added.add(message.topic)
+                    definition = self._types.learn(message.msgtype, message.text)
+                    split.add(self._topic(message, definition.type_hash), definition)
+                split.write(message.topic, message.data, message.time_ns)
+                self._n_salvaged += 1
+            split.finish()
+        except BaseException:
+            split.abort()
+            raise
+        self._folder.publish(split.file)
+
+    def _topic(self, message: Salvaged, type_hash: str) -> Topic:
+        return Topic(
+            name=message.topic, msgtype=message.msgtype, type_hash=type_hash, qos=message.qos
+        )
+
+    def _list_files(self) -> list[FileSummary]:
+        """Return the files of the bag in their order, and gather their topics."""
+        files = sorted(filter(storage_of, _entries(self._path)), key=_number)
+        return [self._summarise(file) for file in files]
+
+    def _summarise(self, file: Path) -> FileSummary:
+        counts: dict[str, int] = {}
+        with Reader(file) as reader:
+            for connection in reader.connections:
+                counts[connection.topic] = counts.get(connection.topic, 0) + connection.msgcount
+                if connection.topic not in self._topics:
+                    self._topics[connection.topic] = self._describe(connection)
+            return FileSummary(
+                path=file.name,
+                start_ns=reader.start_time,
+                end_ns=max(reader.start_time, reader.end_time - 1),
+                counts=counts,
+            )
+
+    def _describe(self, connection: Connection) -> Topic:
+        msgtype, text = connection.msgtype, connection.msgdef.data
+        extension = connection.ext
+        assert isinstance(extension, ConnectionExtRosbag2)
+        return Topic(
+            name=connection.topic,
+            msgtype=msgtype,
+            type_hash=connection.digest or self._types.learn(msgtype, text).type_hash,
+            qos=tuple(extension.offered_qos_profiles),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What the metadata of the interrupted recording says; empty where there are none."""
+
+    topics: tuple[Topic, ...] = ()
+    paths: tuple[str, ...] = ()
+    custom_data: dict[str, str] = field(default_factory=dict)
+    compression: str = ""
+
+    def lists(self, path: Path) -> bool:
+        """Tell whether the metadata name exactly the files that are there."""
+        return sorted(self.paths) == sorted(f.name for f in _entries(path) if storage_of(f))
+
+
+def _read_metadata(file: Path) -> _Known:
+    """Read what can be used; damaged metadata are made anew from the files."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        topics = [entry["topic_metadata"] for entry in content["topics_with_message_count"]]
+        return _Known(
+            topics=tuple(
+                Topic(
+                    name=str(topic["name"]),
+                    msgtype=str(topic["type"]),
+                    type_hash=str(topic.get("type_description_hash", "")),
+                    qos=tuple(parse_qos(topic.get("offered_qos_profiles", []))),
+                )
+                for topic in topics
+            ),
+            paths=tuple(str(path) for path in content["relative_file_paths"]),
+            compression=str(content.get("compression_mode") or ""),
+            custom_data={str(k): str(v) for k, v in (content.get("custom_data") or {}).items()},
+        )
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError, ReaderError):
+        return _Known()
+
+
+def _entries(path: Path) -> list[Path]:
+    return sorted(file for file in path.iterdir() if file.is_file())
+
+
+def _number(file: Path) -> tuple[int, str]:
+    found = _NUMBERED.match(file.stem)
+    return int(found[1]) if found else 0, file.name
+
+
+def _is_readable(file: Path) -> bool:
+    try:
+        with Reader(file):
+            return True
+    # Files that are cut off or damaged fail in whatever the formats' readers are made of.
+    except Exception:
+        return False

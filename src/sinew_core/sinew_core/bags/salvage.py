@@ -1,0 +1,172 @@
+"""Read the messages of files that were never finished, as far as they are whole.
+
+Sources: the MCAP specification (records are an opcode, a length and a body), and the tables of
+rosbag2's sqlite3 storage, schema version 4.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from rosbags.interfaces import Qos
+from rosbags.rosbag2 import ReaderError
+from rosbags.rosbag2.metadata import parse_qos
+from rosbags.rosbag2.storage_mcap import decompress
+
+_MAGIC = b"\x89MCAP0\r\n"
+_RECORD = struct.Struct("<BQ")
+_MESSAGE = struct.Struct("<HIQQ")
+_CHUNK = struct.Struct("<QQQI")
+_SCHEMA, _CHANNEL, _MESSAGE_RECORD, _CHUNK_RECORD, _DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
+_MAX_RECORD_BYTES = 2**30
+# What a cut in the middle of anything, or bytes that were never written, lead to.
+_DAMAGE = (ValueError, EOFError, struct.error, ReaderError, KeyError, TypeError, AttributeError)
+
+
+class Salvaged(NamedTuple):
+    """One message and what its topic was declared as; `text` is the type's definition."""
+
+    topic: str
+    msgtype: str
+    text: str
+    qos: tuple[Qos, ...]
+    time_ns: int
+    data: bytes
+
+
+def salvage(file: Path, storage: str) -> Iterator[Salvaged]:
+    """Return the messages of a file in their order, up to the first thing that is damaged."""
+    return _salvage_sqlite3(file) if storage == "sqlite3" else _salvage_mcap(file)
+
+
+class _Channel(NamedTuple):
+    topic: str
+    msgtype: str
+    text: str
+    qos: tuple[Qos, ...]
+
+
+def _salvage_mcap(file: Path) -> Iterator[Salvaged]:
+    schemas: dict[int, tuple[str, str]] = {}
+    channels: dict[int, _Channel] = {}
+    with file.open("rb") as source:
+        if source.read(len(_MAGIC)) != _MAGIC:
+            return
+        records = _records(source)
+        while True:
+            try:
+                opcode, body = next(records)
+                if opcode == _SCHEMA:
+                    key, schema = _parse_schema(body)
+                    schemas[key] = schema
+                elif opcode == _CHANNEL:
+                    key, channel = _parse_channel(body, schemas)
+                    channels[key] = channel
+                elif opcode == _MESSAGE_RECORD:
+                    key, _, time_ns, _ = _MESSAGE.unpack_from(body)
+                    message = Salvaged(*channels[key], time_ns, body[_MESSAGE.size :])
+            except (StopIteration, *_DAMAGE):
+                return
+            if opcode == _MESSAGE_RECORD:
+                yield message
+            elif opcode == _DATA_END:
+                return
+
+
+def _records(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Return opcode and body of each record, those within chunks included.
+
+    Raises:
+        ValueError: at the first record that is not whole.
+        ReaderError: at a chunk that cannot be decompressed.
+    """
+    while True:
+        head = source.read(_RECORD.size)
+        if not head:
+            return
+        opcode, size = _RECORD.unpack(head)
+        if opcode == 0 or size > _MAX_RECORD_BYTES:
+            raise ValueError("no record")
+        if opcode == _CHUNK_RECORD:
+            yield from _chunk(source, size)
+        else:
+            yield opcode, _read(source, size)
+
+
+def _chunk(source: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
+    """Return the records of a chunk; one that is cut off yields those before the cut."""
+    _, _, raw_size, check = _CHUNK.unpack(_read(source, _CHUNK.size))
+    (length,) = struct.unpack("<I", _read(source, 4))
+    compression = _read(source, length).decode()
+    (stored,) = struct.unpack("<Q", _read(source, 8))
+    if _CHUNK.size + 12 + length + stored != size:
+        raise ValueError("no chunk")
+    body = source.read(stored)
+    if compression:
+        body = decompress(body, compression, raw_size, check)
+    yield from _records(BytesIO(body))
+
+
+def _read(source: BinaryIO, size: int) -> bytes:
+    data = source.read(size)
+    if len(data) != size:
+        raise ValueError("cut off")
+    return data
+
+
+def _parse_schema(body: bytes) -> tuple[int, tuple[str, str]]:
+    source = BytesIO(body)
+    (key,) = struct.unpack("<H", _read(source, 2))
+    name, _, text = _string(source), _string(source), _string(source)
+    return key, (name, text)
+
+
+def _parse_channel(body: bytes, schemas: dict[int, tuple[str, str]]) -> tuple[int, _Channel]:
+    source = BytesIO(body)
+    key, schema = struct.unpack("<HH", _read(source, 4))
+    topic, _ = _string(source), _string(source)
+    (size,) = struct.unpack("<I", _read(source, 4))
+    entries = BytesIO(_read(source, size))
+    values: dict[str, str] = {}
+    while entries.tell() < size:
+        values[_string(entries)] = _string(entries)
+    msgtype, text = schemas[schema]
+    return key, _Channel(topic, msgtype, text, _qos(values.get("offered_qos_profiles", "")))
+
+
+def _string(source: BinaryIO) -> str:
+    (size,) = struct.unpack("<I", _read(source, 4))
+    return _read(source, size).decode()
+
+
+def _qos(text: str) -> tuple[Qos, ...]:
+    return tuple(parse_qos(text))
+
+
+def _salvage_sqlite3(file: Path) -> Iterator[Salvaged]:
+    """Open the database for writing, so that a transaction cut short is rolled back."""
+    database = sqlite3.connect(file)
+    try:
+        texts = dict(
+            database.execute(
+                "SELECT topic_type, encoded_message_definition FROM message_definitions"
+            )
+        )
+        channels = {
+            key: _Channel(topic, msgtype, texts[msgtype], _qos(qos))
+            for key, topic, msgtype, qos in database.execute(
+                "SELECT id, name, type, offered_qos_profiles FROM topics"
+            )
+        }
+        rows = database.execute("SELECT topic_id, timestamp, data FROM messages ORDER BY id")
+        for key, time_ns, data in rows:
+            yield Salvaged(*channels[key], time_ns, bytes(data))
+    except (sqlite3.DatabaseError, *_DAMAGE):
+        return
+    finally:
+        database.close()

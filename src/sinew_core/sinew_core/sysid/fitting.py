@@ -1,0 +1,366 @@
+"""Stage 2: the simulated arm is fitted to the recorded motion, and the noise estimated on the way.
+
+The noise of a signal is what is new in every sample of the difference between measurement and
+simulation (`noise`): the raw signal may have edges of its own, such as the efforts of a stiff
+controller whose commands come in steps. It is estimated at the start, and again after the fit.
+
+Where the residuals stay larger than the noise, the model lacks something. The noise is no measure
+of the trust in a signal then, and each is weighted by its residuals' own scatter instead, and
+fitted again, so that no signal outvotes another by a precision that the model does not have.
+Chi-square is told by the noise all the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sinew_core.bags.recording import Recording
+from sinew_core.errors import IdentificationError
+from sinew_core.robots.arrays import Array
+from sinew_core.robots.sim_params import SimParams
+from sinew_core.sysid.cma import wide_search
+from sinew_core.sysid.confidence import Confidence, Stretch, confidence
+from sinew_core.sysid.identifiable import accepted_sigma
+from sinew_core.sysid.identification import HeldOut
+from sinew_core.sysid.least_squares import Box, Fit, Progress, least_squares
+from sinew_core.sysid.noise import noise_sigma
+from sinew_core.sysid.options import IdentifyOptions
+from sinew_core.sysid.output_error import OutputError, Weights
+from sinew_core.sysid.parametrisation import STEP_SHARE, Parametrisation
+from sinew_core.sysid.pieces import Piece, cut
+from sinew_core.sysid.rollouts import RolloutPool
+from sinew_core.sysid.validation import held_out
+
+LEAST_NOISE_RAD = 1e-5
+"""No simulation is trusted beyond it: less than a thousandth of a degree."""
+LEAST_NOISE_OF_EFFORT = 1e-4
+"""Likewise, as a share of a joint's effort limit."""
+_WRONG = 1.5
+"""Chi-square per sample from which on signals are weighted by their residuals."""
+_SAME_WEIGHTS = 0.03
+"""Change of weights, relatively, that is not worth another fit."""
+_EDGES = 1.1
+_ROUNDS = 4
+_NOWHERE_NEAR = 0.2
+"""Root mean square of the positions' residuals, as a share of the motion's, from which on another
+start is looked for."""
+_SEARCH_S = 10.0
+_SEARCH_SAMPLES = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentifyProgress:
+    """What an identification is doing.
+
+    Attributes:
+        stage: `start`, `fit`, `search`, `refit`, `validation`.
+        step: accepted steps of a fit, generations of a search.
+        cost: mean square of the residuals over their noise, nan where there is none.
+    """
+
+    stage: str
+    step: int = 0
+    cost: float = float("nan")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fitted:
+    """The arm that was found, and how.
+
+    Attributes:
+        params: the arm.
+        values: (p,) of the parametrisation's names.
+        accepted: (p,) deviations that count as known.
+        fit: its end.
+        confidence: of the values.
+        noise: standard deviations that chi-square goes by.
+        chi2_per_sample: mean square of the residuals over the noise, less one for each unknown.
+        residual_rad: (n,) root mean square in position.
+        cost_history: mean square of the residuals over the noise, falling.
+        closed: whether a controller was closed around the arm.
+        reweighted: whether signals were weighted by their residuals.
+    """
+
+    params: SimParams
+    values: Array
+    accepted: Array
+    fit: Fit
+    confidence: Confidence
+    noise: Weights
+    chi2_per_sample: float
+    residual_rad: Array
+    cost_history: tuple[float, ...]
+    closed: bool
+    reweighted: bool
+
+
+class Fitter:
+    """Fits one recording."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        parametrisation: Parametrisation,
+        pool: RolloutPool,
+        options: IdentifyOptions,
+        progress: Callable[[IdentifyProgress], None] | None = None,
+    ) -> None:
+        """Take what is fitted to what."""
+        self._recording, self._parametrisation, self._pool = recording, parametrisation, pool
+        self._options, self._tell = options, progress or (lambda _: None)
+        self.closed = recording.commands is not None and recording.commands.mode != "effort"
+        self._box = Box(
+            lower=parametrisation.lower,
+            upper=parametrisation.upper,
+            prior_mean=parametrisation.prior_mean,
+            prior_sigma=parametrisation.prior_sigma,
+        )
+
+    def run(self, begin_s: float, end_s: float) -> Fitted:
+        """Fit the motion between two times.
+
+        Raises:
+            IdentificationError: it holds no continuous motion.
+        """
+        pieces = self._pieces(self._recording, begin_s, end_s)
+        start = self._parametrisation.start
+        noise = self._noise(pieces, self._first_noise(), start, None)
+        problem = self._problem(pieces, noise)
+        fit = self._fit(problem, start, problem.starts(), "fit")
+        if self._options.global_search and self._is_nowhere_near(problem, fit):
+            start = self._search(pieces, noise, start)
+            fit = self._fit(problem, start, problem.starts(), "fit")
+        history = fit.cost_history
+        if not fit.blocks:
+            raise self._hopeless(fit)
+        for _ in range(_ROUNDS):
+            if fit.ended == "interrupted":
+                break
+            noise = self._noise(pieces, noise, fit.shared, fit.own)
+            weights = _weights(problem, fit, noise)
+            if _similar(problem.weights, weights):
+                break
+            problem = problem.reweighted(weights, fit)
+            fit = self._fit(problem, fit.shared, fit.own, "refit")
+        return self._fitted(problem, fit, noise, history)
+
+    def validate(
+        self,
+        fitted: Fitted,
+        motion: Recording,
+        begin_s: float,
+        end_s: float,
+        from_s: float,
+        source: str,
+    ) -> HeldOut:
+        """Return motion between two times, compared from a third one on, beside its simulations.
+
+        Raises:
+            IdentificationError: it holds no continuous motion.
+        """
+        self._tell(IdentifyProgress(stage="validation"))
+        weights = dataclasses.replace(fitted.noise, effort_nm=None)
+        # What is not known of the controllers has no nominal value: both arms have what was found.
+        nominal = self._parametrisation.nominal_params()
+        known, found = nominal.controller, fitted.params.controller
+        if known is not None and found is not None:
+            gains = self._parametrisation.known.gains
+            mixed = {name: _given(gains.get(name), v) for name, v in found.gains.items()}
+            nominal = dataclasses.replace(
+                nominal, controller=dataclasses.replace(known, gains=mixed)
+            )
+        return held_out(
+            nominal,
+            fitted.params,
+            self._pool,
+            self._pieces(motion, begin_s, end_s),
+            weights,
+            forgets=self.closed,
+            from_s=from_s,
+            source=source,
+        )
+
+    def _pieces(
+        self, motion: Recording, begin_s: float, end_s: float, *, most: int = 0
+    ) -> tuple[Piece, ...]:
+        """Return the motion between two times in pieces, with so many samples at most."""
+        inside = int(np.count_nonzero((motion.time_s >= begin_s) & (motion.time_s <= end_s)))
+        stride = -(-inside // (most or self._options.max_samples))
+        window = None if self.closed else self._options.window_s
+        pieces = cut(motion, begin_s, end_s, window_s=window, stride=max(1, stride))
+        if not pieces:
+            raise IdentificationError(
+                f"{motion.source}: no continuous motion between {begin_s:.3g} and {end_s:.3g} s: "
+                "record without gaps, or reduce held_out_share"
+            )
+        return pieces
+
+    def _problem(self, pieces: Sequence[Piece], weights: Weights) -> OutputError:
+        return OutputError(self._parametrisation, self._pool, pieces, weights, forgets=self.closed)
+
+    def _fit(self, problem: OutputError, start: Array, own: Sequence[Array], stage: str) -> Fit:
+        def tell(progress: Progress) -> None:
+            self._tell(IdentifyProgress(stage=stage, step=progress.step, cost=progress.cost))
+
+        return least_squares(
+            problem, start, own, self._box, max_steps=self._options.max_steps, progress=tell
+        )
+
+    def _first_noise(self) -> Weights:
+        """Return the noise of the raw signals, or what the user says."""
+        recording, options = self._recording, self._options
+        position = self._position_noise(recording.time_s, recording.position_rad)
+        if recording.effort_nm is None or not options.use_effort or recording.commands is None:
+            return Weights(position_rad=position, effort_nm=None)
+        effort = self._effort_noise(recording.time_s, recording.effort_nm)
+        return Weights(position_rad=position, effort_nm=effort)
+
+    def _position_noise(self, time_s: Array, signal: Array) -> Array:
+        given = self._options.position_noise_rad
+        found = np.full(signal.shape[1], given) if given else noise_sigma(time_s, signal)
+        return np.maximum(found, LEAST_NOISE_RAD)
+
+    def _effort_noise(self, time_s: Array, signal: Array) -> Array:
+        given, limits = self._options.effort_noise_nm, self._parametrisation.robot.limits
+        found = np.full(signal.shape[1], given) if given else noise_sigma(time_s, signal)
+        return np.maximum(found, LEAST_NOISE_OF_EFFORT * limits.effort_nm)
+
+    def _noise(
+        self,
+        pieces: Sequence[Piece],
+        known: Weights,
+        theta: Array,
+        own: Sequence[Array] | None,
+    ) -> Weights:
+        """Return the noise of what the simulation leaves over; what is known where it diverges."""
+        problem = self._problem(pieces, known)
+        residuals = problem.residuals(theta, problem.starts() if own is None else own)
+        longest = int(np.argmax([piece.time_s.size for piece in pieces]))
+        if residuals is None or pieces[longest].time_s.size < _SEARCH_SAMPLES // 5:
+            return known
+        left = problem.channels(residuals[longest], longest)
+        time_s, n = pieces[longest].time_s, known.position_rad.size
+        position = self._position_noise(time_s, left[:, :n] * known.position_rad)
+        effort = None
+        if known.effort_nm is not None:
+            effort = self._effort_noise(time_s, left[:, n:] * known.effort_nm)
+        found = Weights(position_rad=position, effort_nm=effort)
+        # A simulation that is far off adds edges of its own.
+        return known.times(
+            np.where(found.row() > _EDGES * known.row(), 1.0, found.row() / known.row())
+        )
+
+    def _is_nowhere_near(self, problem: OutputError, fit: Fit) -> bool:
+        if fit.ended == "interrupted":
+            return False
+        if not fit.blocks:
+            return True
+        motion = np.concatenate(
+            [p.position_rad - p.position_rad.mean(axis=0) for p in problem.pieces]
+        )
+        return bool(
+            np.linalg.norm(_residual_rad(problem, fit)) / np.sqrt(motion.shape[1])
+            > _NOWHERE_NEAR * np.sqrt(np.mean(motion**2))
+        )
+
+    def _search(self, pieces: Sequence[Piece], noise: Weights, start: Array) -> Array:
+        """Return a better start by CMA-ES, from the first seconds of the motion."""
+        begin = float(pieces[0].time_s[0])
+        few = self._pieces(self._recording, begin, begin + _SEARCH_S, most=_SEARCH_SAMPLES)
+        problem = self._problem(few, noise)
+
+        def costs(points: Sequence[Array]) -> list[float]:
+            return [_cost(problem.residuals(x, problem.starts())) for x in points]
+
+        def tell(generation: int, cost: float) -> None:
+            self._tell(IdentifyProgress(stage="search", step=generation, cost=cost))
+
+        size = self._parametrisation.step / STEP_SHARE
+        return wide_search(costs, start, size, self._box, seed=self._options.seed, progress=tell)
+
+    def _hopeless(self, fit: Fit) -> Exception:
+        if fit.ended == "interrupted":
+            return KeyboardInterrupt()
+        return IdentificationError(
+            f"{self._recording.source}: the simulated arm diverges from the start on: the gains or "
+            "the mode of the controller file, or the robot description, are not those of this arm"
+        )
+
+    def _fitted(
+        self,
+        problem: OutputError,
+        fit: Fit,
+        noise: Weights,
+        history: tuple[float, ...],
+    ) -> Fitted:
+        parametrisation = self._parametrisation
+        values = parametrisation.value_array(fit.shared)
+        accepted = accepted_sigma(parametrisation.robot, parametrisation.names, values)
+        stretches = [
+            Stretch(
+                time_s=piece.time_s,
+                residual=problem.channels(block.residual, i),
+                derivative=problem.channels(block.shared, i),
+            )
+            for i, (piece, block) in enumerate(zip(problem.pieces, fit.blocks, strict=True))
+        ]
+        return Fitted(
+            params=parametrisation.params(fit.shared),
+            values=values,
+            accepted=accepted,
+            fit=fit,
+            confidence=confidence(
+                fit.blocks, stretches, parametrisation.values_jacobian(fit.shared), accepted
+            ),
+            noise=noise,
+            chi2_per_sample=_chi2(problem, fit, noise),
+            residual_rad=_residual_rad(problem, fit),
+            cost_history=history,
+            closed=self.closed,
+            reweighted=not np.array_equal(problem.weights.row(), noise.row()),
+        )
+
+
+def _given(gain: Array | None, otherwise: Array) -> Array:
+    """Return a gain (n,), another value where it is unknown."""
+    return otherwise if gain is None else np.where(np.isnan(gain), otherwise, gain)
+
+
+def _cost(residuals: list[Array] | None) -> float:
+    return np.inf if residuals is None else float(sum(float(r @ r) for r in residuals))
+
+
+def _rows(problem: OutputError, fit: Fit) -> Array:
+    """Return all residuals (k, channels)."""
+    blocks = enumerate(fit.blocks)
+    return np.vstack([problem.channels(block.residual, i) for i, block in blocks])
+
+
+def _chi2(problem: OutputError, fit: Fit, noise: Weights) -> float:
+    """Return the mean square of residuals over the noise, less one for each unknown."""
+    rows = _rows(problem, fit) * problem.weights.row() / noise.row()
+    unknowns = fit.shared.size + sum(own.size for own in fit.own)
+    return float((rows**2).sum() / max(1, rows.size - unknowns))
+
+
+def _weights(problem: OutputError, fit: Fit, noise: Weights) -> Weights:
+    """Return the noise, or where the model is wrong each signal's scatter, the noise at least."""
+    if _chi2(problem, fit, noise) <= _WRONG:
+        return noise
+    rows = _rows(problem, fit) * problem.weights.row() / noise.row()
+    return noise.times(np.maximum(1.0, np.sqrt(np.mean(rows**2, axis=0))))
+
+
+def _similar(first: Weights, second: Weights) -> bool:
+    return bool((np.abs(first.row() / second.row() - 1.0) < _SAME_WEIGHTS).all())
+
+
+def _residual_rad(problem: OutputError, fit: Fit) -> Array:
+    n = problem.pieces[0].position_rad.shape[1]
+    rows = _rows(problem, fit)[:, :n] * problem.weights.position_rad
+    residual: Array = np.sqrt(np.mean(rows**2, axis=0))
+    return residual

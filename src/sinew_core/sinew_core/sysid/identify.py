@@ -1,0 +1,165 @@
+"""Identify an arm from a recording: parameters, how sure they are, and what they are worth."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sinew_core.bags.recording import Recording
+from sinew_core.robots.model import RobotModel
+from sinew_core.sysid.controller_file import KnownController
+from sinew_core.sysid.fitting import Fitted, Fitter, IdentifyProgress
+from sinew_core.sysid.identification import HeldOut, Identification
+from sinew_core.sysid.options import IdentifyOptions
+from sinew_core.sysid.parametrisation import Parametrisation, make_parametrisation
+from sinew_core.sysid.pieces import HISTORY_S, usable_span
+from sinew_core.sysid.plants import make_pool
+from sinew_core.sysid.stage1 import start_values
+from sinew_core.sysid.usable import check_usable
+from sinew_core.sysid.verdict import judge
+
+_SHORTEST_SPLIT_S = 8.0
+"""A shorter recording is fitted whole."""
+_REPLAYED_ARM = KnownController(mode="effort", gains={})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spans:
+    """From when to when a recording is fitted, and validated; both None where it is not."""
+
+    begin_s: float
+    end_s: float
+    validated_from_s: float | None = None
+
+
+def identify(
+    recording: Recording,
+    robot: RobotModel,
+    known: KnownController | None,
+    options: IdentifyOptions,
+    held_out: Recording | None = None,
+    progress: Callable[[IdentifyProgress], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Identification:
+    """Identify an arm.
+
+    Args:
+        recording: what is fitted. Without commands its measured efforts move the simulated arm.
+        robot: as its description has it.
+        known: what is known of its joint controllers; None for a recording without commands.
+        options: what is fitted, and how.
+        held_out: motion to validate with; None for the end of the recording.
+        progress: told what is going on; a KeyboardInterrupt that it raises, or Ctrl-C, ends the fit
+            with the best so far.
+        clock: s, for the time that it takes.
+
+    Raises:
+        IdentificationError: a recording cannot be used.
+        ConfigError: what is to be fitted does not exist, or the plant cannot take the gains.
+    """
+    begun = clock()
+    for motion in (recording, held_out):
+        if motion is not None:
+            check_usable(motion, robot, known)
+    parametrisation = _parametrisation(recording, robot, known, options)
+    spans = _spans(recording, options, has_other=held_out is not None)
+    first = start_values(
+        _between(recording, spans.begin_s, spans.end_s),
+        robot,
+        parametrisation.known,
+        parametrisation,
+    )
+    parametrisation = parametrisation.with_start(first.theta)
+    with make_pool(
+        robot, parametrisation.params(parametrisation.start), recording, options
+    ) as pool:
+        fitter = Fitter(recording, parametrisation, pool, options, progress)
+        fitted = fitter.run(spans.begin_s, spans.end_s)
+        validation = _validate(fitted, fitter, recording, held_out, spans)
+    judgement = judge(fitted, parametrisation, recording, validation)
+    return Identification(
+        robot_name=robot.name,
+        recording=recording,
+        estimates=judgement.estimates,
+        covariance=judgement.covariance,
+        covariance_names=judgement.covariance_names,
+        params=fitted.params,
+        verdict=judgement.verdict,
+        findings=judgement.findings,
+        chi2_per_sample=fitted.chi2_per_sample,
+        noise_rad=fitted.noise.position_rad,
+        residual_rad=fitted.residual_rad,
+        cost_history=fitted.cost_history,
+        singular_values=fitted.confidence.singular_values,
+        directions=judgement.directions,
+        held_out=validation,
+        wall_s=clock() - begun,
+        seed=options.seed,
+    )
+
+
+def _parametrisation(
+    recording: Recording,
+    robot: RobotModel,
+    known: KnownController | None,
+    options: IdentifyOptions,
+) -> Parametrisation:
+    """Return what is fitted; without commands, nothing of controller, drive and delay."""
+    patterns = options.parameters
+    if recording.commands is None:
+        known = _REPLAYED_ARM
+        of_drives = ("delay_s", "motor_strength", "kp", "kd", "kp_v", "ki_v")
+        patterns = tuple(p for p in patterns if p.partition("/")[0] not in of_drives)
+    return make_parametrisation(
+        robot, patterns, known, prior_relative_sigma=options.prior_relative_sigma
+    )
+
+
+def _spans(recording: Recording, options: IdentifyOptions, *, has_other: bool) -> Spans:
+    begin, end = usable_span(recording, HISTORY_S / 3.0)
+    begin = max(begin, float(recording.time_s[0]))
+    end = min(end, float(recording.time_s[-1]))
+    share = options.held_out_share
+    if has_other or share == 0.0 or end - begin < _SHORTEST_SPLIT_S:
+        return Spans(begin_s=begin, end_s=end)
+    split = end - share * (end - begin)
+    return Spans(begin_s=begin, end_s=split, validated_from_s=split)
+
+
+def _between(recording: Recording, begin_s: float, end_s: float) -> Recording:
+    """Return the samples of a recording between two times; its commands stay."""
+    first = int(np.searchsorted(recording.time_s, begin_s))
+    last = int(np.searchsorted(recording.time_s, end_s, side="right"))
+    kept = slice(first, last)
+    return dataclasses.replace(
+        recording,
+        time_s=recording.time_s[kept],
+        position_rad=recording.position_rad[kept],
+        velocity_rad_s=None if recording.velocity_rad_s is None else recording.velocity_rad_s[kept],
+        effort_nm=None if recording.effort_nm is None else recording.effort_nm[kept],
+        gaps=tuple(g - first for g in recording.gaps if first < g < last),
+    )
+
+
+def _validate(
+    fitted: Fitted,
+    fitter: Fitter,
+    recording: Recording,
+    other: Recording | None,
+    spans: Spans,
+) -> HeldOut | None:
+    """Return the motion that was not fitted, simulated; None where there is none."""
+    if other is not None:
+        begin, end = usable_span(other, HISTORY_S / 3.0)
+        return fitter.validate(fitted, other, begin, end, begin, other.source)
+    if spans.validated_from_s is None:
+        return None
+    _, end = usable_span(recording, HISTORY_S / 3.0)
+    # A closed loop is simulated from the beginning, so that its controllers are in the right state.
+    begin = spans.begin_s if fitter.closed else spans.validated_from_s
+    source = f"the last {end - spans.validated_from_s:.3g} s of {recording.source}"
+    return fitter.validate(fitted, recording, begin, end, spans.validated_from_s, source)

@@ -1,0 +1,64 @@
+"""The simulation that an identification runs on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sinew_core.bags.recording import Recording
+from sinew_core.errors import ConfigError
+from sinew_core.robots.arrays import Array
+from sinew_core.robots.model import RobotModel
+from sinew_core.robots.sim_params import SimParams
+from sinew_core.simulation.arm_control import check_stability, control_rows
+from sinew_core.simulation.rollout import Plant
+from sinew_core.sysid.options import IdentifyOptions
+from sinew_core.sysid.rollouts import RolloutPool
+
+HIGHEST_RATE_HZ = 20000
+_POSES = 20
+_MARGIN = 1.25
+
+
+def make_pool(
+    robot: RobotModel, params: SimParams, recording: Recording, options: IdentifyOptions
+) -> RolloutPool:
+    """Return what runs the roll-outs, at a rate at which an arm's controllers are stable.
+
+    Raises:
+        ConfigError: no rate is high enough for the gains.
+    """
+    rate_hz = needed_rate_hz(robot, params, recording.position_rad, options.physics_rate_hz)
+    if options.engine == "compiled":
+        return RolloutPool(Plant(robot, rate_hz), options.workers)
+    from sinew_core.simulation.rollout import EnginePlant
+
+    return RolloutPool(EnginePlant(options.engine, robot, rate_hz), options.workers)
+
+
+def needed_rate_hz(robot: RobotModel, params: SimParams, position_rad: Array, least_hz: int) -> int:
+    """Return the physics rate, doubled from the least one until the controllers are stable.
+
+    Args:
+        robot: the nominal arm.
+        params: the arm and its controllers.
+        position_rad: (N, n) of the motion, along which inertias differ.
+        least_hz: what is asked for.
+
+    Raises:
+        ConfigError: beyond 20 kHz.
+    """
+    if params.controller is None:
+        return least_hz
+    rows = control_rows(robot, params.controller, params.dynamics)
+    poses = position_rad[np.linspace(0, len(position_rad) - 1, _POSES).astype(int)]
+    rate_hz = least_hz
+    while True:
+        try:
+            for pose in poses:
+                check_stability(robot, params.dynamics, rows, int(rate_hz / _MARGIN), pose)
+        except ConfigError:
+            rate_hz *= 2
+            if rate_hz > HIGHEST_RATE_HZ:
+                raise
+        else:
+            return rate_hz

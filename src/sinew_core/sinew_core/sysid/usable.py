@@ -1,0 +1,94 @@
+"""Whether a recording can be used to identify an arm, told before anything runs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sinew_core.bags.recording import Recording
+from sinew_core.errors import IdentificationError
+from sinew_core.robots.model import RobotModel
+from sinew_core.sysid.controller_file import KnownController
+from sinew_core.sysid.noise import noise_sigma
+
+SHORTEST_S = 2.0
+FEWEST_SAMPLES = 60
+LEAST_MOTION_RAD = 0.005
+LEAST_MOTION_SIGMAS = 20.0
+"""A motion is to exceed its noise by so much, peak to peak."""
+
+
+def check_usable(recording: Recording, robot: RobotModel, known: KnownController | None) -> None:
+    """Check that a recording is of a robot, under its controller, in motion, and long enough.
+
+    Raises:
+        IdentificationError: with what is wrong, and the remedy.
+    """
+    _check_joints(recording, robot)
+    _check_length(recording)
+    _check_commands(recording, known)
+    _check_motion(recording)
+
+
+def still_joints(recording: Recording) -> tuple[str, ...]:
+    """Return the joints that stay where they are, up to noise."""
+    spans = np.ptp(recording.position_rad, axis=0)
+    noise = noise_sigma(recording.time_s, recording.position_rad)
+    least = np.maximum(LEAST_MOTION_RAD, LEAST_MOTION_SIGMAS * noise)
+    pairs = zip(recording.joint_names, (spans < least).tolist(), strict=True)
+    return tuple(name for name, still in pairs if still)
+
+
+def _check_joints(recording: Recording, robot: RobotModel) -> None:
+    if recording.joint_names != robot.joint_names:
+        raise IdentificationError(
+            f"{recording.source} is of the joints {', '.join(recording.joint_names)}, but robot "
+            f"'{robot.name}' has {', '.join(robot.joint_names)}: give the robot that was recorded"
+        )
+
+
+def _check_length(recording: Recording) -> None:
+    count = recording.time_s.size
+    duration_s = float(recording.time_s[-1] - recording.time_s[0]) if count else 0.0
+    if duration_s < SHORTEST_S or count < FEWEST_SAMPLES:
+        raise IdentificationError(
+            f"{recording.source} has {count} joint states in {duration_s:.3g} s: at least "
+            f"{FEWEST_SAMPLES} in {SHORTEST_S:g} s are needed: record a minute of motion"
+        )
+
+
+def _check_commands(recording: Recording, known: KnownController | None) -> None:
+    commands = recording.commands
+    if commands is None or not commands.time_s.size:
+        if recording.effort_nm is None:
+            raise IdentificationError(
+                f"{recording.source} has neither commands nor measured efforts: record the "
+                "controller's command topic beside joint_states"
+            )
+        return
+    if known is None:
+        raise IdentificationError(
+            f"{recording.source} has commands on {commands.topic} but nothing is known of the "
+            "controller that took them: give a controller file with its mode and gains"
+        )
+    if commands.mode != known.mode:
+        raise IdentificationError(
+            f"{recording.source} has {commands.mode} commands on {commands.topic}, but the "
+            f"controller is said to take {known.mode} commands: correct 'mode' in the controller "
+            "file, or name the topic that the controller listens to"
+        )
+    begin = max(float(recording.time_s[0]), float(commands.time_s[0]))
+    end = min(float(recording.time_s[-1]), float(commands.time_s[-1]))
+    if end - begin < SHORTEST_S:
+        raise IdentificationError(
+            f"{recording.source} has commands on {commands.topic} for {max(0.0, end - begin):.3g} s"
+            f" of its joint states: at least {SHORTEST_S:g} s are needed: record both together"
+        )
+
+
+def _check_motion(recording: Recording) -> None:
+    if len(still_joints(recording)) == len(recording.joint_names):
+        most = float(np.ptp(recording.position_rad, axis=0).max())
+        raise IdentificationError(
+            f"{recording.source}: no joint moves by more than {most:.2g} rad, at least "
+            f"{LEAST_MOTION_RAD:g} rad beyond the noise are needed: move the arm through its range"
+        )

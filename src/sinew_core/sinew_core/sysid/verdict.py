@@ -1,0 +1,235 @@
+"""What a fit is worth: each value's estimate, one word for the whole, and sentences on why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sinew_core.bags.recording import Recording
+from sinew_core.robots.arm_controller import GAIN_UNITS, GAINS
+from sinew_core.robots.arrays import Array
+from sinew_core.sysid.confidence import MISMATCH
+from sinew_core.sysid.fitting import Fitted
+from sinew_core.sysid.identifiable import combinations, in_words
+from sinew_core.sysid.identification import Estimate, HeldOut
+from sinew_core.sysid.parametrisation import Parametrisation
+from sinew_core.sysid.usable import still_joints
+
+_NORMAL_95 = 1.959963984540054
+_POOR_SHARE = 0.5
+"""Share of the values that have to be identifiable, lest the excitation is called poor."""
+_NEEDS_SCALE = ("mass", "coulomb", "viscous", "armature", "payload/mass", *GAIN_UNITS)
+_NEEDS_SCALE_WHOLE = ("inertia_",)
+_NO_SCALE = (
+    "no effort was measured and no gain of the controller is known, so positions tell only ratios"
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judgement:
+    """Those fields of an `Identification` that judge."""
+
+    estimates: tuple[Estimate, ...]
+    covariance: Array
+    covariance_names: tuple[str, ...]
+    verdict: str
+    findings: tuple[str, ...]
+    directions: tuple[str, ...]
+
+
+def judge(
+    fitted: Fitted,
+    parametrisation: Parametrisation,
+    recording: Recording,
+    held_out: HeldOut | None,
+) -> Judgement:
+    """Judge a fit."""
+    names = parametrisation.names
+    alone, mixed = combinations(fitted.confidence.undetermined, fitted.accepted)
+    scaled = _lacks_scale(fitted, parametrisation)
+    directions = tuple(in_words(d, names, fitted.values) for d in mixed)
+    remarks = _remarks(fitted, names, scaled, alone, mixed)
+    estimates = _estimates(fitted, parametrisation, scaled, remarks)
+    kept = [i for i, estimate in enumerate(estimates) if estimate.identifiable]
+    verdict = _verdict(fitted, len(kept), len(names), bool(scaled))
+    return Judgement(
+        estimates=estimates,
+        covariance=fitted.confidence.covariance[np.ix_(kept, kept)],
+        covariance_names=tuple(names[i] for i in kept),
+        verdict=verdict,
+        findings=_findings(
+            verdict, fitted, names, estimates, directions, scaled, recording, held_out
+        ),
+        directions=(*(f"{names[i]} by itself" for i in alone), *directions),
+    )
+
+
+def _lacks_scale(fitted: Fitted, parametrisation: Parametrisation) -> frozenset[int]:
+    """Return the values of which positions under unknown gains tell but ratios."""
+    known = parametrisation.known
+    n = parametrisation.robot.n_joints
+    some = any(np.isfinite(known.gain(name, n)).any() for name in GAINS[known.mode])
+    if (
+        not fitted.closed
+        or fitted.noise.effort_nm is not None
+        or some
+        or known.gravity_compensation
+    ):
+        return frozenset()
+    return frozenset(
+        i
+        for i, name in enumerate(parametrisation.names)
+        if name in _NEEDS_SCALE
+        or name.partition("/")[0] in _NEEDS_SCALE
+        or name.startswith(_NEEDS_SCALE_WHOLE)
+    )
+
+
+def _remarks(
+    fitted: Fitted,
+    names: Sequence[str],
+    scaled: frozenset[int],
+    alone: Sequence[int],
+    mixed: Sequence[Array],
+) -> list[str]:
+    """Return why each value is not to be trusted, empty for no reason."""
+    remarks = [""] * len(names)
+    for direction in mixed:
+        for i in np.flatnonzero(direction).tolist():
+            remarks[i] = f"known only together: {in_words(direction, names, fitted.values)}"
+    for i in alone:
+        remarks[i] = "this motion hardly depends on it"
+    for i in fitted.fit.dead:
+        remarks[i] = "changing it changes nothing in the simulated motion"
+    for i in scaled:
+        remarks[i] = f"assumed scale: {_NO_SCALE}"
+    return remarks
+
+
+def _estimates(
+    fitted: Fitted, parametrisation: Parametrisation, scaled: frozenset[int], remarks: list[str]
+) -> tuple[Estimate, ...]:
+    estimates = []
+    for i, name in enumerate(parametrisation.names):
+        sigma = float("inf") if i in scaled else float(fitted.confidence.sigma[i])
+        identifiable = sigma <= float(fitted.accepted[i])
+        value, at_bound = float(fitted.values[i]), bool(fitted.fit.at_bound[i])
+        remark = remarks[i]
+        if identifiable:
+            remark = "ended at what is allowed" if at_bound else ""
+        elif not remark:
+            remark = f"known to {sigma:.2g}, which is not close enough"
+        half = _NORMAL_95 * sigma
+        estimates.append(
+            Estimate(
+                name=name,
+                value=value,
+                sigma=sigma,
+                ci95=(value - half, value + half),
+                identifiable=identifiable,
+                unit=parametrisation.units[i],
+                nominal=float(parametrisation.nominal[i]),
+                at_bound=at_bound,
+                remark=remark,
+            )
+        )
+    return tuple(estimates)
+
+
+def _verdict(fitted: Fitted, identifiable: int, count: int, lacks_scale: bool) -> str:
+    if identifiable == 0 or lacks_scale:
+        return "unidentifiable"
+    if identifiable < _POOR_SHARE * count:
+        return "poor_excitation"
+    return "model_mismatch" if fitted.chi2_per_sample > MISMATCH else "good"
+
+
+def _findings(
+    verdict: str,
+    fitted: Fitted,
+    names: Sequence[str],
+    estimates: Sequence[Estimate],
+    directions: Sequence[str],
+    scaled: frozenset[int],
+    recording: Recording,
+    held_out: HeldOut | None,
+) -> tuple[str, ...]:
+    unknown = [e.name for e in estimates if not e.identifiable]
+    found = [_first_sentence(verdict, len(estimates) - len(unknown), len(estimates))]
+    if scaled:
+        found.append(
+            f"Nothing absolute is known: {_NO_SCALE}. Masses, frictions and gains stand at an "
+            "assumed scale: give the gains, or record efforts."
+        )
+    found += _on_the_residuals(fitted)
+    found += [f"The data tell {words}." for words in directions]
+    if unknown:
+        found.append(
+            f"Not identifiable from this motion, and left near what was assumed: {_some(unknown)}."
+        )
+    found += _on_the_fit(fitted, names, estimates)
+    still = still_joints(recording)
+    if still:
+        found.append(f"Hardly moved: {_some(still)}: excite every joint whose values matter.")
+    if held_out is not None:
+        found.append(_on_held_out(held_out, fitted))
+    return tuple(found)
+
+
+def _first_sentence(verdict: str, identified: int, count: int) -> str:
+    share = f"{identified} of {count} values are identified"
+    return {
+        "good": f"{share}; the simulated arm explains the recorded motion within its noise.",
+        "model_mismatch": f"{share}, but the simulated arm does not explain all of the motion.",
+        "poor_excitation": f"The motion is too poor: only {share}.",
+        "unidentifiable": "The recording does not identify this arm"
+        + (f": {share}." if identified else ": no value is identified."),
+    }[verdict]
+
+
+def _on_the_residuals(fitted: Fitted) -> list[str]:
+    if fitted.chi2_per_sample <= MISMATCH:
+        return []
+    worst = float(fitted.confidence.inflation.max())
+    return [
+        f"Chi-square per sample is {fitted.chi2_per_sample:.3g} where 1 is expected: what is left "
+        f"over is {np.sqrt(fitted.chi2_per_sample):.2g} times the noise. The arm has something "
+        "that the model lacks (friction of another kind, play, elasticity, timing), or the "
+        f"controller is another. Standard deviations were multiplied by up to {worst:.2g} for it; an error "
+        "that is the same all over the motion is not covered."
+    ]
+
+
+def _on_the_fit(fitted: Fitted, names: Sequence[str], estimates: Sequence[Estimate]) -> list[str]:
+    found = []
+    bounds = [e.name for e in estimates if e.at_bound]
+    if bounds:
+        found.append(f"At the bound of what is allowed: {_some(bounds)}.")
+    if fitted.fit.dead:
+        dead = [names[i] for i in fitted.fit.dead]
+        found.append(f"Changing {_some(dead)} changes nothing in the simulated motion.")
+    ends = {
+        "steps": "The fit was still improving when its steps were used up: raise max_steps.",
+        "interrupted": "The fit was interrupted: the values are the best so far.",
+        "stuck": "The fit ended where no step improved it, short of its usual end.",
+    }
+    if fitted.fit.ended in ends:
+        found.append(ends[fitted.fit.ended])
+    return found
+
+
+def _on_held_out(held_out: HeldOut, fitted: Fitted) -> str:
+    noise = float(np.sqrt(np.mean(fitted.noise.position_rad**2)))
+    return (
+        f"On {held_out.source} the simulated positions are {1e3 * held_out.rmse_rad:.3g} mrad off "
+        f"what was measured, with the nominal arm {1e3 * held_out.nominal_rmse_rad:.3g} mrad; "
+        f"{1e3 * noise:.3g} mrad of it is noise."
+    )
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return ", ".join(names)
