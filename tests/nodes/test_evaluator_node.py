@@ -105,6 +105,7 @@ def graph(start_node, bundle, tmp_path):
     return Graph(start_node, bundle, tmp_path)
 
 
+@pytest.mark.beside
 def test_two_runs_with_the_same_seed_are_equal_to_the_last_bit(start_node, bundle, tmp_path):
     runs = []
     for name in ("first", "second"):
@@ -122,6 +123,7 @@ def test_two_runs_with_the_same_seed_are_equal_to_the_last_bit(start_node, bundl
     assert all(np.array_equal(traces[name], traces_again[name]) for name in traces)
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("engine", ["pybullet", "mujoco"])
 @pytest.mark.parametrize("mode", FILTERED_MODES)
 def test_the_graph_moves_as_the_environment_does(start_node, tmp_path, mode, engine):
@@ -161,6 +163,7 @@ def objects_of_the_driver(task):
         yield [*place, heading]
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("engine", ["pybullet", "mujoco"])
 def test_the_graph_pushes_as_the_environment_does(start_node, tmp_path, engine):
     bundle = write_push_bundle(tmp_path / "bundle")
@@ -213,6 +216,7 @@ def stop_an_episode(probe):
     assert probe.call(Trigger, "safety_filter/stop").success
 
 
+@pytest.mark.beside
 def test_an_episode_that_the_filter_stops_is_a_failure_with_its_reason(
     start_node, long_bundle, tmp_path, probe
 ):
@@ -237,6 +241,7 @@ def test_a_latch_ends_the_evaluation_where_it_may_not_be_cleared(
     assert "~/stop was called" in last
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize(("clear_latch", "status"), [(True, 0), (False, 1)])
 def test_a_latch_of_an_earlier_run_is_cleared_only_if_asked_for(
     start_node, bundle, tmp_path, clear_latch, status
@@ -269,6 +274,7 @@ def test_a_partner_that_ends_is_noticed(graph, probe):
     assert line.startswith("evaluator: silence for 4 s while waiting for a joint state")
 
 
+@pytest.mark.beside
 def test_ctrl_c_ends_an_evaluation_with_status_0(graph, probe):
     evaluator = graph.evaluate(episodes=100_000)
     until_it_runs(probe)

@@ -21,7 +21,7 @@ from sinew_ros.messages import JointStateMapper
 from sinew_ros.qos import RELIABLE
 from sinew_ros.stamps import stamp_ns, to_stamp
 
-pytestmark = pytest.mark.graph
+pytestmark = [pytest.mark.graph, pytest.mark.beside]
 
 MODULE = "sinew_policy.policy"
 PANDA = load_robot("panda")
