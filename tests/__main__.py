@@ -1,7 +1,8 @@
 """`./sinew test [pytest arguments]`: all tests, those that start a graph after the others.
 
-The others share the cores. A graph needs them for itself: its nodes are judged by what they do in
-time. Arguments that select tests are left to pytest as they are.
+The others share the cores. A graph needs them for itself where its nodes are judged by what they do
+in time; where they only wait for messages (`beside`), two graphs run side by side, since each waits
+most of its time. Arguments that select tests are left to pytest as they are.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ import pytest
 # One thread for each process: those of torch and BLAS would contend for the cores that tests share.
 _ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 _WITHOUT_GRAPH = ("-n", "auto", "--dist", "loadfile", "-m", "not graph")
-_GRAPH = ("-m", "graph")
+_GRAPHS_BESIDE = ("-n", "2", "-m", "graph and beside")
+_GRAPH = ("-m", "graph and not beside")
 
 
 def main(arguments: list[str]) -> int:
-    """Run pytest once or twice; a failure in the first run does not keep the second from running.
+    """Run pytest once or thrice; a failure in one run does not keep the next from running.
 
     The exit status is pytest's: the first that says that something is wrong.
     """
     if any(not argument.startswith("-") or argument.startswith("-m") for argument in arguments):
         os.execve(sys.executable, [sys.executable, "-m", "pytest", *arguments], _ENVIRONMENT)
     statuses = []
-    for selection in (_WITHOUT_GRAPH, _GRAPH):
+    for selection in (_WITHOUT_GRAPH, _GRAPHS_BESIDE, _GRAPH):
         try:
             command = [sys.executable, "-m", "pytest", *selection, *arguments]
             status = subprocess.call(command, env=_ENVIRONMENT)
@@ -41,7 +43,7 @@ def main(arguments: list[str]) -> int:
         statuses.append(status)
     if pytest.ExitCode.TESTS_FAILED in statuses:
         return int(pytest.ExitCode.TESTS_FAILED)
-    return min(statuses)  # one part may have nothing for the arguments, both may not
+    return min(statuses)  # a part may have nothing for the arguments, all may not
 
 
 if __name__ == "__main__":

@@ -14,5 +14,13 @@ setup(
     ],
     zip_safe=False,
     extras_require={"test": ["pytest"]},
-    entry_points={"console_scripts": ["record = sinew_sysid.record:main"]},
+    entry_points={
+        "console_scripts": [
+            "excite = sinew_sysid.excite:main",
+            "gap = sinew_sysid.gap:main",
+            "gap_monitor = sinew_sysid.gap_monitor:main",
+            "record = sinew_sysid.record:main",
+            "system_id = sinew_sysid.system_id:main",
+        ],
+    },
 )

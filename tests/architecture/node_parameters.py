@@ -9,12 +9,16 @@ from sinew_core.parameters import Parameters
 from sinew_core.rates import Rates
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.supervisor import SupervisorParameters
+from sinew_core.sysid.excitation.parameters import ExcitationParameters
+from sinew_core.sysid.parameters import GapParameters, SystemIdParameters
 from sinew_core.tasks import TASKS
 from sinew_core.tasks.reach import ReachParameters
 from sinew_core.training.config import TrainConfig
 from sinew_policy.parameters import PolicyParameters
 from sinew_safety.parameters import ReplayParameters, SafetyFilterParameters
 from sinew_sim.sim_driver import SimDriverParameters
+from sinew_sysid.excite_parameters import ExciteParameters
+from sinew_sysid.gap_monitor_parameters import GapMonitorParameters
 from sinew_sysid.parameters import RecordParameters
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
 
@@ -28,7 +32,15 @@ NODES: dict[str, dict[str, type[Parameters]]] = {
     "replay": {"": ReplayParameters},
     "record": {"": RecordParameters},
     "policy": {"": PolicyParameters},
+    "system_id": {"": SystemIdParameters},
+    "gap": {"": GapParameters},
+    "gap_monitor": {"": GapMonitorParameters},
     "evaluator": {"": EvaluatorParameters},
+    "excite": {
+        "": ExciteParameters,
+        "excitation": ExcitationParameters,
+        "safety": SafetyParameters,
+    },
     "trainer": {
         "": TrainConfig,
         **PARAMETERS,

@@ -198,6 +198,13 @@ def test_labels_do_not_count_where_log_time_does(tmp_path):
     assert recording.commands.time_s[-1] == pytest.approx(0.3985)
 
 
+@pytest.mark.parametrize("label", ["9" * 19, "9" * 5000, "-3", "x", "", "²"])
+def test_labels_that_are_no_stamps_do_not_count(tmp_path, label):
+    paced = states(slow)
+    recording = read(tmp_path, paced + arrays(of=paced, labels=[label]))
+    assert "command_warped" in kinds(recording)
+
+
 def test_a_clock_with_another_zero_is_shifted(tmp_path):
     simulated = states(lambda i, s: s + 1_600_000_000_000_000_000, first_ns=0)
     recording = read(tmp_path, simulated + arrays(of=simulated))

@@ -265,6 +265,17 @@ def test_rows_of_a_database_that_are_no_messages_are_refused(tmp_path):
         read(path)
 
 
+@pytest.mark.parametrize("time_ns", [-1, 2**62, 2**63 - 1])
+def test_a_row_outside_of_time_is_refused(tmp_path, time_ns):
+    path = write_bag(tmp_path / "bag", MESSAGES, "sqlite3")
+    connection = sqlite3.connect(path / "bag.db3")
+    connection.execute("UPDATE messages SET timestamp = ? WHERE id = 7", (time_ns,))
+    connection.commit()
+    connection.close()
+    with pytest.raises(BagError, match=f"a message of bag.db3 has time {time_ns} ns"):
+        read(path)
+
+
 def test_more_rows_than_fit_a_database_are_not_read_for_ever(tmp_path):
     path = write_bag(tmp_path / "bag", MESSAGES, "sqlite3")
     connection = sqlite3.connect(path / "bag.db3")

@@ -1,7 +1,9 @@
 """What a recording holds of a bag's joint states, and which defects are told."""
 
+import itertools
 import math
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -9,47 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from architecture.source_files import ROOT
+from bag_motion import JOINTS, PERIOD_NS, Motion, N, kinds, wave
 from benchmarks.bag.samples import START_NS, STATE, STRING, Message, joint_state, text, write_bag
-from sinew_core.bags.checks import holding_efforts
 from sinew_core.bags.defects import REMEDIES, Findings
 from sinew_core.bags.reader import read_recording
+from sinew_core.bags.recovery import recover_bag
 from sinew_core.bags.stamps import usable_stamps
+from sinew_core.bags.writer import BagWriter
 from sinew_core.errors import BagError
-from sinew_core.robots.catalogue import load_robot
-
-JOINTS = ("a", "b", "c")
-PERIOD_NS = 2_000_000
-N = 300
-
-
-def wave(time_s, joints=3):
-    phase = np.arange(joints)
-    return np.sin(math.pi * time_s + phase), math.pi * np.cos(math.pi * time_s + phase)
-
-
-class Motion:
-    """Joint states of three joints as lists that a test changes before they are written."""
-
-    def __init__(self, n=N):
-        self.stamps = [START_NS + i * PERIOD_NS for i in range(n)]
-        self.logs = [s + 300_000 for s in self.stamps]
-        self.names = [list(JOINTS)] * n
-        motion = [wave(i * PERIOD_NS * 1e-9) for i in range(n)]
-        self.position, self.velocity = [q for q, _ in motion], [v for _, v in motion]
-        self.effort = [np.ones(3)] * n
-        self.extra = []
-
-    def read(self, tmp_path, joints=JOINTS, topic="/joint_states", **options):
-        columns = (self.stamps, self.names, self.position, self.velocity, self.effort)
-        rows = zip(self.logs, *columns, strict=True)
-        states = [Message(topic, STATE, log, joint_state(*row)) for log, *row in rows]
-        path = write_bag(tmp_path / "bag", [*states, *self.extra])
-        return read_recording(path, joints, **options)
-
-
-def kinds(recording):
-    """Return the defects but for the absence of commands."""
-    return {d.kind: d for d in recording.defects if d.kind != "no_commands"}
 
 
 @pytest.fixture
@@ -310,80 +279,6 @@ def test_two_publishers_in_turn_are_refused(tmp_path, motion):
         motion.read(tmp_path)
 
 
-def test_positions_in_degrees_are_refused(tmp_path):
-    robot = load_robot("panda")
-    motion = Motion()
-    motion.names = [list(robot.joint_names)] * N
-    motion.position = [np.degrees(robot.home_rad)] * N
-    motion.velocity = motion.effort = [[]] * N
-    with pytest.raises(
-        BagError, match=r"joint\d is at .* rad: they fit as degrees, so publish rad"
-    ):
-        motion.read(tmp_path, joints=robot.joint_names, robot=robot)
-
-
-def test_a_description_in_the_bag_gives_limits_too(tmp_path, motion):
-    joints = "".join(
-        f"<joint name='{n}' type='revolute'><parent link='l{i}'/><child link='l{i + 1}'/>"
-        "<limit lower='-1.5' upper='1.5' velocity='1' effort='1'/></joint>"
-        for i, n in enumerate(JOINTS)
-    )
-    links = "".join(f"<link name='l{i}'/>" for i in range(4))
-    urdf = f"<robot name='x'>{links}{joints}</robot>"
-    motion.extra = [Message("/robot_description", STRING, START_NS, text(urdf))]
-    assert motion.read(tmp_path).robot_description == urdf
-    motion.position = [3.0 + q for q in motion.position]
-    (tmp_path / "other").mkdir()
-    with pytest.raises(BagError, match=r"allowed are -1\.5 to 1\.5 rad: give the robot that was"):
-        motion.read(tmp_path / "other")
-
-
-def test_positions_beyond_any_joint_are_refused_without_limits(tmp_path, motion):
-    motion.position = [q * 60.0 for q in motion.position]
-    with pytest.raises(BagError, match="they fit as degrees"):
-        motion.read(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("factor", "unit"),
-    [(180 / math.pi, "degrees"), (60 / math.tau, "revolutions per minute"), (-1.0, "-1 times")],
-)
-def test_velocities_in_other_units_are_not_used(tmp_path, motion, factor, unit):
-    motion.velocity = [v * factor for v in motion.velocity]
-    recording = motion.read(tmp_path)
-    assert recording.velocity_rad_s is None
-    assert unit in kinds(recording)["velocity_units"].text
-
-
-def held(tmp_path, factor, noise_nm=0.5):
-    robot = load_robot("panda")
-    rng = np.random.default_rng(1)
-    motion = Motion()
-    motion.names = [list(robot.joint_names)] * N
-    moves = [0.2 * wave(i * 2e-3, 7)[0] for i in range(N)]
-    motion.position = [robot.home_rad + q for q in moves]
-    motion.velocity = [[]] * N
-    weight = holding_efforts(robot, np.array(motion.position))
-    motion.effort = list(factor * weight + noise_nm * rng.standard_normal(weight.shape))
-    return motion.read(tmp_path, joints=robot.joint_names, robot=robot)
-
-
-def test_efforts_that_hold_the_arm_are_used(tmp_path):
-    recording = held(tmp_path, 1.0)
-    assert recording.effort_nm is not None
-    assert list(kinds(recording)) == ["no_velocity"]
-
-
-@pytest.mark.parametrize(
-    ("factor", "kind"),
-    [(0.1, "effort_units"), (1000.0, "effort_units"), (0.0, "effort_units"), (-1.0, "effort_sign")],
-)
-def test_efforts_that_do_not_hold_the_arm_are_not_used(tmp_path, factor, kind):
-    recording = held(tmp_path, factor)
-    assert recording.effort_nm is None
-    assert kind in kinds(recording)
-
-
 def test_messages_that_the_metadata_claim_and_are_not_there_are_told(tmp_path):
     path = write_bag(
         tmp_path / "bag",
@@ -394,6 +289,38 @@ def test_messages_that_the_metadata_claim_and_are_not_there_are_told(tmp_path):
     metadata.write_text(metadata.read_text().replace("message_count: 9", "message_count: 12"))
     recording = read_recording(path, ["a"])
     assert kinds(recording)["lost_messages"].count == 3
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_a_recording_of_ours_is_read_and_one_that_was_cut_off_is_told(tmp_path, motion, storage):
+    columns = (motion.logs, motion.stamps, motion.position)
+    clock = itertools.count(step=1e-6).__next__
+    options = {"split_s": 0.25, "flush_s": 1e-6, "clock": clock}
+    writer = BagWriter(tmp_path / "bag", storage=storage, **options)
+    for log, stamp, q in zip(*columns, strict=True):
+        writer.write("/joint_states", STATE, joint_state(stamp, JOINTS, q), log)
+    shutil.copytree(tmp_path / "bag", tmp_path / "cut")
+    writer.close()
+    whole = read_recording(tmp_path / "bag", JOINTS)
+    np.testing.assert_array_equal(whole.position_rad, motion.position)
+    assert len(list((tmp_path / "bag").glob("bag_*"))) == 3
+    cut = read_recording(tmp_path / "cut", JOINTS)
+    assert "unfinished" in kinds(cut)
+    assert 0 < len(cut.time_s) < N
+    recover_bag(tmp_path / "cut")
+    recovered = read_recording(tmp_path / "cut", JOINTS)
+    assert "unfinished" not in kinds(recovered)
+    assert len(recovered.time_s) > len(cut.time_s)
+
+
+def test_a_recording_that_was_cut_off_in_its_first_file_names_the_command(tmp_path):
+    writer = BagWriter(tmp_path / "bag")
+    writer.write("/joint_states", STATE, joint_state(1, JOINTS, [0.0] * 3), 1)
+    with pytest.raises(
+        BagError, match=r"cut off or still runs; complete it with `\./sinew bag rec"
+    ):
+        read_recording(tmp_path / "bag", JOINTS)
+    writer.close()
 
 
 def test_too_few_samples_are_refused_with_what_became_of_them(tmp_path):
@@ -412,6 +339,11 @@ def test_every_defect_says_what_to_do(tmp_path, motion):
 
 
 def test_every_kind_of_defect_is_documented():
-    table = (ROOT / "docs" / "bags.md").read_text(encoding="utf-8").partition("## Defects")[2]
+    table = (
+        (ROOT / "docs" / "bags.md")
+        .read_text(encoding="utf-8")
+        .partition("## Defects")[2]
+        .partition("\n## ")[0]
+    )
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert sorted(kind for row in rows for kind in re.findall(r"`(\w+)`", row)) == sorted(REMEDIES)

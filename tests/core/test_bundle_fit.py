@@ -3,12 +3,10 @@ import dataclasses
 import pytest
 
 from bundle_samples import make_manifest, make_network, write_sample
-from sinew_core.action import make_action_spec
+from push_samples import write_push_bundle
 from sinew_core.bundle import load_bundle
 from sinew_core.bundle.fit import check_fits, require_fit
 from sinew_core.errors import BundleError
-from sinew_core.observation import push_observation_spec
-from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.limits import JointLimits
 
@@ -89,19 +87,9 @@ def test_all_problems_are_in_one_line(bundle):
         assert named in message
 
 
-def test_a_policy_that_sees_an_object_is_refused_while_no_node_tells_of_one(tmp_path):
-    action = make_action_spec("tool_velocity", PANDA, Rates())
-    observation = push_observation_spec(PANDA.limits, action)
-    manifest = dataclasses.replace(
-        make_manifest(PANDA.joint_names, PANDA.limits, "panda"),
-        action=action.to_mapping(),
-        observation=observation.to_mapping(),
-    )
-    network = make_network((observation.size, 8, 3))
-    bundle = load_bundle(write_sample(tmp_path / "push", network, manifest))
+def test_a_policy_that_sees_an_object_fits_what_commands_joint_velocities(tmp_path):
+    bundle = load_bundle(write_push_bundle(tmp_path / "push"))
     rates = {"control_rate_hz": 25, "filter_rate_hz": 100}
-    fit = check_fits(bundle, PANDA, **rates, mode="joint_velocity")
-    assert len(fit.problems) == 1
-    assert "no node publishes yet where an object is" in fit.problems[0]
+    assert check_fits(bundle, PANDA, **rates, mode="joint_velocity").problems == ()
     other = check_fits(bundle, PANDA, **rates, mode="joint_position").problems
     assert any("mode: expected joint_velocity, found joint_position" in p for p in other)

@@ -98,6 +98,35 @@ def test_traces_come_back_as_written(tmp_path):
     assert np.array_equal(trace.velocity_rad_s, episode.velocity_rad_s)
 
 
+def push(made, index, object_m, control_tick=True):
+    stamp = index * 10_000_000
+    return made.observe(stamp, PANDA.home_rad, REST, control_tick=control_tick, object_m=object_m)
+
+
+def test_where_there_is_an_object_it_is_judged_at_control_ticks_and_kept_between(tmp_path):
+    # Three good ticks in a row, see above; between ticks where it is said to be does not matter.
+    made = judge([])  # the tool is never asked for
+    assert push(made, 0, AWAY) is None
+    assert push(made, 1, TARGET, control_tick=False) is None
+    assert push(made, 2, TARGET) is None
+    assert push(made, 3, AWAY, control_tick=False) is None
+    assert push(made, 4, TARGET) is None
+    episode = push(made, 5, TARGET)
+    assert episode.success
+    assert np.array_equal(episode.object_m, [AWAY, AWAY, TARGET, TARGET, TARGET, TARGET])
+    write_traces(tmp_path / "traces.npz", [episode], lambda q: (0.0, 0.0, 0.0))
+    (trace,) = read_traces(tmp_path / "traces.npz")
+    assert trace.distance_m == pytest.approx([0.1, 0.1, 0.0, 0.0, 0.0, 0.0])
+
+
+def test_an_object_that_is_lost_is_nowhere_near_the_target():
+    made = judge([], max_control_steps=3)
+    nowhere = (np.inf, np.inf, np.inf)
+    for index, place in enumerate([TARGET, TARGET, nowhere]):
+        assert push(made, index, place) is None
+    assert not push(made, 3, TARGET).success
+
+
 def test_latency_runs_from_the_state_to_the_first_output_that_follows_it():
     meter = LinkMeter(10_000_000)
     meter.state(10_000_000, received_s=1.000)

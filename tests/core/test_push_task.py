@@ -118,3 +118,18 @@ def test_hindsight_sees_what_the_builder_would_have_seen(name):
     achieved = tool if made.scene is None else place
     assert not np.array_equal(before, after)
     assert builder.relabel(before, achieved[None], target[None]).tobytes() == after.tobytes()
+
+
+@given(st.integers(0, 2**32), st.floats(0.5, 0.7), st.floats(-0.15, 0.15))
+@settings(max_examples=50)
+def test_a_target_for_a_cube_that_stands_already_lies_in_the_box_and_apart(seed, x, y):
+    push = PUSH
+    place = np.array([x, y, 0.03])
+    target = push.target_apart(np.random.default_rng(seed), place)
+    assert np.linalg.norm(target - place) >= push.parameters.apart_m
+    assert np.all(target[:2] >= push.parameters.lower_m)
+    assert np.all(target[:2] <= push.parameters.upper_m)
+    assert target[2] == pytest.approx(0.03)
+
+
+PUSH = task()

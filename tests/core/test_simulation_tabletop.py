@@ -33,7 +33,8 @@ def engine(request):
 
 def read(engine):
     place, axis = np.empty(3), np.empty(3)
-    engine.read_object(place, axis)
+    *place[:], w, i, j, k = engine.object_pose()
+    axis[:] = w * w + i * i - j * j - k * k, 2.0 * (i * j + w * k), 2.0 * (i * k - w * j)
     return place, axis
 
 

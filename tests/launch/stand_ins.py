@@ -41,11 +41,9 @@ sys.exit(0 if ended else 9)
 
 
 def make_prefix(folder: Path, launch_file: Path) -> Path:
-    kind = launch_file.name.partition(".")[0].partition("_")[0]
-    needed = {"deploy": {"bundle": ""}, "replay": {"bag": ""}, "record": {"output": ""}}.get(
-        kind, {}
-    )
-    nodes = LaunchFile(launch_file).nodes(needed)
+    described = LaunchFile(launch_file)
+    needed = {a.name: "" for a in described.arguments if a.default is None}
+    nodes = described.nodes(needed)
     (folder / "started").mkdir(parents=True)
     for node in nodes:
         script = folder / "lib" / node.package / node.executable

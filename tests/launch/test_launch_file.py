@@ -55,6 +55,20 @@ def test_a_node_gets_its_arguments_parameters_and_remaps(tmp_path):
     assert [type(entry[1]) for entry in node.parameters[1:]] == [float, str, int, int]
 
 
+@pytest.mark.parametrize(
+    ("value", "started"), [("true", True), ("1", True), ("False", False), ("0", False)]
+)
+def test_a_node_with_a_condition_is_started_where_it_holds(tmp_path, value, started):
+    text = GOOD.replace("      pkg: sinew_sim\n", "      pkg: sinew_sim\n      if: $(var bundle)\n")
+    assert len(launch_file(tmp_path, text).nodes({"bundle": value})) == started
+
+
+def test_a_condition_that_is_neither_true_nor_false_is_refused(tmp_path):
+    text = GOOD.replace("      pkg: sinew_sim\n", "      pkg: sinew_sim\n      if: $(var bundle)\n")
+    with pytest.raises(ConfigError, match="if is 'perhaps': allowed are true and false"):
+        launch_file(tmp_path, text).nodes({"bundle": "perhaps"})
+
+
 def test_a_wrong_argument_name_is_refused_with_a_suggestion(tmp_path):
     with pytest.raises(ConfigError, match=r"unknown argument 'sped': did you mean 'speed'\?"):
         launch_file(tmp_path, GOOD).nodes({"bundle": "b", "sped": "2"})
@@ -85,7 +99,7 @@ def test_all_wrong_arguments_are_reported_at_once(tmp_path):
     [
         ("launch: [{include: {file: x}}]", "action 'include' is not supported"),
         ("launch: [{node: {pkg: a, exec: b, respawn: true}}]", "'respawn' is not supported"),
-        ("launch: [{node: {pkg: a, exec: b, if: 'true'}}]", "'if' is not supported"),
+        ("launch: [{node: {pkg: a, exec: b, unless: 'true'}}]", "'unless' is not supported"),
         ("launch: [{node: {pkg: a, exec: b, output: log}}]", "allowed is 'screen'"),
         ("launch: [{arg: {name: a}}]", "'description' is missing"),
         ("launch: [{arg: {name: a, description: b, value: c}}]", "'value' is not supported"),

@@ -6,6 +6,8 @@ import sys
 import pytest
 from stand_ins import LAUNCH_FILES, ROOT, make_prefix, what_was_given
 
+from sinew_bringup.launch_file import LaunchFile
+
 # Values that differ from every default, to see that each argument arrives.
 GIVEN = {
     "deploy_sim": {
@@ -18,6 +20,37 @@ GIVEN = {
         "episodes": "3",
         "seed": "5",
         "output": "1e3",
+    },
+    "excite_and_record": {
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "mode": "joint_position",
+        "arm": "false",
+        "engine": "mujoco",
+        "dynamics": "some arm.yaml",
+        "pace": "lockstep",
+        "output": "007",
+        "storage": "sqlite3",
+        "kind": "both",
+        "duration_s": "6.5",
+        "seed": "5",
+        "plan": "1e3",
+        "plan_only": "true",
+    },
+    "gap": {
+        "bag": "1e3",
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "controller": "some where.yaml",
+        "sim_params": "007",
+        "output": "1.5",
+        "overwrite": "true",
+        "horizon_s": "0.25",
+        "namespace": "left",
+        "state_topic": "states",
+        "command_topic": "008",
+        "engine": "mujoco",
+        "physics_rate_hz": "2000",
     },
     "record": {
         "output": "007",
@@ -46,6 +79,23 @@ GIVEN = {
         "output_topic": "out",
         "rows": "3",
     },
+    "system_id": {
+        "bag": "1e3",
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "controller": "some where.yaml",
+        "output": "1.5",
+        "overwrite": "true",
+        "held_out": "007",
+        "fit": "mass/* delay_s",
+        "namespace": "left",
+        "state_topic": "states",
+        "command_topic": "008",
+        "engine": "mujoco",
+        "physics_rate_hz": "2000",
+        "seed": "5",
+        "workers": "2",
+    },
     "train_sim": {
         "run": "1.5",
         "resume": "runs/007",
@@ -59,6 +109,7 @@ GIVEN = {
         "seed": "5",
     },
 }
+INTEGERS = ("seed", "episodes", "rows", "physics_rate_hz", "workers")
 REAL = "import sys; from ros2cli.cli import main; sys.exit(main())"
 
 
@@ -98,14 +149,36 @@ def test_every_argument_reaches_a_node_with_its_type(path, tmp_path):
         ["-m", "sinew_bringup.launcher", str(path), *words(path)], prefix, tmp_path
     )
     assert status == 0, output
-    values = [node[4] for node in what_was_given(output).values()]
+    given = what_was_given(output)
+    if path.name.startswith("excite_and_record"):
+        # The bag goes into a folder of its own in that of the plan; the plan does not know the
+        # simulated arm's dynamics.
+        assert given["record"][4].pop("output") == "007/bag"
+    values = [node[4] for node in given.values()]
     for name, text in GIVEN[short_name(path)].items():
-        expected = int(text) if name in ("seed", "episodes", "rows") else text
-        expected = text == "true" if name in ("overwrite", "use_sim_time") else expected
+        expected = int(text) if name in INTEGERS else text
+        switches = ("overwrite", "use_sim_time", "arm", "plan_only")
+        expected = text == "true" if name in switches else expected
         expected = float(text) if name.endswith("_s") else expected
         arrived = [node[name] for node in values if name in node]
+        arrived += [v for node in values for key, v in node.items() if key.endswith(f".{name}")]
         assert arrived, f"{name} reaches no node"
         assert all(value == expected and type(value) is type(expected) for value in arrived)
+
+
+@pytest.mark.parametrize("name", ["simulated", "record"])
+def test_a_real_arm_or_another_recorder_takes_the_place_of_a_node(name, tmp_path):
+    path = ROOT / "launch" / "excite_and_record.launch.yaml"
+    nodes = {node.name for node in LaunchFile(path).nodes({name: "false"})}
+    left_out = {"simulated": "sim_driver", "record": "record"}[name]
+    assert nodes == {"sim_driver", "safety_filter", "record", "excite"} - {left_out}
+
+
+def test_only_a_simulated_arm_is_armed_by_itself():
+    file = LaunchFile(ROOT / "launch" / "excite_and_record.launch.yaml")
+    for value in ("true", "false"):
+        excite = file.nodes({"simulated": value})[-1]
+        assert ("arm", value == "true") in excite.parameters
 
 
 @each_file

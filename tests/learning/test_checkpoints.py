@@ -98,9 +98,9 @@ def saved(written, tmp_path):
     return tmp_path / "run", written[1]
 
 
-def load(folder, configuration=CONFIGURATION):
+def load(folder, configuration=CONFIGURATION, despite=()):
     learner, told = make(), []
-    snapshot = CheckpointStore(folder, configuration).load(learner, told.append)
+    snapshot = CheckpointStore(folder, configuration, despite).load(learner, told.append)
     return learner, snapshot, told
 
 
@@ -260,6 +260,74 @@ def test_other_code_or_another_schema_is_refused_with_the_reason(saved, monkeypa
 
 
 REAL_PROVENANCE = checkpoint_store.provenance
+
+
+def become(monkeypatch, **others):
+    """Let what computes now be another than what wrote the checkpoints."""
+    monkeypatch.setattr(
+        checkpoint_store, "provenance", lambda _: {**REAL_PROVENANCE(CONFIGURATION), **others}
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "despite", "remedy"),
+    [
+        ({"code": "other"}, (), "resume_despite:=code,"),
+        ({"code": "other", "numpy": "9.9"}, ("code",), "resume_despite:=code,versions,"),
+        ({"torch": "9.9"}, ("code", "device"), "resume_despite:=versions,"),
+        ({"device": "Some GPU"}, ("code",), "resume_despite:=device,"),
+    ],
+)
+def test_what_is_not_accepted_is_refused_with_all_that_has_to_be(
+    saved, monkeypatch, others, despite, remedy
+):
+    become(monkeypatch, **others)
+    with pytest.raises(RunError) as refused:
+        load(saved[0], despite=despite)
+    assert remedy in str(refused.value)
+
+
+def test_a_run_goes_on_despite_what_is_accepted_and_keeps_the_record_of_it(saved, monkeypatch):
+    folder, held = saved
+    become(monkeypatch, code="other", numpy="9.9")
+    learner, store = make(), CheckpointStore(folder, CONFIGURATION, ("code", "versions"))
+    snapshot = store.load(learner, str)
+    assert same(everything(learner), held[-1][1])
+    (change,) = store.changes
+    assert (change.env_steps, dict(change.now)) == (120, {"code": "other", "numpy": "9.9"})
+    assert change.then == {name: REAL_PROVENANCE(CONFIGURATION)[name] for name in change.now}
+
+    episodes = learn(learner, 1, first=9)
+    store.save(snapshot_of(learner, episodes, env_steps=140), learner)
+    again = CheckpointStore(folder, CONFIGURATION)  # nothing has changed since
+    assert again.load(make(), str).env_steps == 140 > snapshot.env_steps
+    assert again.changes == (change,)
+    monkeypatch.undo()
+    back = CheckpointStore(folder, CONFIGURATION, ("code", "versions"))
+    back.load(make(), str)
+    assert [c.env_steps for c in back.changes] == [120, 140]
+
+
+def test_a_state_that_other_code_cannot_read_names_the_code_that_can(saved, monkeypatch):
+    class Grown:
+        replay = None
+
+        def load_state(self, state):
+            state["agent.third_critic.parameters"]
+
+    become(monkeypatch, code="other")
+    store = CheckpointStore(saved[0], CONFIGURATION, ("code",))
+    with pytest.raises(RunError, match=r"third_critic.*: resume it with git revision"):
+        store.load(Grown(), str)
+
+
+def test_the_device_of_a_run_changes_only_where_that_is_accepted(saved, monkeypatch):
+    folder, held = saved
+    become(monkeypatch, device="Some GPU")
+    elsewhere = RunConfiguration.from_mapping({"device": "cuda"})
+    with pytest.raises(RunError, match="device is cpu, not cuda, which resume_despite:=device"):
+        load(folder, elsewhere)
+    assert same(everything(load(folder, elsewhere, ("device",))[0]), held[-1][1])
 
 
 def test_another_configuration_is_refused_by_every_difference(saved):

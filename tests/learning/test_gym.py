@@ -1,5 +1,7 @@
 """Training on Gymnasium environments, here on small ones made for the purpose."""
 
+import functools
+
 import gymnasium
 import numpy as np
 import pytest
@@ -242,6 +244,37 @@ def test_the_environment_of_an_id_is_trained_in():
     assert training.advance() == 4 * 64
     assert training.evaluate(1).length_mean == 200
     training.close()
+
+
+def endless(**changes):
+    """Train in an environment that nothing ever ends."""
+    return GymTraining(aim(**changes), lambda: Line(length=-1))
+
+
+def test_an_evaluation_without_any_limit_ends_with_the_remedy():
+    with pytest.raises(ConfigError, match=r"Line has no time limit.*set evaluation_limit_steps"):
+        endless().evaluate(1)
+
+
+def test_an_evaluation_is_cut_where_the_configuration_says_so():
+    result = endless(evaluation_limit_steps=30).evaluate(2)
+    assert (result.length_mean, result.return_mean, result.success_rate) == (30.0, 30.0, 0.0)
+
+
+def test_a_limit_beyond_the_end_of_an_episode_changes_nothing():
+    training = GymTraining(aim(evaluation_limit_steps=30), lambda: Line(length=5))
+    assert training.evaluate(1).length_mean == 5
+
+
+def test_collecting_whole_episodes_without_any_limit_ends_with_the_remedy():
+    with pytest.raises(ConfigError, match="set steps_per_iteration"):
+        endless(steps_per_iteration=0).run()
+
+
+def test_an_environment_with_a_long_limit_of_its_own_is_not_called_endless():
+    make = functools.partial(gymnasium.make, "sinew/Line-v0")
+    gymnasium.register("sinew/Line-v0", lambda: Line(length=-1), max_episode_steps=10_050)
+    assert GymTraining(aim(), make).evaluate(1).length_mean == 10_050
 
 
 def pendulum(**changes):

@@ -6,9 +6,11 @@ import pytest
 import yaml
 
 from sinew_core.errors import ConfigError
+from sinew_core.tasks import TASKS
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.progress import Progress
 from sinew_trainer.deployment import deployment
+from sinew_trainer.launching import last_words
 from sinew_trainer.main_job import (
     MainJob,
     core_groups,
@@ -74,12 +76,14 @@ def test_the_section_of_another_task_is_refused():
         read_configuration(["task:=push", "reach.hold_s:=1.0"])
 
 
-def test_push_has_its_own_section_and_says_why_the_graph_is_left_out(tmp_path):
+def test_push_has_its_own_section_and_a_task_out_of_the_graph_says_so(tmp_path, monkeypatch):
     configuration, _ = read_configuration(["task:=push", "push.object_mass_kg:=0.5"])
     assert configuration.task.object_mass_kg == 0.5
     assert RunConfiguration.from_mapping(configuration.to_mapping()) == configuration
     (tmp_path / "training.json").write_text(json.dumps({"task": "push"}))
-    assert "no node publishes yet where the object" in join_figures(tmp_path)["graph_note"]
+    assert "graph_episodes" in join_figures(tmp_path)["graph_note"]
+    monkeypatch.setattr(TASKS["push"], "in_graph", False)
+    assert "no node publishes what push" in join_figures(tmp_path)["graph_note"]
 
 
 @pytest.mark.parametrize(
@@ -119,9 +123,14 @@ def test_a_configuration_file_comes_first_and_arguments_win(tmp_path):
         (["graph_copies:=0"], "allowed 1 to 16"),
         (["run:=../../etc"], "not a folder name"),
         (["urdf:=/nowhere.urdf"], "/nowhere.urdf"),
+        (["device:=gpu"], "device is 'gpu'"),
+        (["device:=cuda"], "device is cuda, but torch"),
     ],
 )
-def test_a_mistake_ends_with_one_line_before_anything_starts(words, remedy, capsys, tmp_path):
+def test_a_mistake_ends_with_one_line_before_anything_starts(
+    words, remedy, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert main([*words, f"output:={tmp_path}"]) == 2
     error = capsys.readouterr().err
     assert remedy in error
@@ -133,6 +142,39 @@ def test_an_existing_run_is_refused(capsys, tmp_path):
     (tmp_path / "first").mkdir()
     assert main(["run:=first", f"output:={tmp_path}"]) == 2
     assert "overwrite:=true" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        (
+            "[trainer-1] training: there is no cuda\n[launch] trainer-1 has ended\n",
+            "[trainer-1] training: there is no cuda",
+        ),
+        ("[a-1] ConfigError: one\n[a-1] bye\n", "[a-1] ConfigError: one"),
+        ("[launch] nothing to start\n\n", "[launch] nothing to start"),
+        ("", "it said nothing"),
+    ],
+)
+def test_a_step_that_failed_is_explained_by_what_its_node_said(log, words):
+    assert last_words(log) == words
+
+
+def test_a_summary_says_despite_what_the_run_was_resumed(tmp_path):
+    change = {
+        "env_steps": 1200,
+        "revision_then": "a" * 40,
+        "revision_now": "b" * 40,
+        "then": {"code": "1", "numpy": "2.0"},
+        "now": {"code": "2", "numpy": "2.1"},
+    }
+    told = {"env_steps": 2000, "train_wall_s": 10.0, "env_steps_per_s": 200.0}
+    report = {**told, "resumed_despite": [change]}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    assert (
+        "Resumed from 1,200 environment steps on with code of git revision bbbbbbbbbbbb instead of "
+        "aaaaaaaaaaaa, numpy 2.1 instead of 2.0: the result is not that of an uninterrupted run."
+    ) in summary_table(tmp_path)
 
 
 def test_help_lists_every_argument(capsys):
@@ -250,6 +292,8 @@ def test_a_run_goes_on_as_it_was_configured(stopped_run, capsys):
         (["env_steps:=500"], "env_steps may only grow"),
         (["config:=x.yaml"], "remove config:="),
         (["sead:=5"], "did you mean 'seed'"),
+        (["resume_despite:=cod"], "did you mean 'code'"),
+        (["device:=cuda"], "resume_despite:=device"),
     ],
 )
 def test_what_contradicts_a_run_is_refused_before_it_goes_on(stopped_run, words, reason, capsys):

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from learning import toy
-from sinew_core.algorithms.actor_critic import FRICTION_KNEE, normalised
+from sinew_core.algorithms.actor_critic import normalised
 from sinew_core.algorithms.distributions import gaussian_log_probability
+from sinew_core.algorithms.drawing_actors import FRICTION_KNEE
 from sinew_core.algorithms.networks import clip_norm
 from sinew_core.algorithms.parameters import PPOParameters
 from sinew_core.algorithms.ppo import PPO, clipped_surrogate, surrogate_weight

@@ -18,6 +18,7 @@ from sinew_core.randomisation import read_randomisation
 from sinew_core.report.training import TrainingReport
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.catalogue import load_robot
+from sinew_core.robots.sim_params import SimParams
 from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.simulation import ENGINE_NAMES, make_engine
@@ -289,8 +290,9 @@ def test_the_simulated_driver_moves_another_arm_as_the_environment_does(make_env
     env.reset(seed=0, options={"dynamics": dynamics, "start_rad": start})
 
     engine, period_s = make_engine("mujoco", ROBOT, 500), 0.01
+    params = SimParams(dynamics=dynamics)
     driven = make_drive(mode, engine, period_s, gravity_compensation=True)
-    arm = SimulatedArm(engine, driven, period_ns=10**7, watchdog_s=0.0, dynamics=dynamics)
+    arm = SimulatedArm(engine, driven, period_ns=10**7, watchdog_s=0.0, params=params)
     arm.reset(start)
     chain = make_filtered_drive(mode, engine, ROBOT, SAFETY, period_s, gravity_compensation=True)
     chain.reset(arm.position)
@@ -316,7 +318,7 @@ def test_the_simulated_driver_publishes_noisy_states_of_an_arm_that_is_true():
         drive,
         period_ns=10**7,
         watchdog_s=0.0,
-        dynamics=ArmDynamics.from_values(ROBOT, values),
+        params=SimParams(dynamics=ArmDynamics.from_values(ROBOT, values)),
     )
     true, unused = np.empty(7), np.empty(7)
     errors = []

@@ -1,5 +1,6 @@
 """A training that is killed at any moment and resumed ends as one that was left alone."""
 
+import dataclasses
 import json
 import os
 import random
@@ -11,12 +12,14 @@ import time
 import pytest
 
 from sinew_core.errors import ConfigError, RunError
+from sinew_core.training.checkpoints.manifest import CheckpointManifest
 from sinew_core.training.checkpoints.resume import (
     finished,
     locked,
     read_configuration,
     resumed_configuration,
 )
+from sinew_core.training.config import Resume
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.events import EVENT_FILE, EventFile
 
@@ -49,12 +52,12 @@ class Training:
         text = RunConfiguration.from_mapping(values).to_yaml()
         (self.folder / "config.yaml").write_text(text)
 
-    def start(self):
+    def start(self, *words):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         self.log = self.folder.parent / f"{self.folder.name}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "sinew_core.training.process", str(self.folder)],
+                [sys.executable, "-m", "sinew_core.training.process", str(self.folder), *words],
                 env=environment,
                 stdout=log,
                 stderr=log,
@@ -77,8 +80,11 @@ class Training:
     def writing(self):
         return [p for p in (self.folder / "checkpoints").glob(".0*") if not p.name.endswith(".old")]
 
+    def told(self):
+        return json.loads((self.folder / "training.json").read_text())
+
     def result(self):
-        told = json.loads((self.folder / "training.json").read_text())
+        told = self.told()
         points = ("env_steps", "success_rate", "return_mean", "episodes")
         return {
             "curve": [[point[name] for name in points] for point in told["curve"]],
@@ -87,6 +93,14 @@ class Training:
             "golden": (self.folder / "bundle" / "golden.npz").read_bytes(),
             "events": points_of(self.folder),
         }
+
+
+def of_other_code(folder):
+    """Let the checkpoints of a run say that other code wrote them; what they hold stays."""
+    for path in (folder / "checkpoints").glob("0*/manifest.json"):
+        manifest = CheckpointManifest.decode(path.read_bytes())
+        provenance = {**manifest.provenance, "code": "other"}
+        path.write_bytes(dataclasses.replace(manifest, provenance=provenance).encode())
 
 
 def points_of(folder):
@@ -119,11 +133,16 @@ def test_a_training_killed_again_and_again_ends_as_one_left_alone(tmp_path):
     assert broken.end(signal.SIGINT) == 0, broken.log.read_text()
 
     broken.configure(DDPG)  # more steps are allowed now
-    broken.start()
+    of_other_code(broken.folder)
+    broken.start("--despite", "code")
     for training in (broken, whole):
         assert training.process.wait(WITHIN_S) == 0, training.log.read_text()
     assert "going on from checkpoint" in broken.log.read_text()
     assert broken.result() == whole.result(), f"killed as random.Random({seed}) said"
+    (change,) = broken.told()["resumed_despite"]
+    assert change["then"] == {"code": "other"}
+    assert change["now"] == {"code": broken.told()["provenance"]["code"]}
+    assert whole.told()["resumed_despite"] == []
 
     broken.start()
     assert broken.process.wait(WITHIN_S) == 1
@@ -153,6 +172,7 @@ def test_a_resumed_run_has_its_own_configuration_with_what_may_change(run_folder
     ("given", "reason"),
     [
         ({"seed": 1}, "seed is 0, not 1"),
+        ({"device": "cuda"}, "device is cpu, not cuda, which resume_despite:=device accepts"),
         ({"ddpg.gamma": 0.5}, "ddpg.gamma is 0.93, not 0.5"),
         ({"env_steps": 100}, "env_steps may only grow, and 100 is less than 300"),
         ({"engine": "mujoco", "reach.hold_s": 0.2}, "engine is pybullet, not mujoco, reach.hold_s"),
@@ -162,6 +182,31 @@ def test_a_contradiction_is_refused_with_the_reason(run_folder, given, reason):
     with pytest.raises(RunError) as refused:
         resumed_configuration(run_folder, given)
     assert reason in str(refused.value)
+
+
+def test_another_device_is_taken_where_the_user_accepts_it(run_folder):
+    asked = resumed_configuration(run_folder, {"device": "cuda"}, ("device",))
+    assert asked.train.device == "cuda"
+    with pytest.raises(RunError, match="seed is 0, not 1"):
+        resumed_configuration(run_folder, {"seed": 1}, ("device", "code", "versions"))
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"resume": "a", "resume_despite": "cod"}, "has 'cod': did you mean 'code'"),
+        ({"resume": "a", "resume_despite": "code, device"}, "has ' device'"),
+        ({"resume_despite": "code"}, "add resume:=runs/NAME"),
+    ],
+)
+def test_what_a_run_is_resumed_despite_is_checked(values, reason):
+    with pytest.raises(ConfigError, match=reason):
+        Resume.from_mapping(values)
+
+
+def test_several_kinds_of_differences_are_accepted_at_once():
+    resume = Resume.from_mapping({"resume": "a", "resume_despite": "versions,code"})
+    assert resume.despite == ("versions", "code")
 
 
 def test_an_unknown_argument_or_run_is_refused(run_folder, tmp_path):

@@ -18,8 +18,14 @@ STOP_WITHIN_S = 5.0
 
 
 def _domain_id() -> int:
-    # Domains above 101 collide with ephemeral ports on Linux; parallel runs differ by pid.
-    return 1 + os.getpid() % 100
+    """Return a domain of this process's own: runs differ by pid, workers of a run by their number.
+
+    Domains above 101 collide with ephemeral ports on Linux.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        return 1 + os.getpid() % 100
+    return 1 + (os.getppid() + 37 * int(worker.removeprefix("gw"))) % 100
 
 
 # Before rclpy is imported anywhere: the middleware reads the environment once.
@@ -55,7 +61,7 @@ class NodeProcess:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    def wait(self, timeout_s: float = 20.0) -> int:
+    def wait(self, timeout_s: float = 40.0) -> int:
         """Return the exit status of a process that ends by itself."""
         return self._process.wait(timeout_s)
 

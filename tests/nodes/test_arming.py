@@ -1,4 +1,4 @@
-"""What the evaluator asks of the arm between episodes, of servers that this test plays itself."""
+"""What a node asks of the arm before it moves, of servers that this test plays itself."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from itertools import count
 import pytest
 from std_srvs.srv import SetBool, Trigger
 
-from sinew_trainer.arming import Arming
-from sinew_trainer.evaluator_parameters import EvaluatorParameters
+from sinew_ros.arming import Arming
 
 pytestmark = pytest.mark.graph
 
@@ -34,7 +33,8 @@ def servers(probe):
 @pytest.fixture
 def begun(probe, servers):
     """Begin an episode; return the function that goes on, while states come, until it is armed."""
-    arming, armed, stamps = Arming(probe.node, EvaluatorParameters(bundle="any")), [], count(1)
+    arming = Arming(probe.node, safety_filter="safety_filter", driver="sim_driver")
+    armed, stamps = [], count(1)
     probe.until(lambda: not arming.missing, "the servers")
     arming.begin(lambda: armed.append(True))
 

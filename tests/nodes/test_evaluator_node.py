@@ -11,12 +11,15 @@ from diagnostic_msgs.msg import DiagnosticArray
 from std_srvs.srv import Trigger
 
 from bundle_samples import make_manifest, make_network, write_sample
+from push_samples import TASK as PUSH
+from push_samples import write_push_bundle
 from sinew_core.action import make_action_spec
 from sinew_core.bundle.reader import load_bundle
 from sinew_core.environments.arm import ArmEnv
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.make import FILTERED_MODES
+from sinew_core.tasks.push import PushParameters
 from sinew_core.tasks.reach import ReachParameters
 from sinew_ros.qos import RELIABLE
 
@@ -69,11 +72,11 @@ def long_bundle(tmp_path):
 class Graph:
     """Starts the four nodes, and knows where the figures go."""
 
-    def __init__(self, start_node, bundle, tmp_path, *, pace="lockstep", engine="mujoco"):
+    def __init__(self, start_node, bundle, tmp_path, *, pace="lockstep", engine="mujoco", **driver):
         self.start_node, self.bundle, self.tmp_path = start_node, bundle, tmp_path
-        common = {"mode": load_bundle(bundle).specification.action.mode, "pace": pace}
+        common = {"mode": load_bundle(bundle).specification.action.command_mode, "pace": pace}
         self.partners = [
-            start_node("sinew_sim.sim_driver", {**common, "engine": engine, "seed": 3}),
+            start_node("sinew_sim.sim_driver", {**common, "engine": engine, "seed": 3, **driver}),
             start_node("sinew_safety.safety_filter", common),
             start_node("sinew_policy.policy", {**common, "bundle": bundle}),
         ]
@@ -102,6 +105,7 @@ def graph(start_node, bundle, tmp_path):
     return Graph(start_node, bundle, tmp_path)
 
 
+@pytest.mark.beside
 def test_two_runs_with_the_same_seed_are_equal_to_the_last_bit(start_node, bundle, tmp_path):
     runs = []
     for name in ("first", "second"):
@@ -119,6 +123,7 @@ def test_two_runs_with_the_same_seed_are_equal_to_the_last_bit(start_node, bundl
     assert all(np.array_equal(traces[name], traces_again[name]) for name in traces)
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("engine", ["pybullet", "mujoco"])
 @pytest.mark.parametrize("mode", FILTERED_MODES)
 def test_the_graph_moves_as_the_environment_does(start_node, tmp_path, mode, engine):
@@ -144,6 +149,56 @@ def test_the_graph_moves_as_the_environment_does(start_node, tmp_path, mode, eng
     environment.close()
 
 
+PUSHED = {"task_name": "push", **{f"task.{name}": v for name, v in PUSH.items()}}
+PUSH_TICKS = 40
+
+
+def objects_of_the_driver(task):
+    """Yield where a driver with seed 3 places the cube, reset by reset."""
+    rng = np.random.default_rng(3)
+    task.sample_object(rng, task.sample_target(rng))
+    while True:
+        task.sample_start(rng)
+        place, heading = task.sample_object(rng, task.sample_target(rng))
+        yield [*place, heading]
+
+
+@pytest.mark.beside
+@pytest.mark.parametrize("engine", ["pybullet", "mujoco"])
+def test_the_graph_pushes_as_the_environment_does(start_node, tmp_path, engine):
+    bundle = write_push_bundle(tmp_path / "bundle")
+    graph = Graph(start_node, bundle, tmp_path, engine=engine, **PUSHED)
+    evaluator = graph.evaluate(episodes=2)
+    assert evaluator.wait() == 0, evaluator.output
+    traces = graph.traces()
+    assert (graph.figures()["faults"], graph.figures()["messages_lost"]) == (0, 0)
+    environment = ArmEnv(
+        PANDA,
+        engine=engine,
+        task="push",
+        action_mode="tool_velocity",
+        task_parameters=PushParameters.from_mapping(PUSH),
+    )
+    policy, moved = load_bundle(bundle).policy, 0.0
+    for episode, place in zip(range(2), objects_of_the_driver(environment.task), strict=False):
+        position, velocity, thing, target, distance = (
+            traces[f"{episode}/{name}"]
+            for name in ("position_rad", "velocity_rad_s", "object_m", "target_m", "distance_m")
+        )
+        assert np.linalg.norm(thing[0] - target) >= PUSH["apart_m"]
+        start = {"start_rad": position[0], "target_m": target, "object_place": place}
+        observation, info = environment.reset(options=start)
+        assert len(position) == 4 * PUSH_TICKS + 1
+        for tick in range(PUSH_TICKS + 1):
+            assert np.array_equal(velocity[4 * tick], info["joint_velocity"]), (episode, tick)
+            assert np.array_equal(thing[4 * tick], info["achieved_goal"]), (episode, tick)
+            assert distance[4 * tick] == pytest.approx(info["distance_m"])
+            observation, *_, info = environment.step(policy.act(observation))
+        moved = max(moved, np.linalg.norm(thing[-1] - thing[0]))
+    environment.close()
+    assert moved > 0.002
+
+
 def until_it_runs(probe):
     """Wait for an armed filter."""
     reports = probe.listen(DiagnosticArray, "diagnostics", RELIABLE)
@@ -161,6 +216,7 @@ def stop_an_episode(probe):
     assert probe.call(Trigger, "safety_filter/stop").success
 
 
+@pytest.mark.beside
 def test_an_episode_that_the_filter_stops_is_a_failure_with_its_reason(
     start_node, long_bundle, tmp_path, probe
 ):
@@ -185,6 +241,7 @@ def test_a_latch_ends_the_evaluation_where_it_may_not_be_cleared(
     assert "~/stop was called" in last
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize(("clear_latch", "status"), [(True, 0), (False, 1)])
 def test_a_latch_of_an_earlier_run_is_cleared_only_if_asked_for(
     start_node, bundle, tmp_path, clear_latch, status
@@ -217,6 +274,7 @@ def test_a_partner_that_ends_is_noticed(graph, probe):
     assert line.startswith("evaluator: silence for 4 s while waiting for a joint state")
 
 
+@pytest.mark.beside
 def test_ctrl_c_ends_an_evaluation_with_status_0(graph, probe):
     evaluator = graph.evaluate(episodes=100_000)
     until_it_runs(probe)

@@ -287,6 +287,7 @@ def _lockstep_run(start_node, probe, engine):
     }
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("engine", ["pybullet", "mujoco"])
 def test_lockstep_runs_with_the_same_commands_are_equal_bit_for_bit(start_node, probe, engine):
     first = _lockstep_run(start_node, probe, engine)

@@ -12,6 +12,7 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from bundle_samples import make_manifest, make_network, write_sample
+from push_samples import write_push_bundle
 from sinew_core.bundle import load_bundle
 from sinew_core.bundle.controller import PolicyController
 from sinew_core.observation import ObservationBuilder, Signals
@@ -20,7 +21,7 @@ from sinew_ros.messages import JointStateMapper
 from sinew_ros.qos import RELIABLE
 from sinew_ros.stamps import stamp_ns, to_stamp
 
-pytestmark = pytest.mark.graph
+pytestmark = [pytest.mark.graph, pytest.mark.beside]
 
 MODULE = "sinew_policy.policy"
 PANDA = load_robot("panda")
@@ -106,6 +107,60 @@ def test_commands_answer_states_at_the_control_rate(probe, start_node, folder):
     assert [c.points[0].velocities.tolist() for c in (first, second)] == expected
     assert len(first.points) == 1
     assert not first.points[0].positions
+
+
+def object_pose(stamp, position=(0.5, 0.0, 0.03), turn=1.0):
+    message = target(stamp, position)
+    message.pose.orientation.w = turn
+    return message
+
+
+@pytest.fixture
+def push_folder(tmp_path):
+    return write_push_bundle(tmp_path / "push")
+
+
+def test_a_policy_that_sees_an_object_waits_for_it_and_stops_where_it_is_stale(
+    probe, start_node, push_folder
+):
+    rig = Rig(probe, start_node, push_folder, object_timeout_s=0.1)
+    objects = probe.publisher(PoseStamped, "object_pose", RELIABLE)
+    rig.targets.publish(target())
+    probe.until(
+        lambda: "waiting for object_pose" in rig.status()[0] or rig.states.publish(state(START))
+    )
+    assert rig.commands == []
+    objects.publish(object_pose(START, turn=0.5))
+    rig.until_status("unit quaternion")
+    rig.until_count("rejected_objects", 1)
+    assert rig.commands == []
+
+    objects.publish(object_pose(START))
+    probe.until(lambda: rig.commands or rig.states.publish(state(START)), "the first command")
+    rig.states.publish(state(START + 100 * MS))
+    rig.until_commands(2)
+    rig.states.publish(state(START + 140 * MS))
+    rig.until_status("object_pose is 0.1 s off joint_states, allowed are 0.1 s: no command is sent")
+    assert len(rig.commands) == 2
+    objects.publish(object_pose(START + 160 * MS))
+    later = START + 160 * MS
+    probe.until(lambda: len(rig.commands) > 2 or rig.states.publish(state(later)), "it goes on")
+
+
+def test_in_lockstep_a_decision_waits_for_the_object_of_its_state(probe, start_node, push_folder):
+    rig = Rig(probe, start_node, push_folder, pace="lockstep")
+    objects = probe.publisher(PoseStamped, "object_pose", RELIABLE)
+    rig.states.publish(state(START))
+    rig.targets.publish(target(START))
+    objects.publish(object_pose(START - 10 * MS, turn=0.5))
+    rig.until_count("rejected_objects", 1)
+    objects.publish(object_pose(START - 10 * MS))
+    objects.publish(object_pose(START - 10 * MS, turn=0.5))
+    rig.until_count("rejected_objects", 2)
+    assert rig.commands == []
+    objects.publish(object_pose(START))
+    rig.until_commands(1)
+    assert stamp_ns(rig.commands[0].header.stamp) == START
 
 
 def test_nothing_is_published_before_a_target(probe, start_node, folder):

@@ -90,7 +90,7 @@ class LaunchFile:
 
     def _add_node(self, attributes: dict[str, object]) -> None:
         where = f"{self.path}: node '{attributes.get('name', attributes.get('exec', ''))}'"
-        allowed = ("pkg", "exec", "name", "namespace", "param", "remap", "output", "on_exit")
+        allowed = ("pkg", "exec", "name", "namespace", "if", "param", "remap", "output", "on_exit")
         _check_keys(attributes, allowed, where)
         for key, value in (("output", "screen"), ("on_exit", "shutdown")):
             if attributes.get(key, value) != value:
@@ -131,13 +131,29 @@ class LaunchFile:
         return values
 
     def nodes(self, given: Mapping[str, str]) -> list[NodeLaunch]:
-        """Return the nodes with the given arguments filled in.
+        """Return the nodes with the given arguments filled in, without those that `if` leaves out.
 
         Raises:
-            ConfigError: as `values`, or a substitution or a typed parameter value is wrong.
+            ConfigError: as `values`, or a substitution, an `if` or a typed value is wrong.
         """
-        values = self.values(given)
-        return [_resolve(node, values, self._folder, str(self.path)) for node in self._nodes]
+        values, path = self.values(given), str(self.path)
+        return [
+            _resolve(node, values, self._folder, path)
+            for node in self._nodes
+            if _is_wanted(node, values, self._folder, path)
+        ]
+
+
+def _is_wanted(
+    node: Mapping[str, object], values: Mapping[str, str], folder: str, path: str
+) -> bool:
+    """Tell whether a node is to be started."""
+    where = f"{path}: node '{node.get('name', node.get('exec', ''))}': if"
+    text = substitute(str(node.get("if", "true")), values, folder, where)
+    try:
+        return _boolean(text)
+    except ValueError:
+        raise ConfigError(f"{where} is '{text}': allowed are true and false") from None
 
 
 def _resolve(

@@ -1,4 +1,4 @@
-"""Judge a deployed system from its joint states alone, episode by episode, without ROS."""
+"""Judge a deployed system by its joint states and its object, episode by episode, without ROS."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Episode:
     time_s: (n_states,) since its first state.
     position_rad, velocity_rad_s: (n_states, n_joints).
     limit_violations: states outside a limit.
+    object_m: (n_states, 3) where the object was at the latest control tick; None without one.
     """
 
     success: bool
@@ -35,6 +36,7 @@ class Episode:
     position_rad: FloatArray
     velocity_rad_s: FloatArray
     limit_violations: int
+    object_m: FloatArray | None = None
 
 
 class EpisodeJudge:
@@ -73,6 +75,8 @@ class EpisodeJudge:
         self._stamps_ns: list[int] = []
         self._positions: list[tuple[float, ...]] = []
         self._velocities: list[tuple[float, ...]] = []
+        self._objects: list[tuple[float, ...]] = []
+        self._object: tuple[float, ...] = ()
         self._control_steps = -1
         self._judge.reset()
 
@@ -83,19 +87,26 @@ class EpisodeJudge:
         velocity: Sequence[float],
         *,
         control_tick: bool,
+        object_m: Sequence[float] = (),
     ) -> Episode | None:
         """Take one joint state (n_joints,); return the episode when this state ends it.
 
         The first control tick is the state that the first decision is made on. Success is judged
-        at control ticks only, exactly as the environment does.
+        at control ticks only, exactly as the environment does: by where the object is, (3,) m in
+        the base frame, where there is one, else by where the tool is.
         """
+        if control_tick:
+            self._object = tuple(object_m)
+        if self._object:
+            self._objects.append(self._object)
         self._stamps_ns.append(stamp_ns)
         self._positions.append(tuple(position))
         self._velocities.append(tuple(velocity))
         if not control_tick:
             return None
         self._control_steps += 1
-        x, y, z = (a - b for a, b in zip(self._tool_xyz(position), self._target, strict=True))
+        achieved = self._object or self._tool_xyz(position)
+        x, y, z = (a - b for a, b in zip(achieved, self._target, strict=True))
         distance = math.sqrt(x * x + y * y + z * z)
         if self._judge.update(distance, max(map(abs, velocity))):
             return self._finish(success=True)
@@ -120,6 +131,7 @@ class EpisodeJudge:
             position_rad=position,
             velocity_rad_s=velocity,
             limit_violations=int(violations(self._limits, position, velocity).sum()),
+            object_m=np.array(self._objects) if self._objects else None,
         )
 
 

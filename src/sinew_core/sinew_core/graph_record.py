@@ -93,7 +93,7 @@ class EpisodeTrace:
     """What one episode over the graph did, as its joint states tell.
 
     time_s: (n_states,) seconds since the episode began.
-    distance_m: (n_states,) tool to target.
+    distance_m: (n_states,) tool to target, or object to target where there is one.
     velocity_rad_s: (n_states, n_joints) measured.
     """
 
@@ -111,8 +111,13 @@ def write_traces(
     """Write the motion of episodes as one compressed file of arrays, atomically."""
     arrays: dict[str, FloatArray] = {}
     for i, episode in enumerate(episodes):
-        tool = np.array([tool_xyz(q) for q in episode.position_rad.tolist()]).reshape(-1, 3)
-        arrays[f"{i}/distance_m"] = np.linalg.norm(episode.target_m - tool, axis=1)
+        achieved = episode.object_m
+        if achieved is None:
+            tool = [tool_xyz(q) for q in episode.position_rad.tolist()]
+            achieved = np.array(tool).reshape(-1, 3)
+        else:
+            arrays[f"{i}/object_m"] = achieved
+        arrays[f"{i}/distance_m"] = np.linalg.norm(episode.target_m - achieved, axis=1)
         for name in _KEPT:
             arrays[f"{i}/{name}"] = np.asarray(getattr(episode, name), dtype=np.float64)
     buffer = io.BytesIO()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -89,12 +89,34 @@ class Signals:
         self.object_axis_base: FloatArray = np.zeros(3)
         self.object_displacement_base: FloatArray = np.zeros(3)
 
+    def follow_object(self, pose: Sequence[float], *, moving: bool) -> None:
+        """Take the object's pose at a control tick.
+
+        Args:
+            pose: (7,) its centre in m and its unit quaternion (w, x, y, z), both in the base frame.
+            moving: whether it was seen at the last tick too; else it has not moved.
+        """
+        x, y, z, w, i, j, k = pose
+        place, moved = self.object_position_base, self.object_displacement_base
+        np.negative(place, moved)
+        place[:] = x, y, z
+        np.add(place, moved, moved)
+        if not moving:
+            moved[:] = 0.0
+        axis = self.object_axis_base
+        axis[:] = w * w + i * i - j * j - k * k, 2.0 * (i * j + w * k), 2.0 * (i * k - w * j)
+
 
 class ObservationBuilder:
     """Turns signals into the float32 vector that an `ObservationSpec` describes.
 
     Every component is computed in float64, scaled, and rounded to float32 once, so that any two
     callers with equal signals get equal bits.
+
+    Attributes:
+        spec: what it builds.
+        tool_position_base: (3,) m, of the last signals.
+        sees_object: whether a field tells of an object.
     """
 
     def __init__(self, spec: ObservationSpec, tool_position: Chain | ToolPositionFunction) -> None:
@@ -115,7 +137,7 @@ class ObservationBuilder:
         self._scale = np.concatenate([np.array(f.scale, dtype=np.float64) for f in spec.fields])
         self._values: FloatArray = np.zeros(spec.size)
         self._relative: FloatArray = np.zeros(3)
-        self._sees_object = not set(OBJECT_FIELDS).isdisjoint(spec.names)
+        self.sees_object = not set(OBJECT_FIELDS).isdisjoint(spec.names)
 
     def build(self, signals: Signals, out: Observation | None = None) -> Observation:
         """Return the observation (size,) float32, in `out` if given.
@@ -133,7 +155,7 @@ class ObservationBuilder:
             "target_from_tool_base": self._relative,
             "previous_action": signals.previous_action,
         }
-        if self._sees_object:
+        if self.sees_object:
             parts |= self._object_parts(signals)
         np.concatenate([parts[name] for name in self._names], out=self._values)
         if out is None:

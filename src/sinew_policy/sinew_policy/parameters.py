@@ -18,7 +18,7 @@ class PolicyParameters(Parameters):
     tool_link: str = parameter("", "tool link; empty: the robot file's")
     base_link: str = parameter("", "base link; empty: the robot file's")
     joint_prefix: str = parameter("", "in front of the joint names in messages and in the URDF")
-    target_frame: str = parameter("", "frame of target_pose; empty: the base link")
+    target_frame: str = parameter("", "frame of target_pose and object_pose; empty: the base link")
     control_rate_hz: int = parameter(
         0, "decisions; only the trained rate is accepted; 0: that one", unit="Hz", minimum=0
     )
@@ -40,6 +40,13 @@ class PolicyParameters(Parameters):
     )
     state_timeout_s: float = parameter(
         0.1, "age from which a joint's state is too old to decide on", unit="s", minimum=1e-3
+    )
+    object_timeout_s: float = parameter(
+        0.2,
+        "time from object_pose to the joint state to decide on, above which nothing is commanded; "
+        "for a policy that sees an object",
+        unit="s",
+        minimum=1e-3,
     )
     unusual_std: float = parameter(
         5.0,

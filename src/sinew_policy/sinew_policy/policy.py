@@ -1,6 +1,7 @@
 """The policy node: joint states and a target to commands, by a policy bundle.
 
-Topics: subscribes `joint_states` and `target_pose`, publishes `policy/command` and `diagnostics`.
+Topics: subscribes `joint_states`, `target_pose` and, for a policy that sees an object,
+`object_pose`; publishes `policy/command` and `diagnostics`.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import CommandMessage, JointStateMapper
 from sinew_ros.parameters import declare_from
+from sinew_ros.poses import PoseInput
 from sinew_ros.qos import RELIABLE, state_subscription
 from sinew_ros.raw import read_stamp
-from sinew_ros.stamps import NS_PER_S, stamp_ns
+from sinew_ros.stamps import NS_PER_S
 
 _KEPT_DURATIONS = 1000
-_COUNTED = ("states", "commands", "repeats", "epochs", "rejected_targets", "unusual")
+_COUNTED = ("states", "commands", "repeats", "epochs", "unusual")
 
 
 class PolicyNode(SinewNode):
@@ -60,12 +62,13 @@ class PolicyNode(SinewNode):
             parameters.sender_id or self.get_fully_qualified_name(),
             rates.control_period_s,
         )
-        self._target_frames = ("", parameters.target_frame or robot.base_link)
-        self._target: tuple[float, float, float] | None = None
-        self._target_ns = 0
+        frames = ("", parameters.target_frame or robot.base_link)
+        self._target = PoseInput("target_pose", frames, oriented=False)
+        self._object = PoseInput("object_pose", frames, oriented=True)
         self._pending_ns: int | None = None
         self._answer: tuple[int, JointTrajectory] | None = None
         self._received_s: float | None = None
+        self._object_timeout_ns = round(parameters.object_timeout_s * NS_PER_S)
         self._timeout_ns = round(parameters.state_timeout_s * NS_PER_S)
         self._durations_us: deque[float] = deque(maxlen=_KEPT_DURATIONS)
         self._status = (Level.WARN, "waiting for joint_states")
@@ -76,6 +79,8 @@ class PolicyNode(SinewNode):
     def _open_topics(self) -> None:
         self._publisher = self.create_publisher(JointTrajectory, "policy/command", RELIABLE)
         self.create_subscription(PoseStamped, "target_pose", self._on_target, RELIABLE)
+        if self._controller.sees_object:
+            self.create_subscription(PoseStamped, "object_pose", self._on_object, RELIABLE)
         states = self.create_subscription(
             JointState,
             "joint_states",
@@ -121,19 +126,16 @@ class PolicyNode(SinewNode):
             self._try_to_answer()
 
     def _on_target(self, message: PoseStamped) -> None:
-        point = message.pose.position
-        target = (point.x, point.y, point.z)
-        frame = message.header.frame_id
-        if frame not in self._target_frames or not all(map(math.isfinite, target)):
-            self._counts["rejected_targets"] += 1
-            self._set_status(
-                Level.ERROR,
-                f"target_pose {target} in frame '{frame}' is rejected: "
-                f"give finite metres in frame '{self._target_frames[1]}'",
-            )
-            return
-        self._target, self._target_ns = target, stamp_ns(message.header.stamp)
-        if self._lockstep:
+        self._take(self._target, message)
+
+    def _on_object(self, message: PoseStamped) -> None:
+        self._take(self._object, message)
+
+    def _take(self, pose: PoseInput, message: PoseStamped) -> None:
+        problem = pose.take(message)
+        if problem is not None:
+            self._set_status(Level.ERROR, problem)
+        elif self._lockstep:
             self._try_to_answer()
 
     def _try_to_answer(self) -> None:
@@ -141,17 +143,17 @@ class PolicyNode(SinewNode):
         stamp = self._pending_ns
         if stamp is None or not self._check_complete() or not self._check_fresh(stamp):
             return
-        if self._target is None or (self._lockstep and self._target_ns != stamp):
-            # In lockstep a target that is still to come is the normal course of an episode.
-            if self._target is None:
-                self._set_status(Level.WARN, "waiting for target_pose")
+        if not self._check_target(stamp) or not self._check_object(stamp):
             return
         self._pending_ns = None
         if not self._ticks.answered(stamp):
             self._controller.forget()
         start = time.perf_counter()
         command = self._controller.decide(
-            self._mapper.position, self._mapper.velocity, self._target
+            self._mapper.position,
+            self._mapper.velocity,
+            self._target.position,
+            self._object.pose,
         ).tolist()
         self._durations_us.append((time.perf_counter() - start) * 1e6)
         if not all(map(math.isfinite, command)):
@@ -163,6 +165,32 @@ class PolicyNode(SinewNode):
         self._counts["commands"] += 1
         self._counts["unusual"] += bool(self._controller.unusual)
         self._set_status(Level.OK, "commanding")
+
+    def _check_target(self, stamp: int) -> bool:
+        """Tell whether the target is known; in lockstep one to come is the normal course."""
+        if not self._target.position:
+            self._set_status(Level.WARN, "waiting for target_pose")
+            return False
+        return not self._lockstep or self._target.stamp_ns == stamp
+
+    def _check_object(self, stamp: int) -> bool:
+        """Tell whether an object that the policy sees is where it was said to be."""
+        if not self._controller.sees_object:
+            return True
+        if not self._object.pose:
+            self._set_status(Level.WARN, "waiting for object_pose")
+            return False
+        age_ns = self._object.age_ns(stamp)
+        if self._lockstep:
+            return age_ns == 0
+        if age_ns > self._object_timeout_ns:
+            self._set_status(
+                Level.ERROR,
+                f"object_pose is {age_ns / NS_PER_S:.1f} s off joint_states, allowed are "
+                f"{self._parameters.object_timeout_s} s: no command is sent, check its publisher",
+            )
+            return False
+        return True
 
     def _check_complete(self) -> bool:
         missing = self._mapper.missing
@@ -208,6 +236,8 @@ class PolicyNode(SinewNode):
                 "bundle": str(self._bundle.folder),
                 "algorithm": manifest.algorithm,
                 **self._counts,
+                "rejected_targets": self._target.rejected,
+                "rejected_objects": self._object.rejected,
                 "inference_p50_us": _percentile(durations, 0.50),
                 "inference_p99_us": _percentile(durations, 0.99),
             },

@@ -28,6 +28,10 @@ class SafetyFilterParameters(Rates):
         True, "Efforts: whether the driver adds the effort that gravity asks for"
     )
     controller: str = parameter("", "Sends <controller>/commands; empty: that of the mode")
+    sim_params: str = parameter(
+        "",
+        "YAML file of the arm as it was identified, which `safety.` has to allow for; empty: none",
+    )
     speed_scale: float = parameter(
         1.0,
         "Part of the speed asked for that the arm moves at, on the same path; 0: rest",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sinew_core.robots.arm_dynamics import ArmDynamics
+from sinew_core.robots.sim_params import SimParams
 from sinew_core.simulation.delay import DelayedCommands
 from sinew_core.simulation.engine import Engine
 from sinew_core.simulation.sensors import SensorNoise
@@ -16,6 +16,9 @@ from sinew_ros.stamps import NS_PER_S
 from sinew_sim.drives import Drive
 
 START_NS = NS_PER_S
+
+Place = tuple[NDArray[np.float64], float]
+"""Of an object: its centre (3,) m in the base frame, its heading in rad."""
 
 
 class SimulatedArm:
@@ -35,19 +38,32 @@ class SimulatedArm:
         *,
         period_ns: int,
         watchdog_s: float,
-        dynamics: ArmDynamics | None = None,
+        params: SimParams | None = None,
+        command_period_s: float = 0.0,
         rng: np.random.Generator | None = None,
+        thing: Place | None = None,
     ) -> None:
         """Begin at home; advance by `period_ns` a step; brake `watchdog_s` after the last command.
 
-        A watchdog of 0 is off, as in the real forward controllers. With `dynamics` it is another
-        copy of the arm, whose sensors take their noise from `rng`.
+        A watchdog of 0 is off, as in the real forward controllers. With `params` it is another
+        copy of the arm, whose sensors take their noise from `rng`; a linear hold of its controllers
+        goes from one command to the next in the command period. An engine with an object needs a
+        place for it, `thing`.
         """
         n = engine.robot.n_joints
-        engine.set_dynamics(dynamics)
-        self._noise = SensorNoise(dynamics) if dynamics else None
+        if params is None:
+            engine.set_dynamics(None)
+        else:
+            engine.set_dynamics(params.dynamics, params.controller, command_period_s)
+        self._noise = SensorNoise(params.dynamics) if params else None
         self._rng = rng or np.random.default_rng(0)
-        self._commands = DelayedCommands(engine, self._send, dynamics.delay_s if dynamics else 0.0)
+        # Controllers of the arm's own have the delay in them, and hold what was sent once.
+        self._controlled = bool(params and params.controller)
+        late = params is not None and not self._controlled
+        self._commands = DelayedCommands(
+            engine, self._send, params.dynamics.delay_s if params and late else 0.0
+        )
+        self._fresh = False
         self._engine = engine
         self._period_ns = period_ns
         self._steps = round(period_ns * engine.physics_rate_hz / NS_PER_S)
@@ -65,15 +81,17 @@ class SimulatedArm:
         self._true_position = self.position if self._noise is None else np.zeros(n)
         self._true_velocity = self.velocity if self._noise is None else np.zeros(n)
         self._tripped = False
-        self._place(engine.robot.home_rad)
+        self._place(engine.robot.home_rad, thing)
 
-    def reset(self, position_rad: NDArray[np.float64]) -> None:
+    def reset(self, position_rad: NDArray[np.float64], thing: Place | None = None) -> None:
         """Place the arm at rest at (n,) rad; the clock goes on to a later whole second.
+
+        An engine with an object needs a place for it.
 
         More than one period passes, so that no node can take the reset for a step.
         """
         self.stamp_ns = NS_PER_S * ((self.stamp_ns + self._period_ns) // NS_PER_S + 1)
-        self._place(position_rad)
+        self._place(position_rad, thing)
 
     def accept(self, command: Sequence[float]) -> bool:
         """Put a command (n,) in force; return False for a wrong length or a value not finite."""
@@ -82,6 +100,7 @@ class SimulatedArm:
         self.command[:] = command
         self._commanded_ns = self.stamp_ns
         self._tripped = False
+        self._fresh = True
         return True
 
     def step(self) -> None:
@@ -94,16 +113,19 @@ class SimulatedArm:
             if self._drive.brake(self.command, self._true_position, self._true_velocity):
                 self.watchdog_trips += not self._tripped
                 self._tripped = True
-        else:
+        elif self._fresh or not self._controlled:
             self._commands.send(self.command)
+        self._fresh = False
         self._commands.step(self._steps)
         self.stamp_ns += self._period_ns
         self._read()
 
-    def _place(self, position_rad: NDArray[np.float64]) -> None:
+    def _place(self, position_rad: NDArray[np.float64], thing: Place | None) -> None:
         self._engine.reset(position_rad)
+        if thing is not None:
+            self._engine.place_object(*thing)
         self._commands.forget()
-        self._tripped = False
+        self._tripped = self._fresh = False
         self._read()
         self._drive.rest(self.command, self._true_position)
 

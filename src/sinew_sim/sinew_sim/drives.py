@@ -100,8 +100,51 @@ class EffortDrive:
         return bool(np.abs(velocity).max() > _REST_RAD_S)
 
 
-def make_drive(mode: str, engine: Engine, period_s: float, *, gravity_compensation: bool) -> Drive:
-    """Return the drive of an action mode; gravity compensation is of efforts."""
+class ControlledPositions(FollowingDrive):
+    """Sends positions to the arm's own controllers, which go on to the last one in silence."""
+
+    def send(self, command: FloatArray, position: FloatArray) -> None:
+        """Send the positions."""
+        self._engine.command_controllers(command)
+
+    def brake(self, command: FloatArray, position: FloatArray, velocity: FloatArray) -> bool:
+        """Leave the arm to its controllers."""
+        return False
+
+
+class ControlledVelocities(VelocityDrive):
+    """Sends velocities to the arm's own controllers; in silence it ramps them down."""
+
+    def send(self, command: FloatArray, position: FloatArray) -> None:
+        """Send the velocities."""
+        self._engine.command_controllers(command)
+
+
+class ControlledEfforts(EffortDrive):
+    """Sends efforts to the arm's own controllers; in silence it takes over and brakes."""
+
+    def send(self, command: FloatArray, position: FloatArray) -> None:
+        """Send the efforts."""
+        self._engine.command_controllers(command)
+
+
+def make_drive(
+    mode: str,
+    engine: Engine,
+    period_s: float,
+    *,
+    gravity_compensation: bool,
+    controlled: bool = False,
+) -> Drive:
+    """Return the drive of an action mode; gravity compensation is of efforts.
+
+    It drives the arm ideally, or where that is `controlled` sends commands to its own controllers.
+    """
+    if controlled and mode == "joint_effort":
+        return ControlledEfforts(engine, period_s, gravity_compensation=gravity_compensation)
+    if controlled:
+        by_position = mode == "joint_position"
+        return (ControlledPositions if by_position else ControlledVelocities)(engine, period_s)
     if mode == "joint_effort":
         return EffortDrive(engine, period_s, gravity_compensation=gravity_compensation)
     return (FollowingDrive if mode == "joint_position" else VelocityDrive)(engine, period_s)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from geometry_msgs.msg import PoseStamped
 from rclpy.clock import Clock, ClockType
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import JointState
@@ -17,9 +18,11 @@ from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import Trigger
 
 from sinew_core.parameters import parameter
+from sinew_core.randomisation import check_controller
 from sinew_core.rates import Rates
-from sinew_core.robots.arm_dynamics import read_dynamics
 from sinew_core.robots.catalogue import load_robot
+from sinew_core.robots.model import RobotModel
+from sinew_core.robots.sim_params import SimParams, check_compensation, read_sim_params
 from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.simulation import ENGINE_NAMES, make_engine
 from sinew_core.tasks import TASKS, make_task
@@ -27,10 +30,11 @@ from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import commands_topic, label_stamp
 from sinew_ros.parameters import Declarations
+from sinew_ros.poses import set_pose
 from sinew_ros.qos import LATCHED, RELIABLE
 from sinew_ros.raw import JointStateWriter, read_controller_command
 from sinew_ros.stamps import period_ns, set_stamp
-from sinew_sim.arm import SimulatedArm
+from sinew_sim.arm import Place, SimulatedArm
 from sinew_sim.drives import make_drive
 
 _REPUBLISH_S = 1.0
@@ -45,8 +49,9 @@ class SimDriverParameters(Rates):
     robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
     urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
     engine: str = parameter("pybullet", "Physics engine", choices=ENGINE_NAMES)
-    dynamics: str = parameter(
-        "", "YAML file of the arm's dynamics in place of the nominal ones; empty: none"
+    sim_params: str = parameter(
+        "",
+        "YAML file of an arm and its joint controllers in place of the nominal arm; empty: none",
     )
     pace: str = parameter(
         "realtime",
@@ -70,8 +75,8 @@ class SimDriverParameters(Rates):
     )
     task_name: str = parameter(
         "reach",
-        "Task whose starts ~/reset places the arm at",
-        choices=tuple(name for name, kind in TASKS.items() if kind.in_graph),
+        "Task whose starts ~/reset places the arm and its object at",
+        choices=tuple(TASKS),
     )
     seed: int = parameter(0, "Seed of the sequence of starts of ~/reset", minimum=0)
 
@@ -100,8 +105,10 @@ class SimDriver(SinewNode):
         self._sim_time = bool(self.get_parameter("use_sim_time").value)
         self._wall_stamps = not (self._lockstep or self._sim_time or p.speed != 1.0)
         robot = load_robot(p.robot, urdf=p.urdf)
-        dynamics = read_dynamics(Path(p.dynamics), robot) if p.dynamics else None
-        self._engine = make_engine(p.engine, robot, p.physics_rate_hz)
+        params = _read_arm(p, robot)
+        self._task = make_task(p.task_name, robot, task, p)
+        self._starts = np.random.default_rng(p.seed)
+        self._engine = make_engine(p.engine, robot, p.physics_rate_hz, self._task.scene)
         self._arm = SimulatedArm(
             self._engine,
             make_drive(
@@ -109,19 +116,20 @@ class SimDriver(SinewNode):
                 self._engine,
                 1.0 / p.state_rate_hz,
                 gravity_compensation=p.gravity_compensation,
+                controlled=bool(params and params.controller),
             ),
             period_ns=period_ns(p.state_rate_hz),
             watchdog_s=0.0 if self._lockstep else p.driver_watchdog_s,
-            dynamics=dynamics,
+            params=params,
+            command_period_s=p.filter_period_s,
             rng=np.random.default_rng([p.seed, _NOISE_STREAM]),
+            thing=self._draw_object(),
         )
-        self._task = make_task(p.task_name, robot, task, p)
-        self._starts = np.random.default_rng(p.seed)
         self._counters: Counter[str] = Counter()
         self._placed_ns = 0  # stamp of the first state after a reset, until it is answered
         self._state = JointStateWriter(robot.joint_names)
         self._clock_message = ClockMessage()
-        self._open_topics(robot.urdf_text)
+        self._open_topics(robot)
         if self._lockstep:
             steady = Clock(clock_type=ClockType.STEADY_TIME)
             self.create_timer(_REPUBLISH_S / 4, self._republish, clock=steady)
@@ -130,11 +138,15 @@ class SimDriver(SinewNode):
             self.urgent = True
         self._publish()
 
-    def _open_topics(self, urdf_text: str) -> None:
+    def _open_topics(self, robot: RobotModel) -> None:
         self._states = self.create_publisher(JointState, "joint_states", RELIABLE)
+        self._object_message = PoseStamped()
+        self._object_message.header.frame_id = robot.base_link
+        if self._task.scene is not None:
+            self._object_poses = self.create_publisher(PoseStamped, "object_pose", RELIABLE)
         self._clock_publisher = self.create_publisher(ClockMessage, "/clock", RELIABLE)
         description = self.create_publisher(String, "robot_description", LATCHED)
-        description.publish(String(data=urdf_text))
+        description.publish(String(data=robot.urdf_text))
         topic = commands_topic(self._p.mode, self._p.controller)
         self.create_subscription(Float64MultiArray, topic, self._command, RELIABLE, raw=True)
         self.create_service(Trigger, "~/reset", self._reset)
@@ -156,6 +168,11 @@ class SimDriver(SinewNode):
         if self._sim_time:
             set_stamp(self._clock_message.clock, stamp)
             self._clock_publisher.publish(self._clock_message)
+        if self._task.scene is not None:
+            message = self._object_message
+            set_stamp(message.header.stamp, stamp)
+            set_pose(message.pose, self._engine.object_pose())
+            self._object_poses.publish(message)
         self._states.publish(
             self._state.write(
                 stamp, arm.position.tolist(), arm.velocity.tolist(), arm.effort.tolist()
@@ -190,12 +207,18 @@ class SimDriver(SinewNode):
 
     def _reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         start = self._task.sample_start(self._starts)
-        self._arm.reset(start)
+        self._arm.reset(start, self._draw_object())
         self._counters["resets"] += 1
         self._placed_ns = self._publish()
         response.success = True
         response.message = "at rest at " + ", ".join(f"{q:.4f}" for q in start)
         return response
+
+    def _draw_object(self) -> Place | None:
+        """Return where the task's object starts, off a target that is drawn for that."""
+        if self._task.scene is None:
+            return None
+        return self._task.sample_object(self._starts, self._task.sample_target(self._starts))
 
     def _report(self) -> Status:
         rejected = self._counters["commands_rejected"]
@@ -217,6 +240,20 @@ class SimDriver(SinewNode):
     def on_stop(self) -> None:
         """Release the engine."""
         self._engine.close()
+
+
+def _read_arm(p: SimDriverParameters, robot: RobotModel) -> SimParams | None:
+    """Return the arm that is simulated, None for the nominal one.
+
+    Raises:
+        ConfigError: its file cannot be read, or its controllers take other commands.
+    """
+    if not p.sim_params:
+        return None
+    params = read_sim_params(Path(p.sim_params), robot)
+    check_controller(params.controller, p.mode)
+    check_compensation(params.controller, gravity_compensation=p.gravity_compensation)
+    return params
 
 
 def main(args: Sequence[str] | None = None) -> int:

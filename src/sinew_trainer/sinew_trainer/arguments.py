@@ -10,7 +10,7 @@ from sinew_core.arguments import parse_arguments
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, describe
 from sinew_core.training.checkpoints.resume import resumed_configuration
-from sinew_core.training.config import TrainConfig
+from sinew_core.training.config import Resume, TrainConfig
 from sinew_core.training.configuration import SECTIONS, RunConfiguration, read_parameter_file
 
 P = TypeVar("P", bound=Parameters)
@@ -38,18 +38,21 @@ def read_arguments(argv: Sequence[str], kind: type[P]) -> tuple[RunConfiguration
     )
 
 
-def read_resumed(argv: Sequence[str], kind: type[P]) -> tuple[RunConfiguration, P]:
+def read_resumed(argv: Sequence[str], kind: type[P]) -> tuple[RunConfiguration, P, Resume]:
     """Return what the arguments ask for of the run that resume:=FOLDER names.
 
     Raises:
         SinewError: for every mistake, with its remedy; what contradicts the run is one.
     """
     values = parse_arguments(argv)
-    folder = Path(str(values.pop("resume")))
+    names = [name for name, _, _ in describe(Resume)]
+    resume = Resume.from_mapping({n: str(values.pop(n)) for n in names if n in values}, "arguments")
+    folder = Path(resume.resume)
     if "config" in values:
         raise ConfigError("resume:= takes the run's own config.yaml: remove config:=")
     own = {name: values.pop(name) for name, _, _ in describe(kind) if name in values}
-    return resumed_configuration(folder, values), kind.from_mapping(own, "arguments")
+    configuration = resumed_configuration(folder, values, resume.despite)
+    return configuration, kind.from_mapping(own, "arguments"), resume
 
 
 def argument_list(*kinds: type[Parameters]) -> str:

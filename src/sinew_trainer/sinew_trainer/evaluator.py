@@ -1,4 +1,6 @@
-"""Evaluator node: gives targets to the deployed policy and judges it from joint states alone.
+"""Evaluator node: gives targets to the deployed policy and judges what it comes to.
+
+It judges by joint states, and by `object_pose` where the task has an object.
 
 It arms the safety filter and resets the simulated arm between episodes. In lockstep it takes part
 in the chain: the policy waits for the target of each control tick, so that the world stands still
@@ -7,6 +9,7 @@ whenever the evaluator has something else to do, and a run repeats to the last b
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -27,14 +30,19 @@ from sinew_core.graph_record import EvaluationRecord
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.tasks import make_task, task_parameters
+from sinew_ros.arming import Arming, refused_latch
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import JointStateMapper, command_stamp, commands_topic
 from sinew_ros.parameters import declare_from
+from sinew_ros.poses import PoseInput
 from sinew_ros.qos import RELIABLE, controller_command, state_subscription
 from sinew_ros.stamps import is_control_tick, period_ns, set_stamp
-from sinew_trainer.arming import Arming, refused_latch
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
+
+_OBJECT_LOST_NS = 200_000_000
+"""Time off a joint state from which a pose says nothing of where the object is."""
+_NOWHERE = (math.inf, math.inf, math.inf)
 
 
 class Phase(Enum):
@@ -77,7 +85,12 @@ class Evaluator(SinewNode):
         self._seen_armed = self._disarmed = self._reported_all = False
         self._phase = Phase.CONNECTING
         self._heard_s = self._began_s = self._ended_s = time.monotonic()
+        self._object_heard_s = self._heard_s
         self._next_tick_ns = 0
+        self._object = PoseInput("object_pose", ("", robot.base_link), oriented=True)
+        self._has_object = task.scene is not None
+        self._drawn = False
+        self._due_ns = -1
         self._target = PoseStamped()
         self._target.header.frame_id = robot.base_link
         self._target.pose.orientation.w = 1.0
@@ -93,6 +106,8 @@ class Evaluator(SinewNode):
             state_subscription(lockstep=lockstep),
             raw=True,
         )
+        if self._has_object:
+            self.create_subscription(PoseStamped, "object_pose", self._on_object, RELIABLE)
         if not lockstep:  # there latency says nothing, and one more listener would slow it down
             self.create_subscription(
                 Float64MultiArray,
@@ -101,7 +116,12 @@ class Evaluator(SinewNode):
                 controller_command(lockstep=lockstep),
             )
         self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, RELIABLE)
-        self._arming = Arming(self, p)
+        self._arming = Arming(
+            self,
+            safety_filter=p.safety_filter,
+            driver=p.driver if p.reset == "teleport" else "",
+            clear_latch=p.clear_latch,
+        )
         self._diagnostics = Diagnostics(self, self._report)
         self.create_timer(0.1, self._supervise, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -116,6 +136,8 @@ class Evaluator(SinewNode):
                 self._begin_episode()
             elif silent_s > self._p.patience_s:
                 raise RunError(f"no {missing[0]} after {silent_s:.0f} s: is its node running?")
+        elif self._has_object and time.monotonic() - self._object_heard_s > self._p.patience_s:
+            raise RunError("silence of object_pose: has what publishes it ended?")
         elif silent_s > self._p.patience_s:
             waiting = "a joint state" if self._phase is Phase.RUNNING else self._arming.step
             raise RunError(
@@ -127,23 +149,44 @@ class Evaluator(SinewNode):
         missing = self._arming.missing
         if self._target_publisher.get_subscription_count() == 0:
             missing.append("subscriber of target_pose")
-        missing += [t for t in ("joint_states", "policy/command") if not self.count_publishers(t)]
+        needed = ["joint_states", "policy/command", *["object_pose"] * self._has_object]
+        missing += [t for t in needed if not self.count_publishers(t)]
         return missing
 
     def _begin_episode(self) -> None:
         """Draw a target and prepare the arm; with `none` it goes on from where it is."""
-        target = self._task.sample_target(self._rng).tolist()
+        self._drawn = False
+        self._link.pause()
+        self._next_tick_ns, self._due_ns = 0, -1
+        if self._p.reset == "none" and self._phase is Phase.RUNNING:
+            self._draw_target()
+            self._observe()
+            return
+        if not self._has_object:
+            self._draw_target()
+        self._phase = Phase.PREPARING
+        self._seen_armed = False
+        self._arming.begin(self._on_armed, self._on_placed)
+
+    def _draw_target(self) -> None:
+        """Draw a target, away from the object where there is one."""
+        if self._has_object:
+            drawn = self._task.target_apart(self._rng, np.array(self._object.position))
+        else:
+            drawn = self._task.sample_target(self._rng)
+        target = drawn.tolist()
         position = self._target.pose.position
         position.x, position.y, position.z = target
         self._judge.begin(target)
-        self._link.pause()
-        self._next_tick_ns = 0
-        if self._p.reset == "none" and self._phase is Phase.RUNNING:
-            self._observe()
-            return
-        self._phase = Phase.PREPARING
-        self._seen_armed = False
-        self._arming.begin(self._on_armed)
+        self._drawn = True
+
+    def _on_placed(self) -> bool:
+        """Draw the target as soon as it is known where the reset has put the object."""
+        if not self._drawn and self._object.stamp_ns == self._mapper.stamp_ns:
+            self._draw_target()
+            if not self._lockstep:
+                self._publish_target(self._mapper.stamp_ns)
+        return self._drawn
 
     def _on_armed(self) -> None:
         self._phase = Phase.RUNNING
@@ -164,19 +207,47 @@ class Evaluator(SinewNode):
             self._observe()
         elif self._phase is Phase.RUNNING:
             self._link.repeated()
-            if self._lockstep and self._is_tick(stamp):
+            if self._lockstep and self._is_tick(stamp) and self._due_ns != stamp:
                 self._publish_target(stamp)
         elif self._phase is Phase.PREPARING:
-            if not self._lockstep:
+            if self._drawn and not self._lockstep:
                 self._publish_target(stamp)  # the policy must not chase the old target once armed
             self._arming.state(stamp)
 
+    def _on_object(self, message: PoseStamped) -> None:
+        problem = self._object.take(message)
+        if problem is not None:
+            raise RunError(problem)
+        self._object_heard_s = time.monotonic()
+        if self._phase is Phase.PREPARING:
+            self._arming.state(self._mapper.stamp_ns)
+        elif self._phase is Phase.RUNNING and self._due_ns == self._object.stamp_ns:
+            self._judge_state(self._due_ns, tick=True)
+
     def _observe(self) -> None:
-        """Judge the present state; at control ticks give the target on, or end the episode."""
-        mapper = self._mapper
-        stamp = mapper.stamp_ns
+        """Judge the present state; in lockstep, once the object's pose of a control tick is there.
+
+        In real time the driver sends it before the state, and the latest one will do.
+        """
+        stamp = self._mapper.stamp_ns
         tick = self._is_tick(stamp)
-        episode = self._judge.observe(stamp, mapper.position, mapper.velocity, control_tick=tick)
+        if tick and self._lockstep and self._has_object and self._object.stamp_ns != stamp:
+            self._due_ns = stamp
+            return
+        self._judge_state(stamp, tick=tick)
+
+    def _judge_state(self, stamp: int, *, tick: bool) -> None:
+        """Take the present state; at control ticks give the target on, or end the episode."""
+        mapper = self._mapper
+        self._due_ns = -1
+        lost = self._has_object and self._object.age_ns(stamp) > _OBJECT_LOST_NS
+        episode = self._judge.observe(
+            stamp,
+            mapper.position,
+            mapper.velocity,
+            control_tick=tick,
+            object_m=_NOWHERE if lost else self._object.position,
+        )
         if episode is not None:
             self._end_episode(episode)
         elif tick:

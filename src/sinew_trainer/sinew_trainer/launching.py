@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from sinew_core.errors import RunError
-from sinew_trainer.child import interrupt
+from sinew_ros.child import interrupt
 
 _STOP_WITHIN_S = 20.0
 _POLL_S = 0.2
@@ -70,18 +70,21 @@ class Launch:
             except subprocess.TimeoutExpired:
                 while_waiting()
         if status != 0:
-            raise RunError(f"{self._name} failed (see {self._log}): {self._last_words()}")
+            words = last_words(self._log.read_text(errors="replace"))
+            raise RunError(f"{self._name} failed (see {self._log}): {words}")
 
     def stop(self) -> None:
         """End it as Ctrl-C does, and wait."""
         interrupt(self._process, _STOP_WITHIN_S)
 
-    def _last_words(self) -> str:
-        """Return the line that says why: the last about an error, else the last of all."""
-        lines = self._log.read_text(errors="replace").splitlines()
-        told = [line for line in lines if line.strip()] or ["it said nothing"]
-        errors = [line for line in told if "error" in line.lower() or "refused" in line.lower()]
-        return (errors or told)[-1].strip()
+
+def last_words(log: str) -> str:
+    """Return the line of a log that says why: the last about an error, else the last of a node."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    nodes = [line for line in lines if not line.startswith("[launch]")]
+    told = nodes or lines or ["it said nothing"]
+    errors = [line for line in told if "error" in line.lower() or "refused" in line.lower()]
+    return (errors or told)[-1].strip()
 
 
 def _text(value: object) -> str:

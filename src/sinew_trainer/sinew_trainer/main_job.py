@@ -31,7 +31,7 @@ from sinew_core.tasks import TASKS
 from sinew_core.training.checkpoints.resume import finished
 from sinew_core.training.config import Resume, TrainConfig
 from sinew_core.training.configuration import RunConfiguration
-from sinew_core.training.environment import make_randomisation
+from sinew_core.training.environment import make_randomisation, make_sim_params
 from sinew_core.training.folder import (
     BUNDLE_FOLDER,
     CHECKPOINT_FOLDER,
@@ -40,6 +40,7 @@ from sinew_core.training.folder import (
     GRAPH_FOLDER,
     REPORT_FILE,
     REPORT_PAGE,
+    SIM_PARAMS_FILE,
     TRAINING_FILE,
 )
 from sinew_trainer.arguments import argument_list, read_arguments, read_resumed
@@ -79,11 +80,21 @@ class MainJob:
     """The steps of one run, in order; `stop` ends the step that is running."""
 
     def __init__(
-        self, configuration: RunConfiguration, graph: GraphEvaluation, *, resume: bool = False
+        self,
+        configuration: RunConfiguration,
+        graph: GraphEvaluation,
+        resume: Resume | None = None,
     ) -> None:
         """Fix the name of the run, refuse what cannot work before anything starts."""
         train = configuration.train
-        make_randomisation(configuration, load_robot(train.robot, urdf=train.urdf))
+        robot = load_robot(train.robot, urdf=train.urdf)
+        make_sim_params(configuration, robot)
+        make_randomisation(configuration, robot)
+        if train.device != "cpu":
+            # Imported here, because torch takes seconds to load and this process does not use it.
+            from sinew_core.algorithms.device import open_device
+
+            open_device(train.device)
         name = train.run_name(datetime.datetime.now(tz=datetime.timezone.utc).astimezone())
         self.configuration = dataclasses.replace(
             configuration, train=dataclasses.replace(train, run=name)
@@ -128,6 +139,7 @@ class MainJob:
                 arguments = {**_launched(train), "config": config}
                 if self._resume:
                     arguments["resume"] = self.folder
+                    arguments["resume_despite"] = self._resume.resume_despite
                 self._launches = [Launch("train_sim", arguments, log, _domain_id(0))]
                 _report()  # imported while the training process starts, it costs nothing
                 self._wait(self._launches, lambda: display.update(read_progress(self.folder)))
@@ -183,6 +195,7 @@ class MainJob:
             "robot": train.robot,
             "urdf": train.urdf,
             "engine": train.engine,
+            "sim_params": self.folder / SIM_PARAMS_FILE if train.sim_params else "",
             "mode": command_mode(train.action_mode),
             "pace": pace,
             "episodes": episodes,
@@ -259,15 +272,16 @@ def make_job(argv: Sequence[str]) -> MainJob:
     Raises:
         SinewError: for every mistake, with its remedy.
     """
-    if not any(word.startswith("resume:=") for word in argv):
+    if not any(word.startswith(("resume:=", "resume_despite:=")) for word in argv):
         return MainJob(*read_configuration(argv))
-    return MainJob(*read_resumed(argv, GraphEvaluation), resume=True)
+    return MainJob(*read_resumed(argv, GraphEvaluation))
 
 
 def _launched(train: TrainConfig) -> dict[str, object]:
     """Return the run's parameters as launch arguments."""
     names = ("run", "output", "overwrite", "robot", "urdf", "engine", "task", "algorithm")
-    return {n: getattr(train, n) for n in (*names, "action_mode", "randomisation", "seed")}
+    more = ("device", "action_mode", "sim_params", "randomisation", "seed")
+    return {n: getattr(train, n) for n in (*names, *more)}
 
 
 def _domain_id(index: int) -> int:

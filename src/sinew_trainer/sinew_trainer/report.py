@@ -11,7 +11,12 @@ from sinew_core.bundle.reader import load_bundle
 from sinew_core.evaluation import wilson_interval
 from sinew_core.files import write_atomically, write_json
 from sinew_core.graph_record import read_traces
-from sinew_core.report.training import TrainingReport, evaluation_rows, training_sentence
+from sinew_core.report.training import (
+    TrainingReport,
+    evaluation_rows,
+    resumed_sentences,
+    training_sentence,
+)
 from sinew_core.robots.limits import JointLimits
 from sinew_core.tasks import TASKS, task_parameters
 from sinew_core.training.folder import (
@@ -48,7 +53,7 @@ def join_figures(folder: Path) -> dict[str, object]:
 def no_graph(task: str) -> str:
     """Return why the figures of a task lack those of the graph."""
     if task in TASKS and not TASKS[task].in_graph:
-        why = f"no node publishes yet where the object of {task} is"
+        why = f"no node publishes what {task} is observed and judged by"
     else:
         why = "graph_episodes and realtime_episodes are 0"
     return f"the ROS 2 graph was not evaluated: {why}"
@@ -89,7 +94,7 @@ def write_report(folder: Path) -> None:
     training = _read(folder / TRAINING_FILE) or {}
     curve = cast("list[dict[str, float]]", training.get("curve", []))
     manifest = load_bundle(folder / BUNDLE_FOLDER).manifest
-    _, task = task_parameters(manifest.task, "task of the bundle")
+    name, task = task_parameters(manifest.task, "task of the bundle")
     limits = JointLimits.from_mapping(manifest.limits, "limits of the bundle")
     traces_file = folder / GRAPH_FOLDER / "lockstep_0.npz"
     picture = folder / PICTURE_FILE
@@ -100,6 +105,7 @@ def write_report(folder: Path) -> None:
         tolerance_m=task.tolerance_m,
         velocity_limit_rad_s=limits.velocity_rad_s,
         joint_names=manifest.joint_names,
+        achieved=TASKS[name].achieved,
         picture_png=picture.read_bytes() if picture.is_file() else None,
         configuration=(folder / CONFIGURATION_FILE).read_text(),
     )
@@ -125,7 +131,7 @@ def summary_table(folder: Path) -> str:
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    lines.insert(0, training_sentence(figures))
+    lines = [training_sentence(figures), *resumed_sentences(figures), *lines]
     if "graph_note" in figures:
         lines.append(str(figures["graph_note"]))
     lines.append(f"report: {folder / REPORT_PAGE}")

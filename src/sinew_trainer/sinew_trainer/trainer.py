@@ -47,8 +47,10 @@ class Trainer(SinewNode):
     def __init__(self) -> None:
         """Read the parameters, create the run folder or go on with it, and start training."""
         super().__init__("trainer")
-        self._folder = self._prepare()
-        self._process = TrainingProcess(self._folder)
+        declarations = Declarations(self)
+        resume = declarations.declare(Resume)
+        self._folder = self._prepare(declarations, resume)
+        self._process = TrainingProcess(self._folder, resume.despite)
         self._waiting: list[tuple[Callable[[], bool], float, Future]] = []
         self._state = "starting"
         self._diagnostics = Diagnostics(self, self._report)
@@ -59,20 +61,18 @@ class Trainer(SinewNode):
         self.create_service(Trigger, "~/evaluate", self._evaluate)
         self.get_logger().info(f"training into {self._folder}")
 
-    def _prepare(self) -> Path:
+    def _prepare(self, declarations: Declarations, resume: Resume) -> Path:
         """Return the run folder, with the configuration in it."""
-        declarations = Declarations(self)
-        resume = declarations.declare(Resume).resume
         train = declarations.declare(TrainConfig)
-        folder = Path(resume)
-        chosen = read_configuration(folder).train if resume else train
+        folder = Path(resume.resume)
+        chosen = read_configuration(folder).train if resume.resume else train
         classes = section_classes(chosen.algorithm, chosen.task)
         for name, kind in classes.items():
             declarations.declare(kind, prefix=name)
         declarations.finish()
         declared = declarations.declared
-        if resume:
-            configuration = resumed_configuration(folder, _given(declared))
+        if resume.resume:
+            configuration = resumed_configuration(folder, _given(declared), resume.despite)
             reason = finished(folder, configuration)
             if reason:
                 raise RunError(f"{folder} is finished, there is nothing to resume: {reason}")

@@ -6,11 +6,12 @@ import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from sinew_core.training.folder import EVALUATION_FILE, PROGRESS_FILE
 from sinew_core.training.progress import Progress
-from sinew_trainer.child import interrupt
+from sinew_ros.child import interrupt
 from sinew_trainer.progress import read_progress
 
 _STOP_WITHIN_S = 20.0
@@ -36,14 +37,18 @@ class Judged:
 class TrainingProcess:
     """Trains in a run folder; asking it something never blocks."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start it; what an earlier process told in this folder is forgotten."""
+    def __init__(self, folder: Path, despite: Sequence[str] = ()) -> None:
+        """Start it; what an earlier process told in this folder is forgotten.
+
+        `despite` names kinds of differences, of `DESPITE`, despite which a run is resumed.
+        """
         self._folder = folder
         self._asked = 0
         for name in (PROGRESS_FILE, EVALUATION_FILE):
             (folder / name).unlink(missing_ok=True)
+        words = [str(folder), "--control", "--despite", ",".join(despite)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sinew_core.training.process", str(folder), "--control"],
+            [sys.executable, "-m", "sinew_core.training.process", *words],
             stdin=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C reaches it once, through the node
         )

@@ -49,7 +49,7 @@ class A2C(ActorCritic[A2CParameters]):
             entropy=self.actor.entropy(),
         )
         self.count(steps)
-        order = torch.randperm(len(action), generator=self.generator)
+        order = self.order(len(action))
         shuffled = [
             torch.split(column[order], self.parameters.minibatch_size)
             for column in (inputs, action, advantage, target)
@@ -75,7 +75,7 @@ class A2C(ActorCritic[A2CParameters]):
             returns = n_step_returns(
                 steps.reward, next_values, *ends, gamma=parameters.gamma, n=parameters.n_steps
             )
-            return torch.from_numpy(returns - values), torch.from_numpy(returns)
+            return self.tensor(returns - values), self.tensor(returns)
         advantages = generalised_advantages(
             steps.reward,
             values,
@@ -84,7 +84,7 @@ class A2C(ActorCritic[A2CParameters]):
             gamma=parameters.gamma,
             lam=parameters.gae_lambda,
         )
-        return torch.from_numpy(advantages), torch.from_numpy(advantages + values)
+        return self.tensor(advantages), self.tensor(advantages + values)
 
     def _step(self, inputs: Tensor, action: Tensor, advantage: Tensor, target: Tensor) -> None:
         """Descend -mean(A log p) - entropy + critic_weight mean((V - target)^2)."""

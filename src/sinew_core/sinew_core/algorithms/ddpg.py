@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sinew_core.algorithms.actor import actor_network, rest_gradient
+from sinew_core.algorithms.device import CPU, to_array, to_device
 from sinew_core.algorithms.networks import MLP, Adam
 from sinew_core.algorithms.noise import LinearSchedule
 from sinew_core.algorithms.parameters import DDPGParameters
@@ -38,10 +39,16 @@ class DDPG:
     """Actor, critic and their slow targets."""
 
     def __init__(
-        self, observation_size: int, action_size: int, parameters: DDPGParameters, seed: int
+        self,
+        observation_size: int,
+        action_size: int,
+        parameters: DDPGParameters,
+        seed: int,
+        device: torch.device = CPU,
     ) -> None:
         """Initialise the networks from `seed`."""
         self.parameters = parameters
+        self._device = device
         generator = torch.Generator().manual_seed(seed)
         hidden = [parameters.hidden_units] * 2
         self.actor = MLP(
@@ -50,12 +57,14 @@ class DDPG:
             tanh_output=True,
             generator=generator,
             output_gain=0.1,
+            device=device,
         )
         self.critic = MLP(
             [observation_size + action_size, *hidden, 1],
             hidden_activation="relu",
             tanh_output=False,
             generator=generator,
+            device=device,
         )
         self.target_actor = self.actor.clone()
         self.target_critic = self.critic.clone()
@@ -71,10 +80,7 @@ class DDPG:
 
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the actor's action (n,) in [-1, 1], without noise."""
-        action: NDArray[np.float32] = self.actor.forward(torch.from_numpy(observation)[None])[
-            0
-        ].numpy()
-        return action
+        return to_array(self.actor.forward(to_device(observation, self._device)[None])[0])
 
     def exploring_network(self) -> PolicyNetwork:
         """Return the actor."""
@@ -86,7 +92,7 @@ class DDPG:
 
     def update(self, batch: Transitions) -> DDPGLosses:
         """Take one gradient step on the critic, one on the actor when due, and move the targets."""
-        observation = torch.from_numpy(batch.observation)
+        observation = to_device(batch.observation, self._device)
         share = self._schedule(self._updates)
         self._actor_optimiser.learning_rate = share * self.parameters.actor_learning_rate
         self._critic_optimiser.learning_rate = share * self.parameters.critic_learning_rate
@@ -112,11 +118,12 @@ class DDPG:
 
     def critic_targets(self, batch: Transitions) -> Tensor:
         """Return r + gamma Q'(s', mu'(s')), (batch, 1); no future counts where terminated."""
-        next_observation = torch.from_numpy(batch.next_observation)
+        next_observation = to_device(batch.next_observation, self._device)
         next_action = self.target_actor.forward(next_observation)
         next_value = self.target_critic.forward(torch.cat([next_observation, next_action], 1))
-        alive = 1.0 - torch.from_numpy(batch.terminated)
-        target = torch.from_numpy(batch.reward) + self.parameters.gamma * alive * next_value[:, 0]
+        reward = to_device(batch.reward, self._device)
+        alive = 1.0 - to_device(batch.terminated, self._device)
+        target = reward + self.parameters.gamma * alive * next_value[:, 0]
         return target[:, None]
 
     def _parts(self) -> dict[str, MLP | Adam]:
@@ -131,7 +138,8 @@ class DDPG:
 
     def _update_critic(self, batch: Transitions, observation: Tensor) -> DDPGLosses:
         target = self.critic_targets(batch)
-        value = self.critic.forward(torch.cat([observation, torch.from_numpy(batch.action)], 1))
+        action = to_device(batch.action, self._device)
+        value = self.critic.forward(torch.cat([observation, action], 1))
         error = value - target
         self.critic.backward(error * (2.0 / len(error)))
         self._critic_optimiser.step(self.critic.gradient)

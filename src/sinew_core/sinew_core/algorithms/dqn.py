@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sinew_core.algorithms.device import CPU, to_array, to_device
 from sinew_core.algorithms.networks import MLP, Adam, clip_norm
 from sinew_core.algorithms.noise import LinearSchedule
 from sinew_core.algorithms.parameters import DQNParameters
@@ -45,9 +46,11 @@ class DQN:
         choices: NDArray[np.float32],
         parameters: DQNParameters,
         seed: int,
+        device: torch.device = CPU,
     ) -> None:
         """Initialise the networks from `seed`; `choices` (k, n) holds the discrete actions."""
         self.parameters = parameters
+        self._device = device
         self._choices = choices
         hidden = [parameters.hidden_units] * 2
         self.q = MLP(
@@ -55,6 +58,7 @@ class DQN:
             hidden_activation="relu",
             tanh_output=False,
             generator=torch.Generator().manual_seed(seed),
+            device=device,
         )
         self.target_q = self.q.clone()
         self._optimiser = Adam(self.q.parameters, parameters.learning_rate)
@@ -76,16 +80,15 @@ class DQN:
 
     def values(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return Q (batch, k) of observations (batch, size)."""
-        values: NDArray[np.float32] = self.q.forward(torch.from_numpy(observation)).numpy()
-        return values
+        return to_array(self.q.forward(to_device(observation, self._device)))
 
     def update(self, batch: Transitions) -> DQNLosses:
         """Take one gradient step, and move the target network when it is due."""
         parameters = self.parameters
-        index = torch.from_numpy(batch.action).long()
+        index = to_device(batch.action, self._device).long()
         with torch.no_grad():
             target = self.targets(batch)
-            q = self.q.forward(torch.from_numpy(batch.observation))
+            q = self.q.forward(to_device(batch.observation, self._device))
             chosen = q.gather(1, index)[:, 0]
             error = chosen - target
             by_q = torch.zeros_like(q).scatter_(1, index, huber_gradient(error)[:, None])
@@ -100,15 +103,16 @@ class DQN:
 
     def targets(self, batch: Transitions) -> Tensor:
         """Return r + gamma Q'(s', a') (batch,), a' the best by Q' or, if double, by Q."""
-        following = torch.from_numpy(batch.next_observation)
+        following = to_device(batch.next_observation, self._device)
         values = self.target_q.forward(following)
         if self.parameters.double:
             best = self.q.forward(following).argmax(1, keepdim=True)
             future = values.gather(1, best)[:, 0]
         else:
             future = values.amax(1)
-        alive = 1.0 - torch.from_numpy(batch.terminated)
-        return torch.from_numpy(batch.reward) + self.parameters.gamma * alive * future
+        reward = to_device(batch.reward, self._device)
+        alive = 1.0 - to_device(batch.terminated, self._device)
+        return reward + self.parameters.gamma * alive * future
 
     def state(self) -> State:
         """Return all that later updates depend on."""

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sinew_core.algorithms.device import CPU, to_array
 from sinew_core.algorithms.state import Array, State, restore, tensors
 
 Layers = tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
@@ -49,6 +50,7 @@ class MLP:
         tanh_output: bool,
         generator: torch.Generator,
         output_gain: float = 1.0,
+        device: torch.device = CPU,
     ) -> None:
         """Draw weights uniformly from ±1/sqrt(fan-in), the last layer's scaled by `output_gain`."""
         if hidden_activation not in HIDDEN_ACTIVATIONS:
@@ -59,17 +61,19 @@ class MLP:
         self.hidden_activation = hidden_activation
         self.tanh_output = tanh_output
         count = sum((i + 1) * o for i, o in zip(self.sizes, self.sizes[1:], strict=False))
-        self.parameters = torch.zeros(count)
-        self.gradient = torch.zeros(count)
-        self._layers = self._views(self.parameters)
-        self._gradients = self._views(self.gradient)
-        self._inputs: list[Tensor] = []
-        self._output = torch.empty(0)
-        for index, (weight, bias) in enumerate(self._layers):
-            last = index == len(self._layers) - 1
+        drawn = torch.zeros(count)
+        layers = self._views(drawn)
+        for index, (weight, bias) in enumerate(layers):
+            last = index == len(layers) - 1
             bound = (output_gain if last else 1.0) / math.sqrt(weight.shape[1])
             weight.uniform_(-bound, bound, generator=generator)
             bias.uniform_(-bound, bound, generator=generator)
+        self.parameters = drawn.to(device)
+        self.gradient = torch.zeros_like(self.parameters)
+        self._layers = self._views(self.parameters)
+        self._gradients = self._views(self.gradient)
+        self._inputs: list[Tensor] = []
+        self._output = self.parameters[:0]
 
     def clone(self) -> MLP:
         """Return a network of the same shape and parameters that shares no memory with this one."""
@@ -78,6 +82,7 @@ class MLP:
             hidden_activation=self.hidden_activation,
             tanh_output=self.tanh_output,
             generator=torch.Generator(),
+            device=self.parameters.device,
         )
         twin.parameters.copy_(self.parameters)
         return twin
@@ -117,7 +122,7 @@ class MLP:
 
     def layers(self) -> Layers:
         """Return copies of the weights (out, in) and biases (out,) of each layer."""
-        return tuple((w.numpy().copy(), b.numpy().copy()) for w, b in self._layers)
+        return tuple((to_array(w).copy(), to_array(b).copy()) for w, b in self._layers)
 
     def state(self) -> State:
         """Return the parameters."""

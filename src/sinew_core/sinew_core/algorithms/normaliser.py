@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sinew_core.algorithms.device import to_device
 from sinew_core.algorithms.state import Array, State
 
 MINIMUM_DEVIATION = 1e-3
@@ -37,7 +37,8 @@ class Normaliser:
 
     def __call__(self, observation: Tensor) -> Tensor:
         """Return (observation - mean) / std (batch, size)."""
-        return (observation - torch.from_numpy(self.mean)) / torch.from_numpy(self.std)
+        device = observation.device
+        return (observation - to_device(self.mean, device)) / to_device(self.std, device)
 
     def state(self) -> State:
         """Return the statistics."""

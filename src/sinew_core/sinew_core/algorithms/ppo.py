@@ -47,7 +47,7 @@ class PPO(ActorCritic[PPOParameters]):
         columns = (inputs, action, old_log_prob, advantage, value_target)
         size = self.parameters.minibatch_size
         for _ in range(self.parameters.epochs):
-            order = torch.randperm(len(action), generator=self.generator)
+            order = self.order(len(action))
             shuffled = [torch.split(column[order], size) for column in columns]
             for i, a, old, adv, target in zip(*shuffled, strict=True):
                 if len(a) > 1:
@@ -70,7 +70,7 @@ class PPO(ActorCritic[PPOParameters]):
             gamma=self.parameters.gamma,
             lam=self.parameters.gae_lambda,
         )
-        return torch.from_numpy(advantages), torch.from_numpy(advantages + values)
+        return self.tensor(advantages), self.tensor(advantages + values)
 
     def _update_actor(
         self, inputs: Tensor, action: Tensor, old_log_prob: Tensor, advantage: Tensor
@@ -94,7 +94,7 @@ class PPO(ActorCritic[PPOParameters]):
         advantage: Tensor,
         target: Tensor,
     ) -> PPOLosses:
-        value = torch.from_numpy(self.critic.values(inputs))
+        value = self.tensor(self.critic.values(inputs))
         log_ratio = self.actor.log_probability(inputs, action) - old_log_prob
         ratio, clip_range = log_ratio.exp(), self.parameters.clip_range
         return PPOLosses(

@@ -41,7 +41,7 @@ class REINFORCE(ActorCritic[REINFORCEParameters]):
     def update(self, steps: Steps) -> REINFORCELosses:
         """Learn from one iteration's episodes, collected by the current policy."""
         inputs, action = self.inputs(steps.observation), self.actor.actions(steps)
-        returns = torch.from_numpy(
+        returns = self.tensor(
             discounted_returns(
                 steps.reward,
                 self.values(steps.next_observation),
@@ -50,7 +50,7 @@ class REINFORCE(ActorCritic[REINFORCEParameters]):
                 gamma=self.parameters.gamma,
             )
         )
-        surplus = returns - torch.from_numpy(self.critic.values(inputs))
+        surplus = returns - self.tensor(self.critic.values(inputs))
         baseline_loss = float(surplus.square().mean())
         if self.parameters.normalise_returns and len(surplus) > 1:
             surplus = normalised(surplus)

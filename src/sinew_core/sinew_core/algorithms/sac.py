@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sinew_core.algorithms.actor import actor_network, rest_gradient
+from sinew_core.algorithms.device import CPU, to_array, to_device
 from sinew_core.algorithms.exploration import SquashedGaussianPolicy
 from sinew_core.algorithms.networks import MLP, Adam
 from sinew_core.algorithms.noise import LinearSchedule
@@ -41,10 +42,16 @@ class SAC:
     """A stochastic actor, two critics with slow targets, and a temperature."""
 
     def __init__(
-        self, observation_size: int, action_size: int, parameters: SACParameters, seed: int
+        self,
+        observation_size: int,
+        action_size: int,
+        parameters: SACParameters,
+        seed: int,
+        device: torch.device = CPU,
     ) -> None:
         """Initialise the networks and the draws of actions from `seed`."""
         self.parameters = parameters
+        self._device = device
         self._generator = torch.Generator().manual_seed(seed)
         units = parameters.hidden_units
         self.actor = MLP(
@@ -53,11 +60,12 @@ class SAC:
             tanh_output=False,
             generator=self._generator,
             output_gain=0.1,
+            device=device,
         )
-        self.critics = TwinCritic(observation_size, action_size, units, self._generator)
+        self.critics = TwinCritic(observation_size, action_size, units, self._generator, device)
         self.average_actor = self.actor.clone()
         self.target_critics = self.critics.clone()
-        self.log_temperature = torch.full((1,), parameters.initial_temperature).log_()
+        self.log_temperature = torch.full((1,), parameters.initial_temperature).log_().to(device)
         self._actor_optimiser = Adam(self.actor.parameters, parameters.actor_learning_rate)
         self._critic_optimiser = Adam(self.critics.parameters, parameters.critic_learning_rate)
         self._temperature_optimiser = Adam(
@@ -74,9 +82,8 @@ class SAC:
 
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the actor's mean action (n,) in [-1, 1]."""
-        output = self.actor.forward(torch.from_numpy(observation)[None])[0]
-        action: NDArray[np.float32] = output[: self._action_size].tanh().numpy()
-        return action
+        output = self.actor.forward(to_device(observation, self._device)[None])[0]
+        return to_array(output[: self._action_size].tanh())
 
     def explorer(self) -> SquashedGaussianPolicy:
         """Return the actor as it explores."""
@@ -92,7 +99,7 @@ class SAC:
 
     def update(self, batch: Transitions) -> SACLosses:
         """Take one gradient step on critics, actor and temperature, and move the targets."""
-        observation = torch.from_numpy(batch.observation)
+        observation = to_device(batch.observation, self._device)
         share = self._schedule(self._updates)
         self._actor_optimiser.learning_rate = share * self.parameters.actor_learning_rate
         self._critic_optimiser.learning_rate = share * self.parameters.critic_learning_rate
@@ -131,12 +138,13 @@ class SAC:
         a' is drawn from the actor by standard normal `noise` (batch, n). No future counts where
         terminated.
         """
-        next_observation = torch.from_numpy(batch.next_observation)
+        next_observation = to_device(batch.next_observation, self._device)
         drawn = squash(self.actor.forward(next_observation), noise)
         next_value = self.target_critics.values(next_observation, drawn.action).amin(0)
         next_value -= self.log_temperature.exp() * drawn.log_probability
-        alive = 1.0 - torch.from_numpy(batch.terminated)
-        return torch.from_numpy(batch.reward) + self.parameters.gamma * alive * next_value
+        reward = to_device(batch.reward, self._device)
+        alive = 1.0 - to_device(batch.terminated, self._device)
+        return reward + self.parameters.gamma * alive * next_value
 
     def actor_gradient(self, observation: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gradient by the actor's output (batch, 2 n), and log pi (batch,).
@@ -173,7 +181,7 @@ class SAC:
 
     def _update_critics(self, batch: Transitions, observation: Tensor) -> tuple[Tensor, Tensor]:
         """Take a step down the squared error, equation 5; return errors and values (2, batch)."""
-        action = torch.from_numpy(batch.action)
+        action = to_device(batch.action, self._device)
         target = self.critic_targets(batch, self._noise(len(action)))
         value = self.critics.values(observation, action)
         error = value - target
@@ -189,7 +197,8 @@ class SAC:
         return log_probability.mean()
 
     def _noise(self, count: int) -> Tensor:
-        return torch.randn((count, self._action_size), generator=self._generator)
+        drawn = torch.randn((count, self._action_size), generator=self._generator)
+        return drawn.to(self._device)
 
 
 def temperature_gradient(log_temperature: Tensor, entropy: Tensor, target_entropy: float) -> Tensor:

@@ -21,7 +21,7 @@ State = dict[str, Array]
 
 def tensors(**named: Tensor) -> State:
     """Return copies of tensors as arrays."""
-    return {name: tensor.numpy().copy() for name, tensor in named.items()}
+    return {name: tensor.cpu().numpy().copy() for name, tensor in named.items()}
 
 
 def restore(state: Mapping[str, Array], **named: Tensor) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sinew_core.algorithms.actor import actor_network, rest_gradient
+from sinew_core.algorithms.device import CPU, to_array, to_device
 from sinew_core.algorithms.networks import MLP, Adam
 from sinew_core.algorithms.noise import LinearSchedule
 from sinew_core.algorithms.parameters import TD3Parameters
@@ -38,10 +39,16 @@ class TD3:
     """An actor, two critics and their slow targets."""
 
     def __init__(
-        self, observation_size: int, action_size: int, parameters: TD3Parameters, seed: int
+        self,
+        observation_size: int,
+        action_size: int,
+        parameters: TD3Parameters,
+        seed: int,
+        device: torch.device = CPU,
     ) -> None:
         """Initialise the networks and the smoothing noise from `seed`."""
         self.parameters = parameters
+        self._device = device
         self._generator = torch.Generator().manual_seed(seed)
         units = parameters.hidden_units
         self.actor = MLP(
@@ -50,8 +57,9 @@ class TD3:
             tanh_output=True,
             generator=self._generator,
             output_gain=0.1,
+            device=device,
         )
-        self.critics = TwinCritic(observation_size, action_size, units, self._generator)
+        self.critics = TwinCritic(observation_size, action_size, units, self._generator, device)
         self.target_actor = self.actor.clone()
         self.target_critics = self.critics.clone()
         self._actor_optimiser = Adam(self.actor.parameters, parameters.actor_learning_rate)
@@ -66,10 +74,7 @@ class TD3:
 
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the actor's action (n,) in [-1, 1], without noise."""
-        action: NDArray[np.float32] = self.actor.forward(torch.from_numpy(observation)[None])[
-            0
-        ].numpy()
-        return action
+        return to_array(self.actor.forward(to_device(observation, self._device)[None])[0])
 
     def exploring_network(self) -> PolicyNetwork:
         """Return the actor."""
@@ -81,7 +86,7 @@ class TD3:
 
     def update(self, batch: Transitions) -> TD3Losses:
         """Take one gradient step on the critics, one on the actor when due; move the targets."""
-        observation = torch.from_numpy(batch.observation)
+        observation = to_device(batch.observation, self._device)
         share = self._schedule(self._updates)
         self._actor_optimiser.learning_rate = share * self.parameters.actor_learning_rate
         self._critic_optimiser.learning_rate = share * self.parameters.critic_learning_rate
@@ -114,12 +119,13 @@ class TD3:
         `noise` e (batch, n).
         """
         parameters, bound = self.parameters, self.parameters.target_noise_clip
-        next_observation = torch.from_numpy(batch.next_observation)
+        next_observation = to_device(batch.next_observation, self._device)
         smoothing = (noise * parameters.target_noise).clamp_(-bound, bound)
         next_action = (self.target_actor.forward(next_observation) + smoothing).clamp_(-1.0, 1.0)
         next_value = self.target_critics.values(next_observation, next_action).amin(0)
-        alive = 1.0 - torch.from_numpy(batch.terminated)
-        return torch.from_numpy(batch.reward) + parameters.gamma * alive * next_value
+        reward = to_device(batch.reward, self._device)
+        alive = 1.0 - to_device(batch.terminated, self._device)
+        return reward + parameters.gamma * alive * next_value
 
     def _parts(self) -> dict[str, MLP | TwinCritic | Adam]:
         return {
@@ -132,8 +138,8 @@ class TD3:
         }
 
     def _update_critics(self, batch: Transitions, observation: Tensor) -> TD3Losses:
-        action = torch.from_numpy(batch.action)
-        noise = torch.randn(action.shape, generator=self._generator)
+        action = to_device(batch.action, self._device)
+        noise = torch.randn(action.shape, generator=self._generator).to(self._device)
         target = self.critic_targets(batch, noise)
         value = self.critics.values(observation, action)
         error = value - target

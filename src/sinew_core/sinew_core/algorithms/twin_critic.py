@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from sinew_core.algorithms.device import CPU
 from sinew_core.algorithms.state import Array, State, restore, tensors
 
 _RELU_BACKWARD = torch.ops.aten.threshold_backward
@@ -32,6 +33,7 @@ class TwinCritic:
         action_size: int,
         hidden_units: int,
         generator: torch.Generator,
+        device: torch.device = CPU,
     ) -> None:
         """Draw weights uniformly from ±1/sqrt(fan-in), those of the two critics apart."""
         self._observation_size = observation_size
@@ -39,20 +41,25 @@ class TwinCritic:
         self._hidden_units = hidden_units
         self._sizes = (observation_size + action_size, hidden_units, hidden_units, 1)
         count = sum(2 * (i + 1) * o for i, o in zip(self._sizes, self._sizes[1:], strict=False))
-        self.parameters = torch.zeros(count)
-        self.gradient = torch.zeros(count)
-        self._layers = self._views(self.parameters)
-        self._gradients = self._views(self.gradient)
-        self._inputs: list[Tensor] = []
-        for weight, bias in self._layers:
+        drawn = torch.zeros(count)
+        for weight, bias in self._views(drawn):
             bound = 1.0 / math.sqrt(weight.shape[2])
             weight.uniform_(-bound, bound, generator=generator)
             bias.uniform_(-bound, bound, generator=generator)
+        self.parameters = drawn.to(device)
+        self.gradient = torch.zeros_like(self.parameters)
+        self._layers = self._views(self.parameters)
+        self._gradients = self._views(self.gradient)
+        self._inputs: list[Tensor] = []
 
     def clone(self) -> TwinCritic:
         """Return critics of the same shape and parameters that share no memory with these."""
         twin = TwinCritic(
-            self._observation_size, self._action_size, self._hidden_units, torch.Generator()
+            self._observation_size,
+            self._action_size,
+            self._hidden_units,
+            torch.Generator(),
+            self.parameters.device,
         )
         twin.parameters.copy_(self.parameters)
         return twin

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from sinew_core.bags.folder import is_unfinished, recover_command
 from sinew_core.bags.mcap_file import McapFile
 from sinew_core.bags.read_metadata import FILE_NAME, STORAGES, read_metadata
 from sinew_core.bags.sqlite_file import SqliteFile
@@ -45,11 +46,13 @@ class Bag:
             BagError: if there is none, or it cannot be read.
         """
         self.name = str(path)
+        place = Path(path).expanduser()
+        self._folder = place.parent if place.is_file() else place
         self._files: list[BagFile] = []
         self._unpacked: tempfile.TemporaryDirectory[str] | None = None
         self._claimed: Mapping[str, int] | None = None
         try:
-            for file in self._find(Path(path).expanduser()):
+            for file in self._find(place):
                 self._files.append(self._open(file))
             self.counts = self._count()
         except BagError:
@@ -66,6 +69,11 @@ class Bag:
             file.close()
         if self._unpacked:
             self._unpacked.cleanup()
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the recording was cut off or still runs, so that its last file is not read."""
+        return is_unfinished(self._folder)
 
     @property
     def topics(self) -> dict[str, str]:
@@ -143,7 +151,7 @@ class Bag:
         """Return the error for a bag whose files are not what they should be."""
         return BagError(
             f"bag '{self.name}' cannot be read to its end ({_line(error)}): it is cut off or "
-            f"damaged; recover what is left with `./sinew bag recover {self.name}`"
+            f"damaged; recover what is left with `{recover_command(self._folder)}`"
         )
 
     def _messages(self, topics: Mapping[str, str]) -> Iterator[Recorded]:
@@ -227,11 +235,11 @@ def _remedy(path: Path, name: str) -> str:
     if path.is_file():
         return f"give the folder of a bag or a file {' or '.join(STORAGES.values())}"
     files = sorted(f for f in path.glob("*") if _storage_of(f)) if path.is_dir() else []
+    recover = f"complete it with `{recover_command(name)}`"
     if files:
-        return (
-            f"complete it with `./sinew bag recover {name}` or `ros2 bag reindex {name}`, or give "
-            f"one file of it, as {files[0].name}"
-        )
+        return f"{recover} or `ros2 bag reindex {name}`, or give one file, as {files[0].name}"
+    if is_unfinished(path):
+        return f"its recording was cut off or still runs; {recover}"
     return f"give the folder of a bag, with {FILE_NAME} in it, or a file of one"
 
 

@@ -24,7 +24,7 @@ from sinew_core.bags.clock import SAME, SHIFTED, StampClock
 from sinew_core.bags.defects import Findings
 from sinew_core.bags.joint_states import typestore
 from sinew_core.bags.recording import Commands
-from sinew_core.bags.storage import Integers, seconds
+from sinew_core.bags.storage import LATEST_NS, Integers, seconds
 from sinew_core.errors import BagError, suggest
 from sinew_core.robots.arrays import Array
 
@@ -32,6 +32,7 @@ FIELDS = {"position": "positions", "velocity": "velocities", "effort": "effort"}
 """Mode to the field of a trajectory's point that carries it."""
 _WORDS = {**{mode: mode for mode in FIELDS}, "torque": "effort"}
 _ORIGIN = 4
+_MAX_DIGITS = 20
 _COUNT = struct.Struct("<I")
 Values = Sequence[float]
 
@@ -140,7 +141,7 @@ def read_commands(
             continue
         log_ns.append(message.time_ns)
         values.append(row)
-        answered.append(int(label) if label.isdecimal() and len(label) < 20 else -1)
+        answered.append(_stamp_of(label))
     _note(source.topic, wrong, longer, len(wrong) + len(values), findings)
     if not values:
         findings.add("no_commands", source.topic, 1, 0, "no message has a value for each joint")
@@ -150,6 +151,12 @@ def read_commands(
     return Commands(
         mode=mode, time_s=time_s, values=np.array(values, np.float64), topic=source.topic
     )
+
+
+def _stamp_of(label: str) -> int:
+    """Return the stamp in a label, -1 where it is none."""
+    stamp_ns = int(label) if label.isdecimal() and len(label) < _MAX_DIGITS else -1
+    return stamp_ns if stamp_ns <= LATEST_NS else -1
 
 
 def _note(topic: str, wrong: list[int], longer: list[int], total: int, findings: Findings) -> None:

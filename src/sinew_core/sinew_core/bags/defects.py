@@ -6,6 +6,7 @@ from sinew_core.bags.recording import Defect
 
 REMEDIES = {
     "lost_messages": "the bag is cut off: recover it with ./sinew bag recover, or record again",
+    "unfinished": "its last file is not read: complete it with ./sinew bag recover",
     "no_position": "messages without one position per name are left out: publish positions",
     "stamp_zero": "a clock starts before it is set: start recording later",
     "stamp_backward": "stamps that go back are left out: one publisher, one clock",

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from sinew_core.bags.storage import Block, Channel, DamagedError, Integers, unpack
+from sinew_core.bags.storage import LATEST_NS, Block, Channel, DamagedError, Integers, unpack
 
 _MAGIC = b"\x89MCAP0\r\n"
 _HEADER, _FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK = 1, 2, 3, 4, 5, 6
@@ -36,7 +36,6 @@ _STATISTICS_HEAD = struct.Struct("<QHIIIIQQ")
 _COUNT = struct.Struct("<HQ")
 _RUN_BYTES = 1 << 22
 """Messages outside chunks are read in pieces of this size."""
-_LATEST_NS = 2**63 - 1
 
 
 class _Part(NamedTuple):
@@ -97,7 +96,7 @@ class McapFile:
         parts = sorted(self._parts) if ordered else self._parts
         found = 0
         for part, after in zip(parts, [*parts[1:], None], strict=True):
-            block = self._block(part, wanted, after.start_ns if after else _LATEST_NS)
+            block = self._block(part, wanted, after.start_ns if after else LATEST_NS)
             found += block.channel.size
             yield block
         expected = sum(n for channel, n in self.counts().items() if channel in wanted)
@@ -203,7 +202,7 @@ class McapFile:
         channel_of = np.concatenate([np.full(e.size, c, np.int64) for c, e in places])
         entries = np.concatenate([e for _, e in places])
         room = len(data) - _HEADS.itemsize
-        if room < 0 or (entries["offset"] > room).any() or (entries["time"] > _LATEST_NS).any():
+        if room < 0 or (entries["offset"] > room).any() or (entries["time"] > LATEST_NS).any():
             return None
         offset = entries["offset"].astype(np.int64)
         bytes_of = np.frombuffer(data, np.uint8)
@@ -232,7 +231,7 @@ class McapFile:
             if kind == _MESSAGE and size >= _MESSAGE_BYTES:
                 _, _, channel, _, time_ns = _MESSAGE_HEAD.unpack_from(data, at)
                 if wanted is None or channel in wanted:
-                    if time_ns > _LATEST_NS:
+                    if time_ns > LATEST_NS:
                         raise DamagedError(f"a message of {self._name} has time {time_ns} ns")
                     start = at + _RECORD.size + _MESSAGE_BYTES
                     found += (channel, time_ns, start, after - start)

@@ -64,6 +64,9 @@ def read_recording(
         topic = _absolute(state_topic, namespace)
         kinds = read_joint_states(bag, topic, findings)
         place = f"bag '{bag.name}', {topic}"
+        if bag.is_unfinished:
+            last_ns = max(int(k.log_ns.max()) for k in kinds)
+            findings.add("unfinished", topic, 1, last_ns, "the recording was cut off or still runs")
         samples = drop_spikes(assemble(kinds, joint_names, place, findings), place, findings)
         description = _description(bag, namespace, findings)
         bounds = _bounds(joint_names, robot, description)

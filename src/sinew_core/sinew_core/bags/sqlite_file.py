@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from sinew_core.bags.storage import Block, Channel, DamagedError, places
+from sinew_core.bags.storage import LATEST_NS, Block, Channel, DamagedError, places
 
 _ROWS = 512
 _STEPS = 100_000
 _STEPS_PER_BYTE = 4
 """A row takes some 20 steps of the database and 30 bytes; with sorting three times as many."""
 _LEAST_ROW_BYTES = 4
-_LATEST_NS = 2**63 - 1
 
 
 class SqliteFile:
@@ -97,8 +96,11 @@ class SqliteFile:
         kinds = set(map(type, channel)), set(map(type, time_ns)), set(map(type, data))
         if kinds != ({int}, {int}, {bytes}):
             raise DamagedError(f"{self._name} has rows that are no messages")
+        for each in (min(time_ns), max(time_ns)):
+            if not 0 <= each <= LATEST_NS:
+                raise DamagedError(f"a message of {self._name} has time {each} ns")
         offset, length = places(data)
-        horizon_ns = time_ns[-1] if ordered else -_LATEST_NS
+        horizon_ns = time_ns[-1] if ordered else 0
         return Block(
             b"".join(data),
             np.array(channel, np.int64),

@@ -62,7 +62,10 @@ def usable_stamps(
     dropped = np.flatnonzero(~keep)
     place_of = np.searchsorted(stamp_ns[kept], stamp_ns[dropped]).clip(0, kept.size - 1)
     twin = kept[place_of]
-    is_repeated = (stamp_ns[twin] == stamp_ns[dropped]) & (np.abs(twin - dropped) <= _NEAR)
+    # A simulation that waits publishes the same state for as long as it does.
+    stay = np.concatenate([[0], np.cumsum(np.diff(stamp_ns) != 0)])
+    near = (np.abs(twin - dropped) <= _NEAR) | (stay[twin] == stay[dropped])
+    is_repeated = (stamp_ns[twin] == stamp_ns[dropped]) & near
     _judge_repeated(dropped[is_repeated], twin[is_repeated], log_ns, position, place, findings)
     _judge_backward(dropped[~is_repeated], stamp_ns, log_ns, place, findings)
     return keep

@@ -23,6 +23,8 @@ MAX_UNPACKED_BYTES = 1 << 30
 """Largest chunk or message after decompression; writers make chunks of some MB."""
 MAX_EXPANSION = 2000
 """How many times larger a whole file may become by decompression."""
+LATEST_NS = (1 << 62) - 1
+"""Latest log time, in 2116; differences of such times fit 64 bits."""
 _SLICE_BYTES = 1 << 22
 _ZSTD_MAGIC = 0x28
 """First byte of a zstd frame; serialised messages begin with 0."""

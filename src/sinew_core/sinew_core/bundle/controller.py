@@ -62,6 +62,7 @@ class PolicyController:
 
     Attributes:
         signals: What `decide` last saw.
+        sees_object: Whether `decide` needs the pose of an object.
         observation: (size,) float32, what the policy last saw.
         unusual: Names of the observation fields that were last far outside the training range.
     """
@@ -78,11 +79,13 @@ class PolicyController:
         specification = bundle.specification
         self._policy = bundle.policy
         self._builder = ObservationBuilder(specification.observation, chain)
+        self.sees_object = self._builder.sees_object
         action = specification.action
         self._decoder = ActionDecoder(action, chain)
         self.signals = Signals(action.n_joints, action.size)
         self.observation: Observation = np.zeros(specification.observation.size, np.float32)
         self.unusual: tuple[str, ...] = ()
+        self._followed = False
         self._action = np.zeros(action.size, np.float32)
         self._command = np.zeros(action.n_joints)
         network = bundle.network
@@ -90,14 +93,16 @@ class PolicyController:
         self._highest = network.observation_mean + unusual_std * network.observation_std
 
     def forget(self) -> None:
-        """Start as in a new episode: the previous action is zero."""
+        """Start as in a new episode: the previous action is zero, an object has not moved."""
         self.signals.previous_action[:] = 0.0
+        self._followed = False
 
     def decide(
         self,
         position_rad: Sequence[float],
         velocity_rad_s: Sequence[float],
         target_position_base: Sequence[float],
+        object_pose: Sequence[float] = (),
     ) -> NDArray[np.float64]:
         """Return the command (n,): rad/s, rad or N m by the command mode of the bundle's action.
 
@@ -105,11 +110,16 @@ class PolicyController:
             position_rad: (n,), finite.
             velocity_rad_s: (n,), finite.
             target_position_base: (3,) m, finite.
+            object_pose: (7,) m and quaternion, see `Signals.follow_object`; unused where the
+                policy sees no object.
         """
         signals = self.signals
         signals.joint_position[:] = position_rad
         signals.joint_velocity[:] = velocity_rad_s
         signals.target_position_base[:] = target_position_base
+        if self.sees_object:
+            signals.follow_object(object_pose, moving=self._followed)
+            self._followed = True
         observation = self._builder.build(signals, self.observation)
         action = self._policy.act(observation, self._action)
         command = self._decoder.decode(

@@ -7,7 +7,6 @@ import math
 
 from sinew_core.bundle.reader import Bundle
 from sinew_core.errors import BundleError
-from sinew_core.observation import OBJECT_FIELDS
 from sinew_core.robots.limits import LIMIT_NAMES
 from sinew_core.robots.model import RobotModel
 
@@ -62,12 +61,6 @@ def check_fits(
         problems.append(
             f"mode: expected {expected}, found {mode}: give driver, filter and policy "
             f"mode:={expected}"
-        )
-    unseen = [n for n in bundle.specification.observation.names if n in OBJECT_FIELDS]
-    if unseen:
-        problems.append(
-            f"observation: no node publishes yet where an object is, which {', '.join(unseen)} "
-            "need: run the policy in the environment"
         )
     if robot.name != bundle.manifest.robot:
         remarks.append(f"robot is '{robot.name}', trained on '{bundle.manifest.robot}'")

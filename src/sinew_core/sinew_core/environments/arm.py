@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from sinew_core.action import ActionDecoder, ActionParameters
 from sinew_core.environments.compiled import tick_figures
+from sinew_core.environments.copies import Copies, check_arm
 from sinew_core.environments.drive import make_drive
 from sinew_core.environments.varied import VariedArm
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.observation import ObservationBuilder, Signals
-from sinew_core.randomisation import Randomisation, check_assumptions
+from sinew_core.randomisation import Randomisation
 from sinew_core.rates import Rates
-from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.compiled import compiled_tool_position
 from sinew_core.robots.model import RobotModel
+from sinew_core.robots.sim_params import SimParams
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.simulation import make_engine
 from sinew_core.tasks.parameters import TaskParameters
@@ -31,7 +32,8 @@ Observation: TypeAlias = NDArray[np.float32]
 Action: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 Info: TypeAlias = dict[str, object]
 
-_RESET_OPTIONS = ("start_rad", "target_m", "dynamics", "dynamics_seed")
+_RESET_OPTIONS = ("object_place", "start_rad", "target_m", "dynamics", "dynamics_seed")
+"""The first for a task with an object only."""
 _RENDER_SIZE = (640, 480)
 
 
@@ -72,12 +74,13 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
     joint_velocity (n,) rad/s, reward_rest (the part of the reward that no target changes),
     interventions (joint commands that the filter changed in this step) and filter_fault (0: none).
 
-    `reset` takes options start_rad (n,) and target_m (3,) in place of random ones, and one of
-    dynamics, an `ArmDynamics` or None for the nominal arm, and dynamics_seed, the seed of a draw of
-    `randomisation`. Without either, an environment with a randomisation draws anew at each reset
-    with a seed, as a function of that, and at others after `every_episodes`. `info` of reset then
-    has dynamics, all values by name. Success, reward and `info` are by the truth, observation and
-    filter by the noisy sensors of the joints; an object is seen where it is.
+    `reset` takes options start_rad (n,), target_m (3,) and object_place (4,), the object's centre
+    in m and its heading in rad, in place of random ones, and one of dynamics, an `ArmDynamics` or
+    None for the environment's own arm, that of `sim_params` or the nominal one, and dynamics_seed,
+    the seed of a draw of `randomisation`. Without either, an environment with a randomisation draws
+    anew at each reset with a seed, as a function of that, and at others after `every_episodes`.
+    `info` of reset then has dynamics, all values by name. Success, reward and `info` are by the
+    truth, observation and filter by the noisy sensors of the joints; an object is seen where it is.
 
     `signals` are the present ones, `decoder` turns an action into what is desired of the joints.
 
@@ -94,7 +97,9 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         command_delay_cycles: filter cycles until a decision takes effect; the last one holds.
         gravity_compensation: whether joint_effort counts from the effort that holds the arm.
         terminate_on_success: whether success ends the episode.
-        randomisation: of the arm's dynamics; None for the nominal arm.
+        randomisation: of the arm's dynamics; None for always the environment's own arm.
+        sim_params: the environment's own arm and its joint controllers, which every copy of it has;
+            None for the nominal arm with ideal drives.
         render_mode: None or "rgb_array".
     """
 
@@ -117,14 +122,15 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         gravity_compensation: bool = True,
         terminate_on_success: bool = False,
         randomisation: Randomisation | None = None,
+        sim_params: SimParams | None = None,
         render_mode: str | None = None,
     ) -> None:
         """Start the engine.
 
         Raises:
-            ConfigError: for an unknown name, a delay beyond one control period, a randomisation
-                beyond what the safety filter assumes, or accelerations of an arm whose weight
-                nothing carries.
+            ConfigError: for an unknown name, a delay beyond one control period, an arm or a
+                randomisation beyond what the safety filter assumes, controllers that take other
+                commands, or accelerations of an arm whose weight nothing carries.
             RobotError: for a robot that cannot be loaded.
         """
         self.robot = load_robot(robot, urdf=urdf) if isinstance(robot, str) else robot
@@ -137,11 +143,20 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             rates=rates,
             safety=safety,
         )
-        self._prepare(setup, randomisation)
+        check_arm(setup, sim_params, randomisation, gravity_compensation=gravity_compensation)
+        self._prepare(setup)
         self.render_mode = _checked_render_mode(render_mode)
         self.terminate_on_success = terminate_on_success
         self._delay = _checked_delay(command_delay_cycles, self.rates)
         self._make_arm(engine, gravity_compensation=gravity_compensation)
+        self._copies = Copies(
+            self._engine,
+            self._drive,
+            compiled_tool_position(self.robot.chain),
+            self.rates.filter_period_s,
+            randomisation,
+            sim_params,
+        )
 
     def _make_arm(self, engine: str, *, gravity_compensation: bool) -> None:
         if self.action_spec.acceleration is not None and not gravity_compensation:
@@ -159,13 +174,8 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             gravity_compensation=gravity_compensation,
         )
 
-    def _prepare(self, setup: TaskSetup, randomisation: Randomisation | None) -> None:
+    def _prepare(self, setup: TaskSetup) -> None:
         """Take over the setup; make the spaces and all that is used again in every step."""
-        if randomisation is not None:
-            check_assumptions(
-                randomisation, setup.safety_parameters, setup.rates, setup.action_spec.mode
-            )
-        self._randomisation = randomisation
         self.setup, self.rates, self.task = setup, setup.rates, setup.task
         self.metadata = {**self.metadata, "render_fps": self.rates.control_rate_hz}
         self.safety_parameters = setup.safety_parameters
@@ -186,10 +196,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         self._action_before = np.zeros(n_actions)
         self._ticks = 0
         self._interventions = 0
-        self._tool_position = compiled_tool_position(self.robot.chain)
         self._varied: VariedArm | None = None
-        self._drawn_seed: int | None = None
-        self._episodes_of_draw = 0
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, object] | None = None
@@ -202,22 +209,30 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         super().reset(seed=seed)
         start = self.task.sample_start(self.np_random)
         target = self.task.sample_target(self.np_random)
+        placed: FloatArray | None = None
         given = dict(options or {})
-        self._choose_dynamics(given, seeded=seed is not None)
+        self._copies.choose(given, self.np_random, seeded=seed is not None)
+        self._varied = self._copies.present
         for name, value in given.items():
             if name == "start_rad":
                 start = np.array(value, dtype=np.float64).reshape(start.shape)
             elif name == "target_m":
                 target = np.array(value, dtype=np.float64).reshape(target.shape)
+            elif name == "object_place" and self._has_object:
+                placed = np.array(value, dtype=np.float64).reshape(4)
             else:
-                raise ConfigError(f"reset option '{name}': {suggest(name, _RESET_OPTIONS)}")
+                allowed = _RESET_OPTIONS[0 if self._has_object else 1 :]
+                raise ConfigError(f"reset option '{name}': {suggest(name, allowed)}")
         self._begin(start, target)
         if self._has_object:
-            self._engine.place_object(*self.task.sample_object(self.np_random, target))
-            self._read_object(moving=False)
+            place, heading = self.task.sample_object(self.np_random, target)
+            if placed is not None:
+                place, heading = placed[:3], float(placed[3])
+            self._engine.place_object(place, heading)
+            self.signals.follow_object(self._engine.object_pose(), moving=False)
         observation, _, info = self._observe()
         if self._varied is not None:
-            info["dynamics"] = self._varied.dynamics.values(self.robot)
+            info["dynamics"] = self._varied.params.dynamics.values(self.robot)
         return observation, info
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, Info]:
@@ -238,7 +253,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
                 varied.cycle(wanted, position, velocity, steps)
                 varied.measure(position, velocity, self._effort, self.np_random)
         if self._has_object:
-            self._read_object(moving=True)
+            self.signals.follow_object(self._engine.object_pose(), moving=True)
         self._desired, self._desired_before = before, desired
         self._action_before, signals.previous_action = signals.previous_action, self._action_before
         signals.previous_action[:] = self.decoder.action
@@ -257,49 +272,6 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
     def close(self) -> None:
         """Stop the engine."""
         self._engine.close()
-
-    def _choose_dynamics(self, options: dict[str, object], *, seeded: bool) -> None:
-        """Take the arm's dynamics out of the options of a reset, or draw them where it is time.
-
-        The episode's generator gives the seed of a draw, so that a seed decides everything.
-        """
-        given = "dynamics" in options
-        dynamics, drawn = options.pop("dynamics", None), options.pop("dynamics_seed", None)
-        if given:
-            if not isinstance(dynamics, ArmDynamics | None):
-                raise ConfigError(f"reset option 'dynamics' is {dynamics!r:.40}: give ArmDynamics")
-            self._simulate(dynamics)
-            self._drawn_seed = None
-            return
-        randomisation = self._randomisation
-        if randomisation is None:
-            if drawn is not None:
-                raise ConfigError(
-                    "reset option 'dynamics_seed': the environment has no randomisation"
-                )
-            self._simulate(None)
-            return
-        self._episodes_of_draw += 1
-        due = seeded or self._episodes_of_draw > randomisation.every_episodes
-        if isinstance(drawn, int):
-            seed = drawn
-        elif due or self._drawn_seed is None:
-            seed = int(self.np_random.integers(2**63))
-        else:
-            seed = self._drawn_seed
-        if seed != self._drawn_seed:
-            self._simulate(randomisation.draw(seed))
-            self._drawn_seed, self._episodes_of_draw = seed, 1
-
-    def _simulate(self, dynamics: ArmDynamics | None) -> None:
-        """Have the engine simulate another copy of the arm, or the nominal one."""
-        if dynamics is not None:
-            if self._varied is not None and self._varied.dynamics is dynamics:
-                return
-            self._varied = VariedArm(self._engine, self._drive, dynamics, self._tool_position)
-        elif self._varied is not None:
-            self._engine.set_dynamics(None)
-            self._varied = None
 
     def _begin(self, start: FloatArray, target: FloatArray) -> None:
         signals = self.signals
@@ -324,16 +296,6 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         self._ticks = 0
         self._interventions = 0
         self.task.judge.reset()
-
-    def _read_object(self, *, moving: bool) -> None:
-        """Read where the object is, and how it moved since the last control tick."""
-        signals = self.signals
-        moved = signals.object_displacement_base
-        np.negative(signals.object_position_base, moved)
-        self._engine.read_object(signals.object_position_base, signals.object_axis_base)
-        np.add(signals.object_position_base, moved, moved)
-        if not moving:
-            moved[:] = 0.0
 
     def _observe(self) -> tuple[Observation, float, Info]:
         """Judge and reward the state of this control tick, and return what the agent sees."""

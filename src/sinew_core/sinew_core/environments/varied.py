@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinew_core.environments.drive import Drive
-from sinew_core.robots.arm_dynamics import ArmDynamics
+from sinew_core.robots.sim_params import SimParams
 from sinew_core.simulation.delay import DelayedCommands
 from sinew_core.simulation.engine import Engine
 from sinew_core.simulation.sensors import SensorNoise
@@ -20,7 +20,7 @@ class VariedArm:
     """Runs the cycles of one copy of the arm: filter, delay, drive, physics, noisy sensors.
 
     Attributes:
-        dynamics: of this copy.
+        params: of this copy.
         position: (n,) rad, the truth.
         velocity: (n,) rad/s, the truth.
         tool_position: (3,) m in the base frame, the truth.
@@ -30,20 +30,31 @@ class VariedArm:
         self,
         engine: Engine,
         drive: Drive,
-        dynamics: ArmDynamics,
+        params: SimParams,
         tool_position_of: Callable[[FloatArray, FloatArray], None],
+        command_period_s: float,
     ) -> None:
-        """Make the engine simulate this copy; an engine that is reset has to follow."""
+        """Make the engine simulate this copy; an engine that is reset has to follow.
+
+        Raises:
+            ConfigError: the physics rate is too low for the copy's controllers.
+        """
         n = engine.robot.n_joints
-        self.dynamics = dynamics
+        self.params = params
         self.position, self.velocity = np.zeros(n), np.zeros(n)
         self.tool_position = np.zeros(3)
         self._tool_position_of = tool_position_of
         self._engine, self._drive = engine, drive
-        self._noise = SensorNoise(dynamics)
-        self._commands = DelayedCommands(engine, self._apply, dynamics.delay_s)
+        self._noise = SensorNoise(params.dynamics)
+        # Controllers of the arm's own have the delay in them.
+        controlled = params.controller is not None
+        self._commands = (
+            DelayedCommands(engine, engine.command_controllers)
+            if controlled
+            else DelayedCommands(engine, self._apply, params.dynamics.delay_s)
+        )
         self._unread = np.zeros(n)
-        engine.set_dynamics(dynamics)
+        engine.set_dynamics(params.dynamics, params.controller, command_period_s)
 
     def begin(self) -> None:
         """Begin an episode."""

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from sinew_core.randomisation.assumptions import check_assumptions, needed_assumptions
+from sinew_core.randomisation.assumptions import (
+    check_assumptions,
+    check_controller,
+    needed_assumptions,
+)
 from sinew_core.randomisation.randomisation import Randomisation, read_randomisation
 
-__all__ = ["Randomisation", "check_assumptions", "needed_assumptions", "read_randomisation"]
+__all__ = [
+    "Randomisation",
+    "check_assumptions",
+    "check_controller",
+    "needed_assumptions",
+    "read_randomisation",
+]

@@ -15,8 +15,9 @@ correlated:                  # names that vary together
 ```
 
 `as: value`, the default, gives the quantity itself in SI units; `as: scale` a factor on the nominal
-value. `*` stands for every link or joint, each with a draw of its own, or with `together: true` one
-for all. The names are those of `sinew_core.robots.arm_dynamics`; what is not named stays nominal.
+value, or on that of the arm that is drawn around. `*` stands for every link or joint, each with a
+draw of its own, or with `together: true` one for all. The names are those of
+`sinew_core.robots.arm_dynamics`; what is not named stays as it is.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ from sinew_core.robots.arm_dynamics import (
     read_mapping,
 )
 from sinew_core.robots.arrays import Array, as_numbers
+from sinew_core.robots.inertia import carrying_links
+from sinew_core.robots.link_shape import SHAPE, read_shapes
 from sinew_core.robots.model import RobotModel
 
 EVERY_EPISODES = 100
@@ -59,6 +62,7 @@ _KINDS: dict[
 }
 _AS = ("value", "scale")
 _SIGMAS = 3.0
+_MOST_DRAWS = 1000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,15 +98,21 @@ class Randomisation:
     """Draws copies of a robot; equal seeds give equal copies, bit for bit."""
 
     robot: RobotModel
+    base: ArmDynamics | None = None
+    """What is drawn around, and has the values that are not drawn; None for the nominal arm."""
     every_episodes: int = EVERY_EPISODES
     entries: tuple[Entry, ...] = ()
     correlated: tuple[CorrelatedEntry, ...] = ()
 
     @classmethod
     def from_mapping(
-        cls, content: Mapping[str, object], robot: RobotModel, source: str = "randomisation"
+        cls,
+        content: Mapping[str, object],
+        robot: RobotModel,
+        source: str = "randomisation",
+        base: ArmDynamics | None = None,
     ) -> Randomisation:
-        """Build from what a file holds.
+        """Build from what a file holds; factors are on the values of the arm that is drawn around.
 
         Raises:
             ConfigError: for the first mistake, naming the source and the entry.
@@ -111,7 +121,7 @@ class Randomisation:
         every = content.get("every_episodes", EVERY_EPISODES)
         if type(every) is not int or every < 1:
             raise ConfigError(f"{source}: every_episodes is {every!r}: expected a number from 1 up")
-        nominal = nominal_values(robot)
+        nominal = nominal_values(robot) if base is None else base.values(robot)
         entries = tuple(
             _entry(str(label), value, nominal, source)
             for label, value in _mapping(
@@ -125,18 +135,41 @@ class Randomisation:
             _correlated(group, nominal, f"{source}: correlated[{i}]")
             for i, group in enumerate(groups)
         )
-        made = cls(robot=robot, every_episodes=every, entries=entries, correlated=correlated)
+        made = cls(
+            robot=robot, base=base, every_episodes=every, entries=entries, correlated=correlated
+        )
         _refuse_repeated(made, source)
         return made
 
     def draw(self, seed: int) -> ArmDynamics:
         """Return the copy that a seed stands for."""
-        return ArmDynamics.from_values(self.robot, self.draw_values(seed))
+        return ArmDynamics.from_values(self.robot, self.draw_values(seed), base=self.base)
+
+    def base_values(self) -> dict[str, float]:
+        """Return every value of the arm that is drawn around, by its name."""
+        return nominal_values(self.robot) if self.base is None else self.base.values(self.robot)
 
     def draw_values(self, seed: int) -> dict[str, float]:
-        """Return what the file names of that copy, in the order of the file."""
+        """Return what the file names of that copy, in the order of the file.
+
+        Links whose shape is drawn are drawn again until they can exist.
+
+        Raises:
+            ConfigError: they never can.
+        """
         rng = np.random.default_rng([seed, _DRAW_STREAM])
-        nominal = nominal_values(self.robot)
+        base = self.base_values()
+        for _ in range(_MOST_DRAWS):
+            values = self._sample(rng, base)
+            shaped = [name for name in values if name.partition("/")[0] in SHAPE]
+            if not shaped or _can_exist(self.robot, {**base, **values}):
+                return values
+        raise ConfigError(
+            f"randomisation: none of {_MOST_DRAWS} draws of {shaped[0]} and so on gives links that "
+            "can exist: narrow the ranges"
+        )
+
+    def _sample(self, rng: np.random.Generator, nominal: Mapping[str, float]) -> dict[str, float]:
         values: dict[str, float] = {}
         for entry in self.entries:
             shared = entry.distribution.sample(rng) if entry.together else None
@@ -151,18 +184,18 @@ class Randomisation:
 
     def bounds(self) -> dict[str, tuple[float, float]]:
         """Return the least and the largest value of each name that the file gives."""
-        nominal = nominal_values(self.robot)
+        nominal = self.base_values()
         bounds: dict[str, tuple[float, float]] = {}
         for entry in self.entries:
             for name in entry.names:
                 factor = nominal[name] if entry.scale else 1.0
                 low, high = entry.distribution.low, entry.distribution.high
-                bounds[name] = (low * factor, high * factor)
+                bounds[name] = _ordered(low * factor, high * factor)
         for group in self.correlated:
             lows, highs = group.distribution.low.tolist(), group.distribution.high.tolist()
             for name, low, high in zip(group.names, lows, highs, strict=True):
                 factor = nominal[name] if group.scale else 1.0
-                bounds[name] = (low * factor, high * factor)
+                bounds[name] = _ordered(low * factor, high * factor)
         return bounds
 
     def to_mapping(self) -> dict[str, object]:
@@ -186,14 +219,29 @@ class Randomisation:
         }
 
 
-def read_randomisation(path: Path, robot: RobotModel) -> Randomisation:
-    """Read a randomisation of a robot from a YAML file.
+def read_randomisation(
+    path: Path, robot: RobotModel, base: ArmDynamics | None = None
+) -> Randomisation:
+    """Read a randomisation of a robot, or around another copy of it, from a YAML file.
 
     Raises:
         ConfigError: for every mistake, naming the file.
     """
     content = read_mapping(path, ("every_episodes", "parameters", "correlated"))
-    return Randomisation.from_mapping(content, robot, str(path))
+    return Randomisation.from_mapping(content, robot, str(path), base)
+
+
+def _can_exist(robot: RobotModel, values: Mapping[str, float]) -> bool:
+    try:
+        read_shapes(values, carrying_links(robot), "")
+    except ConfigError:
+        return False
+    return True
+
+
+def _ordered(low: float, high: float) -> tuple[float, float]:
+    """Return bounds in order: a factor on a negative value turns them round."""
+    return min(low, high), max(low, high)
 
 
 def _entry(label: str, value: object, nominal: Mapping[str, float], source: str) -> Entry:

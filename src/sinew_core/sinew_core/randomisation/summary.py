@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sinew_core.randomisation.randomisation import Randomisation
-from sinew_core.robots.arm_dynamics import nominal_values, quantity_of
+from sinew_core.robots.arm_dynamics import quantity_of
 
 _SHOWN = ("distribution", "mean", "std", "low", "high", "value")
 
@@ -16,7 +16,7 @@ def summarise_draws(randomisation: Randomisation, seeds: Sequence[int]) -> list[
     A `*` is one entry with the values of all joints; factors on nominal values remain factors.
     """
     draws = [randomisation.draw_values(seed) for seed in seeds]
-    nominal = nominal_values(randomisation.robot)
+    nominal = randomisation.base_values()
     entries = [
         _entry(e.label, e.names, e.scale, _text(e.distribution.to_mapping()), draws, nominal)
         | {"low": e.distribution.low, "high": e.distribution.high}

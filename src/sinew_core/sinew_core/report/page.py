@@ -18,6 +18,10 @@ h1 { margin-bottom: 0; } h2 { margin-top: 2.2rem; border-bottom: 1px solid var(-
 .lead { margin-top: .2rem; opacity: .75; }
 table { border-collapse: collapse; } th, td { padding: .3rem .9rem .3rem 0; text-align: left; }
 td { font-variant-numeric: tabular-nums; border-top: 1px solid var(--line); }
+.scroll { overflow-x: auto; }
+.compact { font-size: .82rem; } .compact td, .compact th { padding: .15rem .6rem .15rem 0; }
+.compact td:not(:last-child) { white-space: nowrap; }
+.compact td:last-child { min-width: 8rem; }
 figure { margin: 1rem 0; } img { max-width: 100%; border-radius: 6px; background: #fff; }
 figcaption { opacity: .75; font-size: .9rem; }
 pre { background: var(--soft); padding: .8rem; overflow-x: auto; border-radius: 6px; }
@@ -46,14 +50,23 @@ class Page:
         mark, kind = ("✓", "ok") if good else ("✗", "bad")
         self._parts.append(f'<p class="{kind}">{mark} {html.escape(sentence)}</p>')
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Add a table of text cells."""
+    def bullets(self, sentences: Sequence[str]) -> None:
+        """Add a list, nothing where it is empty."""
+        items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
+        if items:
+            self._parts.append(f"<ul>{items}</ul>")
+
+    def table(
+        self, header: Sequence[str], rows: Sequence[Sequence[str]], *, compact: bool = False
+    ) -> None:
+        """Add a table of text cells; a compact one has small text, and lines that do not break."""
         head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
             for row in rows
         )
-        self._parts.append(f"<table><tr>{head}</tr>{body}</table>")
+        kind = ' class="compact"' if compact else ""
+        self._parts.append(f'<div class="scroll"><table{kind}><tr>{head}</tr>{body}</table></div>')
 
     def preformatted(self, text: str) -> None:
         """Add text whose line breaks matter, such as a configuration file."""

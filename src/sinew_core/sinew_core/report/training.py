@@ -17,6 +17,7 @@ from sinew_core.report.figures import (
     velocities_against_limits,
 )
 from sinew_core.report.page import Page
+from sinew_core.training.checkpoints.change import Change
 from sinew_core.training.progress import CurvePoint
 
 Figures = Mapping[str, object]
@@ -29,6 +30,7 @@ class TrainingReport:
     """Everything that the page shows.
 
     figures: the content of `report.json`.
+    achieved: what is brought to the target, the tool or the object.
     picture_png: the arm at its target; None when no renderer is at hand.
     """
 
@@ -38,6 +40,7 @@ class TrainingReport:
     tolerance_m: float
     velocity_limit_rad_s: NDArray[np.float64]
     joint_names: Sequence[str]
+    achieved: str = "tool"
     picture_png: bytes | None
     configuration: str
 
@@ -57,6 +60,8 @@ class TrainingReport:
         page.table(("", "environment", "ROS 2 graph"), evaluation_rows(f))
         page.section("Learning")
         page.text(training_sentence(f))
+        for sentence in resumed_sentences(f):
+            page.text(sentence)
         page.figure(learning_curve(self.curve), "Evaluations during training, without exploration.")
         if "randomisation" in f:
             _randomisation(page, cast("Figures", f["randomisation"]))
@@ -70,8 +75,8 @@ class TrainingReport:
         page.section("Over the ROS 2 graph")
         page.figure(
             distance_over_time(self.traces, self.tolerance_m),
-            "Distance of the tool to its target, from joint states alone; success is 0.5 s at rest "
-            "below the dashed line.",
+            f"Distance of the {self.achieved} to its target, as the graph tells it; success is to "
+            "hold it below the dashed line.",
         )
         page.figure(
             velocities_against_limits(self.traces, self.velocity_limit_rad_s, self.joint_names),
@@ -85,6 +90,15 @@ def training_sentence(figures: Figures) -> str:
         f"{figures['env_steps']:,} environment steps in {figures['train_wall_s']:.1f} s "
         f"({figures['env_steps_per_s']:.0f} steps/s)"
     )
+
+
+def resumed_sentences(figures: Figures) -> list[str]:
+    """Say despite what the run was resumed, one sentence for each time."""
+    changes = cast("Sequence[Figures]", figures.get("resumed_despite", ()))
+    return [
+        f"Resumed {Change.from_mapping(change)}: the result is not that of an uninterrupted run."
+        for change in changes
+    ]
 
 
 def evaluation_rows(figures: Figures) -> list[tuple[str, str, str]]:

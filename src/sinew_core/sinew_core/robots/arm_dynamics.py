@@ -134,14 +134,20 @@ class ArmDynamics:
 
     @classmethod
     def from_values(
-        cls, robot: RobotModel, values: Mapping[str, float], source: str = "dynamics"
+        cls,
+        robot: RobotModel,
+        values: Mapping[str, float],
+        source: str = "dynamics",
+        base: ArmDynamics | None = None,
     ) -> ArmDynamics:
-        """Return the nominal arm with some values replaced; the place of a link may be `*`.
+        """Return the nominal arm, or another one, with some values replaced.
+
+        The place of a link or a joint may be `*`, which stands for all.
 
         Raises:
             ConfigError: for an unknown name, a value that is not allowed, or a name given twice.
         """
-        complete = nominal_values(robot)
+        complete = nominal_values(robot) if base is None else base.values(robot)
         links = carrying_links(robot)
         shapes = dict.fromkeys((f"{kind}/{link}" for link in links for kind in SHAPE), 0.0)
         given: dict[str, str] = {}

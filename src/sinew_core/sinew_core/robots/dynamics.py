@@ -31,6 +31,8 @@ from sinew_core.robots.inertia import Body, carried_bodies, gravity_in_base
 from sinew_core.robots.kinematics import rotation_from_z
 from sinew_core.robots.model import RobotModel
 
+_UPPER = np.triu_indices(3)
+
 Row = Sequence[float]
 Buffer = MutableSequence[float]
 
@@ -49,7 +51,7 @@ def dynamics_rows(
         turn = rotation_from_z(axis)
         inertia = turn.T @ body.inertia @ turn
         bodies += [body.mass, *(turn.T @ body.moment).tolist()]
-        bodies += inertia[np.triu_indices(3)].tolist()
+        bodies += inertia[_UPPER].tolist()
     return list(robot.chain.coefficients), bodies, gravity_in_base(robot).tolist()
 
 

@@ -93,6 +93,21 @@ def sim_params_mapping(params: SimParams, robot: RobotModel) -> dict[str, object
     return content
 
 
+def check_compensation(controller: ArmController | None, *, gravity_compensation: bool) -> None:
+    """Check that who sends efforts knows whether the arm's controllers add that of gravity.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if controller is None or controller.mode != "effort":
+        return
+    if controller.gravity_compensation != gravity_compensation:
+        raise ConfigError(
+            f"gravity_compensation is {gravity_compensation}, but that of the controller in "
+            f"sim_params is {controller.gravity_compensation}: make them equal"
+        )
+
+
 def _controller(given: object, robot: RobotModel, source: str) -> ArmController:
     if not isinstance(given, dict):
         raise ConfigError(f"{source} is {given!r:.60}: expected mode and gains below it")

@@ -109,8 +109,8 @@ class Engine(Protocol):
         It moves at (3,) m/s or is at rest. Every `reset` of an engine with a tabletop needs one.
         """
 
-    def read_object(self, position_out: Array, axis_out: Array) -> None:
-        """Write the object's centre (3,) m and its x axis (3,), in the base frame."""
+    def object_pose(self) -> tuple[float, ...]:
+        """Return centre (x, y, z) m and unit quaternion (w, x, y, z) of the object, base frame."""
 
     def render(
         self, width: int, height: int, target_m: Array | Sequence[float] | None = None

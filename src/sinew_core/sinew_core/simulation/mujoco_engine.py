@@ -164,11 +164,9 @@ class MujocoEngine:
         self._object_velocity[:3] = 0.0 if velocity_m_s is None else velocity_m_s
         self._object_velocity[3:] = 0.0
 
-    def read_object(self, position_out: Array, axis_out: Array) -> None:
-        """Write the object's pose, see `Engine.read_object`."""
-        x, y, z, w, i, j, k = self._object.tolist()
-        position_out[:] = x, y, z
-        axis_out[:] = w * w + i * i - j * j - k * k, 2.0 * (i * j + w * k), 2.0 * (i * k - w * j)
+    def object_pose(self) -> tuple[float, ...]:
+        """Return the object's pose, see `Engine.object_pose`."""
+        return tuple(self._object.tolist())
 
     def render(
         self, width: int, height: int, target_m: Array | Sequence[float] | None = None

@@ -189,10 +189,10 @@ class PyBulletEngine:
         assert self._table is not None
         self._table.place(position_m, heading_rad, velocity_m_s)
 
-    def read_object(self, position_out: Array, axis_out: Array) -> None:
-        """Write the object's pose, see `Engine.read_object`."""
+    def object_pose(self) -> tuple[float, ...]:
+        """Return the object's pose, see `Engine.object_pose`."""
         assert self._table is not None
-        self._table.read(position_out, axis_out)
+        return self._table.pose()
 
     def render(
         self, width: int, height: int, target_m: Array | Sequence[float] | None = None

@@ -63,12 +63,6 @@ class PyBulletTable:
         place, (i, j, k, w) = pybullet.getBasePositionAndOrientation(self._cube, self._client)
         return (*place, w, i, j, k)
 
-    def read(self, position_out: Array, axis_out: Array) -> None:
-        """Write the cube's centre (3,) m and its x axis (3,)."""
-        x, y, z, w, i, j, k = self.pose()
-        position_out[:] = x, y, z
-        axis_out[:] = w * w + i * i - j * j - k * k, 2.0 * (i * j + w * k), 2.0 * (i * k - w * j)
-
     def _box(self, mass_kg: float, half_m: tuple[float, ...], height_m: float) -> int:
         shape = pybullet.createCollisionShape(
             pybullet.GEOM_BOX, halfExtents=half_m, physicsClientId=self._client

@@ -96,15 +96,18 @@ def make_rows(
     cutoff_hz: float | None = None,
     drive_period_s: float = DRIVE_PERIOD_S,
     max_delay_s: float = MAX_DELAY_S,
-) -> tuple[PieceRows, ...]:
-    """Return the rows of every piece of a recording.
+) -> tuple[tuple[PieceRows, ...], ...]:
+    """Return the rows of every piece of a recording, for each reading of its samples.
 
     Raises:
         BagError: no piece of it is long enough.
     """
     return tuple(
-        _piece_rows(piece, recording, robot, known, drive_period_s, max_delay_s)
-        for piece in make_pieces(recording, cutoff_hz)
+        tuple(
+            _piece_rows(piece, recording, robot, known, drive_period_s, max_delay_s)
+            for piece in pieces
+        )
+        for pieces in make_pieces(recording, cutoff_hz)
     )
 
 
@@ -117,11 +120,9 @@ def _piece_rows(
     max_delay_s: float,
 ) -> PieceRows:
     motion = piece.motion()
-    plain = piece.filtered(piece.position_rad)
-    velocity, acceleration = (
-        piece.filtered(values) for values in derivatives(piece.position_rad, piece.period_s)
-    )
     # Linear terms need no smoothing before the filter.
+    terms = piece.position_rad, *derivatives(piece.position_rad, piece.period_s)
+    plain, velocity, acceleration = (piece.filtered(values) for values in terms)
     coulomb = piece.filtered(joint_columns(motion)[0])
     commands = None
     if recording.commands is not None and recording.commands.time_s.size:
@@ -179,4 +180,5 @@ def _clear(piece: Piece, bad: NDArray[np.bool_]) -> Array:
     """Return 1 for the rows (T, n) whose filter saw nothing of what is bad (N, n), else 0."""
     reach = round(_MEMORY_PERIODS * piece.smooth.rate_hz / piece.smooth.cutoff_hz)
     seen = maximum_filter1d(bad.astype(np.int8), 2 * reach + 1, axis=0, mode="nearest")
-    return 1.0 - seen[piece.rows].astype(np.float64)
+    clear: Array = 1.0 - seen[piece.rows].astype(np.float64)
+    return clear

@@ -11,8 +11,8 @@ J = d tau / d theta from the regressor, exact for the motion given. Two sensors 
   here by the controllers' efforts.
 
 Approximations: the motion does not depend on theta; below the controllers' bandwidth a joint gives
-way as a spring; noise is white. So the standard deviations are for comparing motions, and good to
-some tens of percent for the values.
+way as a spring; noise is white; every sample counts, those near rest too. So the standard
+deviations are for comparing motions: stage 1's own are two or three times as large.
 """
 
 from __future__ import annotations

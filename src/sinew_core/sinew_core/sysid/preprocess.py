@@ -11,6 +11,10 @@ Velocities are differentiated positions, since those that an arm publishes are f
 a lag that nobody tells. Differences are central and of fourth order: at a tenth of the sampling
 rate they are off by half a percent, at a hundredth by less than 1e-6.
 
+Noise in positions makes regressors noisy too, and least squares then finds too little of what they
+stand for. So a recording is read twice, by its even and its odd samples, whose noises know nothing
+of each other: their difference shows what is noise, and `robust_fit` takes that away.
+
 Filters need to settle: two periods of the cutoff at both ends of a piece is left out.
 """
 
@@ -120,52 +124,63 @@ class Piece:
         return resampled(self.raw_time_s, self.raw_effort_nm, self.time_s + later_s)
 
 
-def make_pieces(recording: Recording, cutoff_hz: float | None = None) -> tuple[Piece, ...]:
-    """Return the pieces of a recording that are long enough for a filter.
+def make_pieces(
+    recording: Recording, cutoff_hz: float | None = None
+) -> tuple[tuple[Piece, ...], ...]:
+    """Return the pieces of a recording that are long enough for a filter, in one or two readings.
+
+    There are two, by even and by odd samples, on the same grids, where samples are so frequent that
+    half of them serve.
 
     Args:
-        recording: what is cut.
+        recording: what is read.
         cutoff_hz: of the filter, lower where samples are rare; by default what suits the motion.
 
     Raises:
-        BagError: when there is none.
+        BagError: when no piece is long enough.
     """
     cutoff_hz = suitable_cutoff_hz(recording) if cutoff_hz is None else cutoff_hz
+    periods_s = np.diff(recording.time_s)
+    half_hz = 0.5 / float(np.median(periods_s)) if periods_s.size else 0.0
+    ways = 2 if _CUTOFF_SHARE * half_hz >= cutoff_hz else 1
     bounds = [0, *recording.gaps, len(recording.time_s)]
-    pieces = []
-    for first, end in itertools.pairwise(bounds):
-        piece = _piece(recording, slice(first, end), cutoff_hz)
-        if piece:
-            pieces.append(piece)
+    parts = [slice(first, end) for first, end in itertools.pairwise(bounds)]
+    pieces = [_readings(recording, part, cutoff_hz, ways) for part in parts]
+    pieces = [readings for readings in pieces if readings]
     if not pieces:
         raise BagError(
             f"{recording.source}: no piece of motion without a gap is long enough: record at least "
             "20 s without a break"
         )
-    return tuple(pieces)
+    return tuple(zip(*pieces, strict=True))
 
 
-def _piece(recording: Recording, part: slice, cutoff_hz: float) -> Piece | None:
-    time_s = recording.time_s[part]
-    if len(time_s) < 2 * _SHORTEST_ROWS:
-        return None
-    rate_hz = min(1.0 / float(np.median(np.diff(time_s))), _HIGHEST_RATE_HZ)
+def _readings(recording: Recording, part: slice, cutoff_hz: float, ways: int) -> tuple[Piece, ...]:
+    """Return a piece as its samples are read, in so many ways; none when it is too short."""
+    time_s, position = recording.time_s[part], recording.position_rad[part]
+    if len(time_s) < 2 * _SHORTEST_ROWS * ways:
+        return ()
+    rate_hz = min(1.0 / (ways * float(np.median(np.diff(time_s)))), _HIGHEST_RATE_HZ)
     smooth = LowPass(rate_hz=rate_hz, cutoff_hz=min(cutoff_hz, _CUTOFF_SHARE * rate_hz))
-    # A stamp that is off by rounding does not cost the last sample.
-    count = int((time_s[-1] - time_s[0]) * rate_hz + 1e-3) + 1
+    # Where every reading has samples; a stamp that is off by rounding does not cost the last.
+    first_s, last_s = float(time_s[ways - 1]), float(time_s[-ways])
+    count = int((last_s - first_s) * rate_hz + 1e-3) + 1
     edge = round(_SETTLING_PERIODS * rate_hz / smooth.cutoff_hz)
     stride = max(1, int(rate_hz / (_ROWS_PER_CUTOFF * smooth.cutoff_hz)))
     if count - 2 * edge < _SHORTEST_ROWS * stride:
-        return None
-    grid = np.minimum(time_s[0] + np.arange(count) / rate_hz, time_s[-1])
-    effort = recording.effort_nm
-    return Piece(
-        time_s=grid,
-        position_rad=make_interp_spline(time_s, recording.position_rad[part], k=3)(grid),
-        smooth=smooth,
-        rows=slice(edge, count - edge, stride),
-        raw_time_s=time_s,
-        raw_effort_nm=None if effort is None else effort[part],
+        return ()
+    grid = np.minimum(first_s + np.arange(count) / rate_hz, last_s)
+    effort = None if recording.effort_nm is None else recording.effort_nm[part]
+    return tuple(
+        Piece(
+            time_s=grid,
+            position_rad=make_interp_spline(time_s[read], position[read], k=3)(grid),
+            smooth=smooth,
+            rows=slice(edge, count - edge, stride),
+            raw_time_s=time_s[read],
+            raw_effort_nm=None if effort is None else effort[read],
+        )
+        for read in (slice(way, None, ways) for way in range(ways))
     )
 
 

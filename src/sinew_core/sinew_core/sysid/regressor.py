@@ -94,13 +94,18 @@ def constants_of(robot: RobotModel, params: SimParams) -> Array:
     return np.concatenate([bodies, *frictions])
 
 
-def constants_jacobian(parametrisation: Parametrisation, theta: Array) -> Array:
-    """Return the derivatives (13 n, p) of the constants by the coordinates (p,)."""
+def constants_jacobian(
+    parametrisation: Parametrisation, theta: Array, before: Array | None = None
+) -> Array:
+    """Return the derivatives (13 n, p) of the constants by the coordinates (p,).
+
+    With those of other coordinates at hand only what is not linear is computed.
+    """
     robot = parametrisation.robot
     jacobian = np.zeros((13 * robot.n_joints, parametrisation.size))
-    for i, name in enumerate(parametrisation.names):
-        if not shapes_efforts(name):
-            continue
+    if before is not None:
+        jacobian[:] = before
+    for i in places_of_arm(parametrisation, curved=before is not None):
         step = np.zeros(parametrisation.size)
         step[i] = _DIFFERENCE * parametrisation.step[i] / 0.01
         high, low = (
@@ -108,6 +113,17 @@ def constants_jacobian(parametrisation: Parametrisation, theta: Array) -> Array:
         )
         jacobian[:, i] = (high - low) / (2.0 * step[i])
     return jacobian
+
+
+def places_of_arm(parametrisation: Parametrisation, *, curved: bool) -> list[int]:
+    """Return which coordinates change the arm's constants, or only those that do not linearly."""
+    names = parametrisation.names
+    places = [i for i, name in enumerate(names) if shapes_efforts(name)]
+    if not curved:
+        return places
+    whole = {first + i for first in parametrisation.whole_links.values() for i in range(PER_BODY)}
+    has_place = any(name.startswith("payload/") and name != "payload/mass" for name in names)
+    return [i for i in places if i in whole or (has_place and names[i].startswith("payload/"))]
 
 
 def shapes_efforts(name: str) -> bool:

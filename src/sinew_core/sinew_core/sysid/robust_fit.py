@@ -3,6 +3,12 @@
 Every joint of every group has a noise of its own, which the residuals tell (median absolute
 deviation); residuals beyond 2.5 of it count as much less as they are farther out (Huber). Steps are
 those of Gauss and Newton inside the bounds, halved until the cost falls.
+
+With two readings A and B of the same motion, whose noises are independent, the cost is the product
+r_A . r_B: the r . r of their mean less the d . d of their half difference. Its least does not shift
+with the noise of the regressors, as that of r . r does; this is the method of instrumental
+variables, each reading being the other's instrument (Janot, Vandanjon, Gautier: A generic
+instrumental variable approach for industrial robot identification, TCST 2014).
 """
 
 from __future__ import annotations
@@ -155,15 +161,12 @@ def _solve(
 ) -> Array:
     """Return the coordinates (p,) of the least cost under fixed root weights."""
     sizes = sizes_of(fit)
-    anchor, start = prior_information(fit), theta
-    ridge = 1.0 / (_RIDGE_SIZES * sizes) ** 2
+    anchor, ridge, start = prior_information(fit), (_RIDGE_SIZES * sizes) ** -2.0, theta
 
     def cost_of(trial: Array, groups: Sequence[GroupRows]) -> float:
-        data = sum(
-            float(np.sum((w * g.residual_nm) ** 2)) for w, g in zip(weights, groups, strict=True)
-        )
-        known = float(np.sum(anchor * (trial - fit.prior_mean) ** 2))
-        return data + known + float(np.sum(ridge * (trial - start) ** 2))
+        data = sum(_square(g, w) for g, w in zip(groups, weights, strict=True))
+        known = anchor * (trial - fit.prior_mean) ** 2 + ridge * (trial - start) ** 2
+        return data + float(np.sum(known))
 
     groups = evaluate(theta)
     cost = cost_of(theta, groups)
@@ -184,11 +187,16 @@ def _solve(
             share *= 0.5
         if trial_cost > cost:
             break
-        moved = float(np.max(np.abs(trial - theta) / sizes))
-        theta, cost = trial, trial_cost
-        if moved < _CONVERGED:
+        moved, theta, cost = np.abs(trial - theta), trial, trial_cost
+        if float(np.max(moved / sizes)) < _CONVERGED:
             break
     return theta
+
+
+def _square(group: GroupRows, weight: Array) -> float:
+    """Return the weighted product of two readings' residuals, or the square of the one's."""
+    apart = 0.0 if group.apart_nm is None else float(np.sum((weight * group.apart_nm) ** 2))
+    return float(np.sum((weight * group.residual_nm) ** 2)) - apart
 
 
 def _normal(groups: Sequence[GroupRows], weights: Sequence[Array]) -> tuple[Array, Array]:
@@ -199,6 +207,10 @@ def _normal(groups: Sequence[GroupRows], weights: Sequence[Array]) -> tuple[Arra
         rows = (weight[:, :, None] * group.jacobian).reshape(-1, p)
         gradient += rows.T @ (weight * group.residual_nm).ravel()
         curvature += rows.T @ rows
+        if group.apart_nm is not None and group.jacobian_apart is not None:
+            rows = (weight[:, :, None] * group.jacobian_apart).reshape(-1, p)
+            gradient -= rows.T @ (weight * group.apart_nm).ravel()
+            curvature -= rows.T @ rows
     return gradient, curvature
 
 

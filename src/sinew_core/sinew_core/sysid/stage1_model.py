@@ -12,7 +12,7 @@ from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.equations import PieceRows
 from sinew_core.sysid.parametrisation import Parametrisation
-from sinew_core.sysid.regressor import PER_BODY, constants_jacobian, constants_of
+from sinew_core.sysid.regressor import PER_BODY, constants_jacobian, constants_of, places_of_arm
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,28 +24,34 @@ class GroupRows:
         residual_nm: (T, n).
         jacobian: (T, n, p), derivatives of the residuals.
         usable: (T, n) 1 where the equation holds, else 0.
+        apart_nm: (T, n) half the difference of two readings' residuals, whose mean is above; None
+            where there is one reading, or where they differ by more than noise.
+        jacobian_apart: (T, n, p) likewise.
     """
 
     name: str
     residual_nm: Array
     jacobian: Array
     usable: Array
+    apart_nm: Array | None = None
+    jacobian_apart: Array | None = None
 
 
 class EffortModel:
     """The equations of one recording for one parametrisation."""
 
-    def __init__(self, rows: Sequence[PieceRows], parametrisation: Parametrisation) -> None:
-        """Prepare."""
-        self._rows, self._fit = rows, parametrisation
+    def __init__(
+        self, readings: Sequence[Sequence[PieceRows]], parametrisation: Parametrisation
+    ) -> None:
+        """Prepare for the pieces of one or two readings."""
+        self._readings, self._fit = readings, parametrisation
+        rows = readings[0]
         self._delay = parametrisation.index("delay_s")
         self.measured = rows[0].links_nm is not None
         self.commanded = rows[0].commands is not None
-        places = [f"payload/{axis}_m" for axis in "xyz"]
-        self._linear = not parametrisation.whole_links and not any(
-            parametrisation.index(name) is not None for name in places
-        )
-        self._slopes: list[Array] = []
+        self._linear = not places_of_arm(parametrisation, curved=True)
+        self._constant_slopes: Array | None = None
+        self._slopes: list[list[Array]] = []
 
     def evaluate(
         self, theta: Array, groups: Sequence[str], *, stamped: bool = True
@@ -59,22 +65,36 @@ class EffortModel:
         slopes = self._arm_slopes(theta)
         result = []
         for name in groups:
-            parts = [
-                self._piece(name, rows, params, constants, by_piece, stamped)
-                for rows, by_piece in zip(self._rows, slopes, strict=True)
+            read = [
+                self._reading(name, rows, params, constants, by_piece, stamped)
+                for rows, by_piece in zip(self._readings, slopes, strict=True)
             ]
-            residual, jacobian, usable = (np.concatenate(part) for part in zip(*parts, strict=True))
-            result.append(
-                GroupRows(name=name, residual_nm=residual, jacobian=jacobian, usable=usable)
-            )
+            result.append(read[0] if len(read) == 1 else _together(*read))
         return result
 
-    def _arm_slopes(self, theta: Array) -> list[Array]:
+    def _arm_slopes(self, theta: Array) -> list[list[Array]]:
         """Return the derivatives (T, n, p) of each piece's efforts, which mostly are constant."""
         if not (self._slopes and self._linear):
-            slopes = constants_jacobian(self._fit, theta)
-            self._slopes = [_through(rows, slopes) for rows in self._rows]
+            slopes = constants_jacobian(self._fit, theta, self._constant_slopes)
+            self._constant_slopes = slopes
+            self._slopes = [[_through(rows, slopes) for rows in read] for read in self._readings]
         return self._slopes
+
+    def _reading(
+        self,
+        name: str,
+        pieces: Sequence[PieceRows],
+        params: SimParams,
+        constants: Array,
+        slopes: Sequence[Array],
+        stamped: bool,
+    ) -> GroupRows:
+        parts = [
+            self._piece(name, rows, params, constants, by_piece, stamped)
+            for rows, by_piece in zip(pieces, slopes, strict=True)
+        ]
+        residual, jacobian, usable = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return GroupRows(name=name, residual_nm=residual, jacobian=jacobian, usable=usable)
 
     def _piece(
         self,
@@ -175,6 +195,23 @@ class EffortModel:
         if self._delay is not None:
             change[:, :, self._delay] = -strength * by_time
         return strength * commanded, change
+
+
+def _together(one: GroupRows, other: GroupRows) -> GroupRows:
+    """Return two readings as their mean, and how far they are from it.
+
+    Published efforts are points of a sawtooth, at which even and odd samples may differ by more
+    than noise: there the difference tells nothing.
+    """
+    apart = one.name != "control"
+    return GroupRows(
+        name=one.name,
+        residual_nm=0.5 * (one.residual_nm + other.residual_nm),
+        jacobian=0.5 * (one.jacobian + other.jacobian),
+        usable=one.usable * other.usable,
+        apart_nm=0.5 * (one.residual_nm - other.residual_nm) if apart else None,
+        jacobian_apart=0.5 * (one.jacobian - other.jacobian) if apart else None,
+    )
 
 
 def _through(rows: PieceRows, constants: Array) -> Array:

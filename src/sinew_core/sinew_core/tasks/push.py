@@ -116,7 +116,7 @@ class PushTask(Task):
     name = "push"
     parameters_class = PushParameters
     action_mode = "tool_velocity"
-    in_graph = False
+    achieved = "object"
 
     def __init__(self, robot: RobotModel, parameters: PushParameters, rates: Rates) -> None:
         """Take robot, parameters and rates.
@@ -153,11 +153,16 @@ class PushTask(Task):
         self, rng: np.random.Generator, target: FloatArray
     ) -> tuple[FloatArray, float]:
         """Return the object's centre (3,) m, off the target, and its heading in rad."""
-        place = self.sample_target(rng)
-        # The box is large enough for one to be found, see `PushParameters.check`.
-        while np.linalg.norm(place - target) < self.parameters.apart_m:
-            place = self.sample_target(rng)
+        place = self.target_apart(rng, target)
         return place, float(rng.uniform(-math.pi / 4.0, math.pi / 4.0))
+
+    def target_apart(self, rng: np.random.Generator, object_position: FloatArray) -> FloatArray:
+        """Return a target (3,) m that is `apart_m` from an object at (3,) m, or more."""
+        target = self.sample_target(rng)
+        # The box is large enough for one to be found, see `PushParameters.check`.
+        while np.linalg.norm(target - object_position) < self.parameters.apart_m:
+            target = self.sample_target(rng)
+        return target
 
     def goal_part(
         self, distance_m: Number, rms_speed_rad_s: Number, peak_speed_rad_s: Number

@@ -38,6 +38,7 @@ class Task(abc.ABC):
         parameters_class: of that section.
         action_mode: that suits it, which its Gymnasium environments have by default.
         in_graph: whether the ROS 2 nodes tell all that the task is observed and judged by.
+        achieved: what is brought to the target, for reports.
         scene: what stands before the arm; None for nothing.
         judge: of success.
         episode_ticks: control periods of an episode.
@@ -47,6 +48,7 @@ class Task(abc.ABC):
     parameters_class: ClassVar[type[TaskParameters]]
     action_mode: ClassVar[str] = "joint_velocity"
     in_graph: ClassVar[bool] = True
+    achieved: ClassVar[str] = "tool"
     scene: Tabletop | None = None
 
     def __init__(
@@ -87,6 +89,10 @@ class Task(abc.ABC):
         self, rng: np.random.Generator, target: FloatArray
     ) -> tuple[FloatArray, float]:
         """Return where the object starts, (3,) m in the base frame, and its heading in rad."""
+        raise NotImplementedError(f"task {self.name} has no object")
+
+    def target_apart(self, rng: np.random.Generator, object_position: FloatArray) -> FloatArray:
+        """Return a target (3,) m for an object that is at (3,) m already."""
         raise NotImplementedError(f"task {self.name} has no object")
 
     def reward_goal(

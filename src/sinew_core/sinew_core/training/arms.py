@@ -1,4 +1,4 @@
-"""Which arm each episode of a run is with: the nominal one, or one that is drawn."""
+"""Which arm each episode of a run is with: the run's own, or one that is drawn around it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from sinew_core.files import write_atomically
 from sinew_core.randomisation import Randomisation
 from sinew_core.randomisation.summary import summarise_draws
 from sinew_core.robots.model import RobotModel
+from sinew_core.robots.sim_params import write_sim_params
 from sinew_core.training.configuration import RunConfiguration
-from sinew_core.training.environment import make_randomisation
-from sinew_core.training.folder import RANDOMISATION_FILE
+from sinew_core.training.environment import make_randomisation, make_sim_params
+from sinew_core.training.folder import RANDOMISATION_FILE, SIM_PARAMS_FILE
 from sinew_core.training.jobs import CollectJob, JudgeJob, split
 from sinew_core.training.seeds import dynamics_seed
 
@@ -35,25 +36,22 @@ class Arms:
             ConfigError: when it cannot be read, or the safety filter assumes less.
         """
         self._train = configuration.train
+        self._robot = robot
+        self._sim_params = make_sim_params(configuration, robot)
         self._randomisation = make_randomisation(configuration, robot)
 
     def keep(self, folder: Path) -> None:
-        """Keep what is drawn from in the run folder; a run that is resumed has to go on with it.
+        """Keep the arm and what is drawn around it in the run folder, to go on with it only.
 
         Raises:
-            RunError: the run was started with other distributions.
+            RunError: the run was started with another arm, or with other distributions.
         """
-        if self._randomisation is None:
-            return
-        path = folder / RANDOMISATION_FILE
-        text = yaml.safe_dump(self._randomisation.to_mapping(), sort_keys=False)
-        if not path.exists():
-            write_atomically(path, text)
-        elif path.read_text(encoding="utf-8") != text:
-            raise RunError(
-                f"{self._train.randomisation} is not what the run was started with: make it equal "
-                f"to {path} again, or train anew with run:="
-            )
+        if self._sim_params is not None:
+            text = write_sim_params(self._sim_params, self._robot)
+            _keep(folder / SIM_PARAMS_FILE, text, self._train.sim_params)
+        if self._randomisation is not None:
+            text = yaml.safe_dump(self._randomisation.to_mapping(), sort_keys=False)
+            _keep(folder / RANDOMISATION_FILE, text, self._train.randomisation)
 
     def collecting(self, explorer: Explorer, seeds: list[int], first: int) -> list[CollectJob]:
         """Return the jobs of some training episodes, `first` of them having been collected."""
@@ -91,3 +89,14 @@ class Arms:
     def _seeds(self, made: Randomisation, episodes: range) -> tuple[int, ...]:
         every = made.every_episodes
         return tuple(dynamics_seed(self._train.seed, episode, every) for episode in episodes)
+
+
+def _keep(path: Path, text: str, source: str) -> None:
+    """Write a file, or compare with it where the run is resumed."""
+    if not path.exists():
+        write_atomically(path, text)
+    elif path.read_text(encoding="utf-8") != text:
+        raise RunError(
+            f"{source} is not what the run was started with: make it equal to {path} again, or "
+            "train anew with run:="
+        )

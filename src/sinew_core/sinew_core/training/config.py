@@ -6,11 +6,15 @@ import datetime
 from dataclasses import dataclass
 
 from sinew_core.algorithms.parameters import ALGORITHMS
+from sinew_core.errors import suggest
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.specs import ACTION_MODES
 from sinew_core.tasks import TASKS
 
 ENGINES = ("pybullet", "mujoco")
+DEVICES = ("cpu", "cuda")
+DESPITE = ("code", "versions", "device")
+"""What a run may be resumed despite: another core of Sinew, other packages, another device."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +22,27 @@ class Resume(Parameters):
     """Whether a run is new."""
 
     resume: str = parameter("", "folder of a run to go on with; empty: a new run")
+    resume_despite: str = parameter(
+        "",
+        "what may be another than before, so that the result is not that of an uninterrupted run: "
+        "some of code, versions, device, with commas between; empty: nothing",
+    )
+
+    @property
+    def despite(self) -> tuple[str, ...]:
+        """The kinds of differences that are accepted."""
+        return tuple(name for name in self.resume_despite.split(",") if name)
+
+    def check(self) -> list[str]:
+        """Return what is no kind of difference, and whether there is anything to resume."""
+        problems = [
+            f"resume_despite has '{name}': {suggest(name, DESPITE)}"
+            for name in self.despite
+            if name not in DESPITE
+        ]
+        if self.resume_despite and not self.resume:
+            problems.append("resume_despite without resume: add resume:=runs/NAME")
+        return problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +57,14 @@ class TrainConfig(Parameters):
     engine: str = parameter("pybullet", "physics engine", choices=ENGINES)
     task: str = parameter("reach", "what is learned", choices=tuple(TASKS))
     algorithm: str = parameter("ddpg", "how it is learned", choices=ALGORITHMS)
+    device: str = parameter(
+        "cpu", "where the learner computes; episodes always run on the CPU", choices=DEVICES
+    )
     action_mode: str = parameter("joint_velocity", "what the policy commands", choices=ACTION_MODES)
+    sim_params: str = parameter(
+        "",
+        "YAML file of an arm and its joint controllers in place of the nominal arm; empty: none",
+    )
     randomisation: str = parameter(
         "", "YAML file of distributions that the arm's dynamics are drawn from; empty: none"
     )
@@ -40,7 +72,7 @@ class TrainConfig(Parameters):
         0, "training episodes from one draw to the next; 0: as the file says", minimum=0
     )
     eval_randomised: bool = parameter(
-        False, "whether evaluations draw another arm in each episode too, else the nominal one"
+        False, "whether evaluations draw another arm in each episode too"
     )
     seed: int = parameter(0, "seed of everything random", minimum=0, maximum=2**31 - 1)
     env_steps: int = parameter(200_000, "environment steps at most", minimum=1)

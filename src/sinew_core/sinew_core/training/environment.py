@@ -11,6 +11,7 @@ from sinew_core.algorithms.parameters.nudges import nudge_sizes
 from sinew_core.randomisation import Randomisation, check_assumptions, read_randomisation
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.model import RobotModel
+from sinew_core.robots.sim_params import SimParams, check_compensation, read_sim_params
 from sinew_core.tasks.setup import TaskSetup
 from sinew_core.training.configuration import RunConfiguration
 
@@ -18,8 +19,24 @@ if TYPE_CHECKING:
     from sinew_core.environments.arm import ArmEnv
 
 
+def make_sim_params(configuration: RunConfiguration, robot: RobotModel) -> SimParams | None:
+    """Read the arm that a run is with; None for the nominal one.
+
+    Raises:
+        ConfigError: when the file cannot be read, does not fit the robot, or the safety filter
+            assumes a better arm.
+    """
+    train = configuration.train
+    if not train.sim_params:
+        return None
+    params = read_sim_params(Path(train.sim_params), robot)
+    alone = Randomisation(robot=robot, base=params.dynamics)
+    _check(configuration, alone, params)
+    return params
+
+
 def make_randomisation(configuration: RunConfiguration, robot: RobotModel) -> Randomisation | None:
-    """Read what a run's dynamics are drawn from; None without randomisation.
+    """Read what a run's dynamics are drawn from, around its arm; None without randomisation.
 
     Raises:
         ConfigError: when the file cannot be read, does not fit the robot, or draws more than the
@@ -28,11 +45,27 @@ def make_randomisation(configuration: RunConfiguration, robot: RobotModel) -> Ra
     train = configuration.train
     if not train.randomisation:
         return None
-    made = read_randomisation(Path(train.randomisation), robot)
+    params = read_sim_params(Path(train.sim_params), robot) if train.sim_params else None
+    base = params.dynamics if params else None
+    made = read_randomisation(Path(train.randomisation), robot, base)
     if train.every_episodes:
         made = dataclasses.replace(made, every_episodes=train.every_episodes)
-    check_assumptions(made, configuration.safety, configuration.rates, train.action_mode)
+    _check(configuration, made, params)
     return made
+
+
+def _check(
+    configuration: RunConfiguration, randomisation: Randomisation, params: SimParams | None
+) -> None:
+    controller = params.controller if params else None
+    check_compensation(controller, gravity_compensation=True)  # which every training has
+    check_assumptions(
+        randomisation,
+        configuration.safety,
+        configuration.rates,
+        configuration.train.action_mode,
+        controller,
+    )
 
 
 def make_setup(configuration: RunConfiguration) -> TaskSetup:
@@ -71,5 +104,6 @@ def make_environment(configuration: RunConfiguration, *, render_mode: str | None
         rates=configuration.rates,
         safety=configuration.safety,
         randomisation=make_randomisation(configuration, robot),
+        sim_params=make_sim_params(configuration, robot),
         render_mode=render_mode,
     )

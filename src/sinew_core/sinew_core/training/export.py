@@ -14,9 +14,10 @@ from sinew_core.bundle.manifest import Manifest
 from sinew_core.bundle.runtime import NumpyPolicy, PolicyNetwork
 from sinew_core.bundle.writer import write_bundle
 from sinew_core.evaluation import EvaluationResult
+from sinew_core.robots.sim_params import sim_params_mapping
 from sinew_core.tasks.setup import TaskSetup
 from sinew_core.training.configuration import RunConfiguration
-from sinew_core.training.environment import make_randomisation
+from sinew_core.training.environment import make_randomisation, make_sim_params
 
 
 def export_bundle(
@@ -54,6 +55,7 @@ def export_bundle(
             "env_steps": env_steps,
             "wall_s": wall_s,
             "randomisation": _randomisation(configuration, setup),
+            "sim_params": _sim_params(configuration, setup),
         },
         evaluation=_plain(evaluation),
     )
@@ -83,6 +85,11 @@ def git_revision() -> str:
 def _randomisation(configuration: RunConfiguration, setup: TaskSetup) -> dict[str, object] | None:
     made = make_randomisation(configuration, setup.robot)
     return None if made is None else made.to_mapping()
+
+
+def _sim_params(configuration: RunConfiguration, setup: TaskSetup) -> dict[str, object] | None:
+    made = make_sim_params(configuration, setup.robot)
+    return None if made is None else sim_params_mapping(made, setup.robot)
 
 
 def _integers(mapping: dict[str, object]) -> dict[str, int]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made", covariant=True)
 
-NOMINAL: Mapping[str, object] = {"dynamics": None}
+OWN_ARM: Mapping[str, object] = {"dynamics": None}
 """Options of a reset to the nominal arm."""
 
 _GOLDEN_PAIRS, _GOLDEN_EPISODES = 64, 4
@@ -58,7 +58,7 @@ class JudgeJob:
     """Run evaluation episodes.
 
     `randomised` says of an environment with a randomisation whether each episode has another arm,
-    else the nominal one; None for an environment without.
+    else the run's own; None for an environment without.
     """
 
     network: PolicyNetwork
@@ -68,7 +68,7 @@ class JudgeJob:
     def run(self, env: ArmEnv) -> list[Outcome]:
         """Return what they came to, in the order of their seeds."""
         policy = NumpyPolicy(self.network)
-        options = NOMINAL if self.randomised is False else None
+        options = OWN_ARM if self.randomised is False else None
         return [judge_episode(env, policy.act, seed, options) for seed in self.seeds]
 
 

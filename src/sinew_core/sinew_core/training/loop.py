@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +77,7 @@ def train(
     control: Control | None = None,
     on_evaluation: Asked = lambda number, env_steps, result: None,
     say: Callable[[str], None] = _LOGGER.info,
+    despite: Collection[str] = (),
 ) -> TrainResult:
     """Train until success is confirmed, the steps are used up, or the user stops it.
 
@@ -92,9 +93,10 @@ def train(
         control: requests while it runs; None: none will come.
         on_evaluation: takes number, environment steps and result of an evaluation asked for.
         say: takes one line about where the run begins.
+        despite: kinds of differences, of `DESPITE`, despite which a run is gone on with.
 
     Raises:
-        ConfigError: the environment cannot be made.
+        ConfigError: the environment cannot be made, or the device is not there.
         RunError: a worker process died, a checkpoint cannot be written, or none is good.
     """
     count = workers or max(2, os.cpu_count() or 2)
@@ -103,20 +105,21 @@ def train(
         from sinew_core.training.learners import Problem, make_learner
 
         setup = make_setup(configuration)
-        learner = make_learner(Problem.of(setup), configuration.algorithm, configuration.train.seed)
-        store = CheckpointStore(run_folder, configuration)
+        asked = configuration.train
+        learner = make_learner(Problem.of(setup), configuration.algorithm, asked.seed, asked.device)
+        store = CheckpointStore(run_folder, configuration, despite)
         snapshot = store.load(learner, say)
         wall_s = Stopwatch(time.monotonic, snapshot.wall_s if snapshot else 0.0)
         length = snapshot.events_bytes if snapshot else 0
         events = EventFile(run_folder / TENSORBOARD_FOLDER, length)
-        telling = Telling(on_progress, events, wall_s, configuration.train.env_steps)
+        telling = Telling(on_progress, events, wall_s, asked.env_steps)
         requests = _Requests(
             control=control or Control(), should_stop=should_stop, on_evaluation=on_evaluation
         )
         keeper = Keeper(configuration, setup, pool, run_folder)
         arms = Arms(configuration, setup.robot)
         arms.keep(run_folder)
-        run = _Run(configuration.train, learner, pool, store, keeper, arms, telling, requests)
+        run = _Run(asked, learner, pool, store, keeper, arms, telling, requests)
         run.begin(snapshot)
         return run.run()
 
@@ -206,6 +209,7 @@ class _Run:
             bundle=self._keeper.bundle if self._keeper.bundle.is_dir() else None,
             picture=picture,
             randomisation=self._arms.drawn(self._seeds.episodes),
+            changes=self._store.changes,
         )
 
     def _loop(self) -> bool:

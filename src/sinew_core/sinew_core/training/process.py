@@ -1,25 +1,31 @@
-"""The training process: `python -m sinew_core.training.process RUN_FOLDER [--control]`.
+"""The training process.
+
+    python -m sinew_core.training.process RUN_FOLDER [--control] [--despite KINDS]
 
 Training lives in a process of its own, so that torch never blocks a node. It reads `config.yaml`,
 writes `progress.json`, `bundle/`, `checkpoints/` and `tensorboard/` while it runs, and at the end
 `training.json` and `picture.png`. Where there are checkpoints it goes on from the last good one.
 SIGINT and SIGTERM end it after the episodes under way, with a checkpoint and the best bundle so
 far. With `--control` it takes requests from its standard input, see `Control`; what an evaluation
-asked for came to is in `evaluation.json`.
+asked for came to is in `evaluation.json`. KINDS are those of `resume_despite`, with commas between.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from sinew_core.errors import RunError, SinewError
 from sinew_core.evaluation import EvaluationResult
 from sinew_core.files import write_atomically, write_json
+from sinew_core.training.checkpoints.provenance import provenance
 from sinew_core.training.checkpoints.resume import finished, locked, read_configuration
+from sinew_core.training.config import Resume
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.control import Control
+from sinew_core.training.export import git_revision
 from sinew_core.training.folder import (
     EVALUATION_FILE,
     PICTURE_FILE,
@@ -31,7 +37,7 @@ from sinew_core.training.progress import Progress, TrainResult
 from sinew_core.training.stop import StopOnSignal
 
 
-def run(folder: Path, stop: StopOnSignal, control: Control) -> None:
+def run(folder: Path, stop: StopOnSignal, control: Control, despite: Collection[str]) -> None:
     """Train as the folder's configuration says, evaluate, and write the results into it.
 
     Raises:
@@ -57,6 +63,7 @@ def run(folder: Path, stop: StopOnSignal, control: Control) -> None:
         control=control,
         on_evaluation=answer,
         say=_say,
+        despite=despite,
     )
     figures = _figures(configuration, result)
     if result.final_evaluation is not None:
@@ -84,6 +91,8 @@ def _figures(configuration: RunConfiguration, result: TrainResult) -> dict[str, 
         "stopped": result.stopped,
         "env_steps_per_s": result.env_steps / max(result.wall_s, 1e-9),
         "curve": [dataclasses.asdict(point) for point in result.curve],
+        "provenance": {"git_revision": git_revision(), **provenance(configuration)},
+        "resumed_despite": [dataclasses.asdict(change) for change in result.changes],
     }
 
 
@@ -93,8 +102,10 @@ def main(argv: list[str]) -> int:
         folder, control, stop = Path(argv[0]), Control(), StopOnSignal()
         if "--control" in argv[1:]:
             control.follow(sys.stdin)
+        kinds = argv[argv.index("--despite") + 1] if "--despite" in argv else ""
+        despite = Resume(resume=str(folder), resume_despite=kinds).despite
         with locked(folder):
-            run(folder, stop, control)
+            run(folder, stop, control, despite)
     except SinewError as error:
         _say(str(error))
         return 1

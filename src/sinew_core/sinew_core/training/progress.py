@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sinew_core.evaluation import EvaluationResult
+from sinew_core.training.checkpoints.change import Change
 
 STATES = ("starting", "training", "evaluating", "paused", "stopping")
 
@@ -53,6 +54,7 @@ class TrainResult:
         picture: a PNG of the arm at a target; None if stopped before, or nothing can be drawn.
         updates: gradient steps of the learner.
         randomisation: distributions of the arm's dynamics and the first draws; None without.
+        changes: despite what the run was resumed.
     """
 
     env_steps: int
@@ -67,3 +69,4 @@ class TrainResult:
     bundle: Path | None
     picture: bytes | None
     randomisation: dict[str, object] | None
+    changes: tuple[Change, ...] = ()

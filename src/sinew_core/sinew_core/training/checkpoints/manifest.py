@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sinew_core.training.checkpoints.change import Change
+
 CHECKPOINT_SCHEMA = 1
 MANIFEST_FILE = "manifest.json"
 
@@ -64,6 +66,7 @@ class CheckpointManifest:
         configuration: that of the run.
         files: plain state and arrays.
         replay: the pieces of the replay memory in order, earlier checkpoints' among them.
+        changes: despite what the run was resumed, in order.
     """
 
     number: int
@@ -72,6 +75,7 @@ class CheckpointManifest:
     configuration: Mapping[str, object]
     files: tuple[Hashed, ...]
     replay: tuple[Piece, ...]
+    changes: tuple[Change, ...] = ()
     schema: int = CHECKPOINT_SCHEMA
 
     def encode(self) -> bytes:
@@ -95,13 +99,15 @@ class CheckpointManifest:
         if not intact:
             raise Damaged(f"{MANIFEST_FILE} is altered: its SHA-256 is another")
         if content["schema"] != CHECKPOINT_SCHEMA:
-            content = {**content, "files": [], "replay": []}
+            content = {**content, "files": [], "replay": [], "changes": []}
+        content = {"changes": [], **content}  # of a run that was never changed
         names = [field.name for field in dataclasses.fields(cls)]
         return cls(
             **{
                 **{name: content[name] for name in names},
                 "files": tuple(Hashed(**entry) for entry in content["files"]),
                 "replay": tuple(Piece(**entry) for entry in content["replay"]),
+                "changes": tuple(Change.from_mapping(entry) for entry in content["changes"]),
             }
         )
 

@@ -1,7 +1,8 @@
 """Go on with a run: what may be changed then, and whether there is anything left to do.
 
 More environment steps may be allowed, since a run does not depend on how many it may use; and what
-decides nothing of the training may be changed. Everything else belongs to the run's result.
+decides nothing of the training may be changed. Everything else belongs to the run's result; the
+device may be another where the user says so.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import dataclasses
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from sinew_core.errors import RunError
+from sinew_core.training.config import DESPITE
 from sinew_core.training.configuration import RunConfiguration, flatten, read_parameter_file
 from sinew_core.training.folder import CONFIGURATION_FILE, LOCK_FILE, TRAINING_FILE
 
@@ -24,8 +26,12 @@ _PLACE = ("run", "output", "overwrite")
 """Where a run lies, which a moved folder changes."""
 
 
-def resumed_configuration(folder: Path, given: Mapping[str, object]) -> RunConfiguration:
+def resumed_configuration(
+    folder: Path, given: Mapping[str, object], despite: Collection[str] = ()
+) -> RunConfiguration:
     """Return the configuration of a run with the changes in `given`, by dotted or nested name.
+
+    `despite` names kinds of differences, of `DESPITE`, that the user accepts.
 
     Raises:
         ConfigError: for a value that is out of range.
@@ -34,7 +40,7 @@ def resumed_configuration(folder: Path, given: Mapping[str, object]) -> RunConfi
     stored = read_configuration(folder)
     changes = {k: v for k, v in flatten(given).items() if k not in _PLACE}
     asked = RunConfiguration.from_mapping({**flatten(stored.to_mapping()), **changes}, "arguments")
-    refuse_changes(stored.to_mapping(), asked.to_mapping(), folder)
+    refuse_changes(stored.to_mapping(), asked.to_mapping(), folder, despite)
     place = dataclasses.replace(
         asked.train, run=folder.name, output=str(folder.parent), overwrite=False
     )
@@ -54,7 +60,12 @@ def read_configuration(folder: Path) -> RunConfiguration:
     return RunConfiguration.from_mapping(read_parameter_file(path), str(path))
 
 
-def refuse_changes(then: Mapping[str, object], now: Mapping[str, object], run: Path) -> None:
+def refuse_changes(
+    then: Mapping[str, object],
+    now: Mapping[str, object],
+    run: Path,
+    despite: Collection[str] = (),
+) -> None:
     """Refuse a configuration that is not the run's own but for what may be changed.
 
     Raises:
@@ -64,13 +75,14 @@ def refuse_changes(then: Mapping[str, object], now: Mapping[str, object], run: P
     problems = []
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
-        if old == new or name in (*MAY_CHANGE, *_PLACE):
+        if old == new or name in (*MAY_CHANGE, *_PLACE, *despite):
             continue
         if name in MAY_GROW and isinstance(old, int) and isinstance(new, int):
             if new < old:
                 problems.append(f"{name} may only grow, and {new} is less than {old}")
             continue
-        problems.append(f"{name} is {old}, not {new}")
+        remedy = f", which resume_despite:={name} accepts" if name in DESPITE else ""
+        problems.append(f"{name} is {old}, not {new}{remedy}")
     if problems:
         raise RunError(
             f"{run} was not trained like this: {', '.join(problems)}: resume it without these "

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ import safetensors.numpy
 from sinew_core.algorithms.state import Array, joined, part
 from sinew_core.errors import RunError
 from sinew_core.files import sync_folder, write_durably
+from sinew_core.training.checkpoints.change import Change
 from sinew_core.training.checkpoints.manifest import (
     CHECKPOINT_SCHEMA,
     MANIFEST_FILE,
@@ -31,7 +32,7 @@ from sinew_core.training.checkpoints.manifest import (
     Piece,
 )
 from sinew_core.training.checkpoints.packing import pack, unpack
-from sinew_core.training.checkpoints.provenance import difference, provenance
+from sinew_core.training.checkpoints.provenance import changed, provenance, refusal
 from sinew_core.training.checkpoints.resume import refuse_changes
 from sinew_core.training.checkpoints.snapshot import SNAPSHOT_CLASSES, Snapshot
 from sinew_core.training.configuration import RunConfiguration
@@ -49,10 +50,21 @@ _KEPT = 2
 
 
 class CheckpointStore:
-    """The checkpoints of one run."""
+    """The checkpoints of one run.
 
-    def __init__(self, run_folder: Path, configuration: RunConfiguration) -> None:
-        """Look at what is there; nothing is written or removed before the first `save`."""
+    Attributes:
+        changes: despite what it was resumed, this time included.
+    """
+
+    def __init__(
+        self, run_folder: Path, configuration: RunConfiguration, despite: Collection[str] = ()
+    ) -> None:
+        """Look at what is there; nothing is written or removed before the first `save`.
+
+        `despite` names kinds of differences, of `DESPITE`, despite which `load` goes on.
+        """
+        self.changes: tuple[Change, ...] = ()
+        self._despite = despite
         self._folder = run_folder / CHECKPOINT_FOLDER
         self._configuration = configuration
         self._good: list[CheckpointManifest] = []
@@ -119,6 +131,7 @@ class CheckpointStore:
             configuration=self._configuration.to_mapping(),
             files=tuple(Hashed.of(f"{name}/{file}", data) for file, data in contents.items()),
             replay=self._write_replay(learner.replay),
+            changes=self.changes,
         )
         contents[MANIFEST_FILE] = manifest.encode()
         temporary = self._folder / f".{name}"
@@ -156,19 +169,37 @@ class CheckpointStore:
         plain = _json(manifest.files[0], manifest.files[0].read(self._folder))
         for piece in manifest.replay:
             piece.read(self._folder)
-        arrays = contents[0]
         try:
-            snapshot = unpack(plain, arrays, SNAPSHOT_CLASSES)
-        except ValueError as error:
-            raise Damaged(f"{STATE_FILE} is {error}") from None
-        assert isinstance(snapshot, Snapshot)
-        learner.load_state(part(arrays, "learner"))
+            snapshot = _restored(plain, contents[0], learner)
+        except (ValueError, KeyError, RuntimeError) as error:
+            if not changed(manifest.provenance, provenance(self._configuration)):
+                raise Damaged(f"{STATE_FILE} is {error}") from None
+            raise RunError(
+                f"{self._folder / _name(number)} has a state that this code cannot go on from: "
+                f"{error}: resume it with git revision {manifest.git_revision[:12]}"
+            ) from None
         if learner.replay is not None:
             learner.replay.clear(manifest.replay[0].first if manifest.replay else 0)
             for piece in manifest.replay:
                 learner.replay.extend(_decoded(piece, piece.read(self._folder)))
         self._good = [manifest]
+        self.changes = (*manifest.changes, *self._change(manifest, snapshot.env_steps))
         return snapshot
+
+    def _change(self, manifest: CheckpointManifest, env_steps: int) -> tuple[Change, ...]:
+        """Return what is another now than when a checkpoint was written, if anything."""
+        then, now = manifest.provenance, provenance(self._configuration)
+        names = changed(then, now)
+        if not names:
+            return ()
+        change = Change(
+            env_steps=env_steps,
+            revision_then=manifest.git_revision,
+            revision_now=git_revision(),
+            then={name: then.get(name, "unknown") for name in names},
+            now={name: now[name] for name in names},
+        )
+        return (change,)
 
     def _manifest(self, number: int) -> CheckpointManifest:
         """Return the manifest of a checkpoint that this code may go on from."""
@@ -182,9 +213,10 @@ class CheckpointStore:
                 f"{file.parent} has schema {manifest.schema}, this version reads "
                 f"{CHECKPOINT_SCHEMA}: resume it with git revision {manifest.git_revision[:12]}"
             )
-        refuse_changes(manifest.configuration, self._configuration.to_mapping(), file.parent)
+        asked = self._configuration.to_mapping()
+        refuse_changes(manifest.configuration, asked, file.parent, self._despite)
         now = provenance(self._configuration)
-        other = difference(manifest.provenance, manifest.git_revision, now)
+        other = refusal(manifest.provenance, manifest.git_revision, now, self._despite)
         if other:
             raise RunError(
                 f"{file.parent} cannot be resumed to the same result: {other}, or train anew "
@@ -210,6 +242,18 @@ class CheckpointStore:
 
 def _name(number: int) -> str:
     return f"{number:06d}"
+
+
+def _restored(plain: object, arrays: Mapping[str, Array], learner: Learner) -> Snapshot:
+    """Bring the learner to a state, its memory apart, and return the rest of it.
+
+    Raises:
+        ValueError, KeyError, RuntimeError: it is not the state of this code's classes.
+    """
+    snapshot = unpack(plain, arrays, SNAPSHOT_CLASSES)
+    assert isinstance(snapshot, Snapshot)
+    learner.load_state(part(arrays, "learner"))
+    return snapshot
 
 
 def _encoded(arrays: Mapping[str, Array]) -> bytes:

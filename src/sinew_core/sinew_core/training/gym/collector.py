@@ -10,6 +10,7 @@ import numpy as np
 
 from sinew_core.algorithms.exploration import Explorer
 from sinew_core.algorithms.replay import Transitions
+from sinew_core.training.gym.limit import refuse_endless
 from sinew_core.training.gym.spaces import Float, Spaces
 from sinew_core.training.rollout import Episode
 
@@ -33,7 +34,11 @@ class Collector:
         self._return = 0.0
 
     def episode(self, explorer: Explorer) -> Episode:
-        """Run one episode to its end."""
+        """Run one episode to its end.
+
+        Raises:
+            ConfigError: it does not end, and the environment has no time limit.
+        """
         return self._piece(explorer, None)
 
     def steps(self, explorer: Explorer, count: int) -> list[Episode]:
@@ -65,6 +70,8 @@ class Collector:
             rows.append((observation, choice.action, reward, following, terminated))
             observation, ended = following, bool(answer[2] or answer[3])
             succeeded = bool(answer[4].get("is_success", False))
+            if limit is None and not ended:
+                refuse_endless(self._env, len(rows), "set steps_per_iteration")
         self._observation = None if ended else observation
         return self._left(rows, ended=ended, succeeded=succeeded)
 

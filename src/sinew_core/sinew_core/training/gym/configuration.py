@@ -10,6 +10,7 @@ from sinew_core.algorithms.parameters import PARAMETERS
 from sinew_core.algorithms.parameters.q_learning import QLearningParameters
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, describe, parameter
+from sinew_core.training.config import DEVICES
 from sinew_core.training.configuration import read_parameter_file
 
 TABULAR = "q_learning"
@@ -23,6 +24,9 @@ class GymConfig(Parameters):
 
     environment: str = parameter("Pendulum-v1", "id of the Gymnasium environment")
     algorithm: str = parameter("ppo", "how it is learned", choices=tuple(ALGORITHMS))
+    device: str = parameter(
+        "cpu", "where the learner computes; episodes always run on the CPU", choices=DEVICES
+    )
     seed: int = parameter(0, "seed of everything random", minimum=0, maximum=2**31 - 1)
     env_steps: int = parameter(100_000, "environment steps", minimum=1)
     environments: int = parameter(
@@ -34,9 +38,17 @@ class GymConfig(Parameters):
         "0: whole episodes",
         minimum=0,
     )
+    evaluation_limit_steps: int = parameter(
+        0,
+        "steps after which an episode of an evaluation is cut; 0: the environment's own limit, "
+        "without which one that does not end is an error",
+        minimum=0,
+    )
 
     def check(self) -> list[str]:
         """Return violations: a table learns from every step of one environment."""
+        if self.algorithm == TABULAR and self.device != "cpu":
+            return [f"{TABULAR} learns on the cpu alone: remove device"]
         if self.algorithm == TABULAR and (self.environments, self.steps_per_iteration) != (1, 0):
             return [f"{TABULAR} has neither environments nor steps_per_iteration: remove them"]
         return []

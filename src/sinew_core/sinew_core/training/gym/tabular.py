@@ -51,7 +51,8 @@ class TabularTraining:
         """Run whole episodes without exploration, in a fresh environment."""
         env = gymnasium.make(self._train.environment)
         try:
-            return evaluate(env, self.policy(), episodes, self._train.seed)
+            limit = self._train.evaluation_limit_steps
+            return evaluate(env, self.policy(), episodes, self._train.seed, limit)
         finally:
             env.close()
 

@@ -14,6 +14,7 @@ from sinew_core.bundle.runtime import NumpyPolicy
 from sinew_core.evaluation import EvaluationResult, Outcome, episode_seeds, summarise
 from sinew_core.training.gym.collector import Collector
 from sinew_core.training.gym.configuration import GymConfiguration
+from sinew_core.training.gym.limit import refuse_endless
 from sinew_core.training.gym.spaces import Spaces
 from sinew_core.training.learners import make_learner
 from sinew_core.training.rollout import Episode
@@ -35,7 +36,8 @@ class GymTraining:
         """Start untrained; `make` makes the environment where an id does not say enough.
 
         Raises:
-            ConfigError: the spaces do not suit the algorithm, or any algorithm.
+            ConfigError: the spaces do not suit the algorithm, or any algorithm; or the device is
+                not there.
         """
         train = configuration.train
         self._train = train
@@ -48,7 +50,9 @@ class GymTraining:
         ]
         self._turn = 0
         self.env_steps = 0
-        self.learner = make_learner(self._spaces.problem, configuration.algorithm, train.seed)
+        self.learner = make_learner(
+            self._spaces.problem, configuration.algorithm, train.seed, train.device
+        )
 
     @property
     def returns(self) -> list[float]:
@@ -77,10 +81,14 @@ class GymTraining:
         """Run whole episodes without exploration, in a fresh environment.
 
         An episode succeeds where the environment's `info` says `is_success` at its end.
+
+        Raises:
+            ConfigError: an episode does not end, and no `evaluation_limit_steps` is set.
         """
         env = self._make()
         try:
-            return evaluate(env, self.policy(), episodes, self._train.seed)
+            limit = self._train.evaluation_limit_steps
+            return evaluate(env, self.policy(), episodes, self._train.seed, limit)
         finally:
             env.close()
 
@@ -101,18 +109,28 @@ class GymTraining:
         return episodes
 
 
-def evaluate(env: gymnasium.Env[Any, Any], act: Act, episodes: int, seed: int) -> EvaluationResult:
-    """Run whole episodes without exploration, apart from those of a training with this seed."""
-    return summarise([_judge(env, act, s) for s in episode_seeds(seed, episodes)])
+def evaluate(
+    env: gymnasium.Env[Any, Any], act: Act, episodes: int, seed: int, limit_steps: int = 0
+) -> EvaluationResult:
+    """Run whole episodes without exploration, apart from those of a training with this seed.
+
+    `limit_steps` cuts an episode as a time limit does; 0: the environment's own.
+
+    Raises:
+        ConfigError: an episode does not end, and nothing limits it.
+    """
+    return summarise([_judge(env, act, s, limit_steps) for s in episode_seeds(seed, episodes)])
 
 
-def _judge(env: gymnasium.Env[Any, Any], act: Act, seed: int) -> Outcome:
+def _judge(env: gymnasium.Env[Any, Any], act: Act, seed: int, limit_steps: int) -> Outcome:
     observation, _ = env.reset(seed=seed)
     total, length = 0.0, 0
     while True:
         observation, reward, terminated, truncated, info = env.step(act(observation))
         total += float(reward)
         length += 1
-        if terminated or truncated:
+        if terminated or truncated or length == limit_steps:
             succeeded = bool(info.get("is_success", False))
             return Outcome(succeeded=succeeded, total_reward=total, length=length)
+        if not limit_steps:
+            refuse_endless(env, length, "set evaluation_limit_steps")

@@ -6,6 +6,7 @@ import torch
 
 from sinew_core.algorithms.a2c import A2C
 from sinew_core.algorithms.ddpg import DDPG
+from sinew_core.algorithms.device import open_device
 from sinew_core.algorithms.dqn import DQN
 from sinew_core.algorithms.parameters import (
     A2CParameters,
@@ -36,49 +37,60 @@ _THREADS = 1
 """More threads make the small networks of reach slower, and the workers need the other cores."""
 
 
-def make_learner(problem: Problem, parameters: Parameters, seed: int) -> Learner:
+def make_learner(
+    problem: Problem, parameters: Parameters, seed: int, device: str = "cpu"
+) -> Learner:
     """Return the learner that belongs to a parameter class; torch then runs on one thread.
 
+    Networks, optimisers and batches are on `device`, one of `DEVICES`; memory and policies stay
+    on the CPU.
+
     Raises:
-        ConfigError: for an algorithm of one kind of actions on a problem of the other.
+        ConfigError: for an algorithm of one kind of actions on a problem of the other, and for a
+            device that is not there.
     """
     torch.set_num_threads(_THREADS)
+    opened = open_device(device)
     if isinstance(parameters, OffPolicyParameters):
-        return _off_policy(problem, parameters, seed)
-    return _on_policy(problem, parameters, seed)
+        return _off_policy(problem, parameters, seed, opened)
+    return _on_policy(problem, parameters, seed, opened)
 
 
-def _off_policy(problem: Problem, parameters: OffPolicyParameters, seed: int) -> OffPolicyLearner:
+def _off_policy(
+    problem: Problem, parameters: OffPolicyParameters, seed: int, device: torch.device
+) -> OffPolicyLearner:
     if isinstance(parameters, DQNParameters):
         if problem.choices is None:
             raise ConfigError("dqn chooses among discrete actions: take an algorithm for others")
-        dqn = DQN(problem.observation_size, problem.choices, parameters, seed)
+        dqn = DQN(problem.observation_size, problem.choices, parameters, seed, device)
         return OffPolicyLearner(problem, parameters, dqn, greedy_exploration(dqn, parameters), seed)
     if problem.choices is not None:
         raise ConfigError("actions are discrete: take dqn, ppo, a2c or reinforce")
     sizes = problem.observation_size, problem.action_size
     if isinstance(parameters, SACParameters):
-        sac = SAC(*sizes, parameters, seed)
+        sac = SAC(*sizes, parameters, seed, device)
         own = own_exploration(sac, parameters, problem.action_size)
         return OffPolicyLearner(problem, parameters, sac, own, seed)
     agent: DDPG | TD3
     if isinstance(parameters, TD3Parameters):
-        agent = TD3(*sizes, parameters, seed)
+        agent = TD3(*sizes, parameters, seed, device)
     else:
         assert isinstance(parameters, DDPGParameters)
-        agent = DDPG(*sizes, parameters, seed)
+        agent = DDPG(*sizes, parameters, seed, device)
     explore = noisy_exploration(agent, parameters, problem.action_size)
     return OffPolicyLearner(problem, parameters, agent, explore, seed)
 
 
-def _on_policy(problem: Problem, parameters: Parameters, seed: int) -> OnPolicyLearner:
+def _on_policy(
+    problem: Problem, parameters: Parameters, seed: int, device: torch.device
+) -> OnPolicyLearner:
     sizes = problem.observation_size, problem.action_size
     agent: PPO | A2C | REINFORCE
     if isinstance(parameters, PPOParameters):
-        agent = PPO(*sizes, parameters, seed, problem.choices)
+        agent = PPO(*sizes, parameters, seed, problem.choices, device)
     elif isinstance(parameters, A2CParameters):
-        agent = A2C(*sizes, parameters, seed, problem.choices)
+        agent = A2C(*sizes, parameters, seed, problem.choices, device)
     else:
         assert isinstance(parameters, REINFORCEParameters)
-        agent = REINFORCE(*sizes, parameters, seed, problem.choices)
+        agent = REINFORCE(*sizes, parameters, seed, problem.choices, device)
     return OnPolicyLearner(agent, parameters.episodes_per_iteration)

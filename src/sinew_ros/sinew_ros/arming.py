@@ -1,4 +1,4 @@
-"""What happens to the arm between two episodes, by the services of safety filter and driver."""
+"""Arming and disarming a safety filter, with the simulated arm's reset in between where asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from rclpy.task import Future
 from std_srvs.srv import SetBool, Trigger
 
 from sinew_core.errors import RunError
-from sinew_trainer.evaluator_parameters import EvaluatorParameters
 
 # A lockstep driver repeats its state every second, which a filter that has just started waits for.
 _REFUSED_FOR_S = 3.0
@@ -28,16 +27,23 @@ class Arming:
         heard_s: steady clock of the last answer.
     """
 
-    def __init__(self, node: Node, parameters: EvaluatorParameters) -> None:
-        """Create the clients on `node`."""
-        p = parameters
+    def __init__(
+        self, node: Node, *, safety_filter: str, driver: str = "", clear_latch: bool = False
+    ) -> None:
+        """Create the clients on `node`.
+
+        Args:
+            node: that calls the services.
+            safety_filter: node that arms.
+            driver: node whose reset places the arm before it is armed; empty: it stays.
+            clear_latch: whether a latch is cleared, as is right for a simulated arm only.
+        """
         self.step = ""
         self.heard_s = time.monotonic()
-        self._clear_latch = p.clear_latch
-        self._teleports = p.reset == "teleport"
-        self._arm = node.create_client(SetBool, f"{p.safety_filter}/arm")
-        self._clear = node.create_client(Trigger, f"{p.safety_filter}/clear")
-        self._reset = node.create_client(Trigger, f"{p.driver}/reset")
+        self._clear_latch = clear_latch
+        self._arm = node.create_client(SetBool, f"{safety_filter}/arm")
+        self._clear = node.create_client(Trigger, f"{safety_filter}/clear")
+        self._reset = node.create_client(Trigger, f"{driver}/reset") if driver else None
         self._refusal = ""
         self._refused_s: float | None = None
         self._again: Callable[[], None] | None = None
@@ -45,12 +51,13 @@ class Arming:
         self._asked: Future | None = None
         self._asked_s = 0.0
         self._then: Callable[[], None] | None = None
+        self._placed: Callable[[], bool] = lambda: True
         self._stamp_ns = self._reset_after_ns = -1
 
     @property
     def missing(self) -> list[str]:
         """The services that are not there yet."""
-        clients = [self._arm, self._reset] if self._teleports else [self._arm]
+        clients = [client for client in (self._arm, self._reset) if client is not None]
         return [f"service {c.srv_name}" for c in clients if not c.service_is_ready()]
 
     def poll(self) -> None:
@@ -70,13 +77,17 @@ class Arming:
     def state(self, stamp_ns: int) -> None:
         """Take the stamp of a joint state: arming needs one that is newer than the reset."""
         self._stamp_ns = stamp_ns
-        if self._then is not None and stamp_ns > self._reset_after_ns:
+        if self._then is not None and stamp_ns > self._reset_after_ns and self._placed():
             self._arm_then(self._then)
 
-    def begin(self, then: Callable[[], None]) -> None:
-        """Disarm, teleport the arm to a new start if asked to, arm, then call `then`."""
-        after = self._teleport if self._teleports else self._await_state
-        self.disarm(lambda: after(then))
+    def begin(self, then: Callable[[], None], placed: Callable[[], bool] = lambda: True) -> None:
+        """Disarm, teleport the arm to a new start if asked to, arm, then call `then`.
+
+        Before arming, `placed` is asked at each state that is newer than the reset until it says
+        that all is ready.
+        """
+        self._placed = placed
+        self.disarm(lambda: self._place(then))
 
     def disarm(self, then: Callable[[], None]) -> None:
         """Disarm the filter and clear its latch where that is allowed, then call `then`."""
@@ -95,10 +106,12 @@ class Arming:
 
         self._call(self._arm, SetBool.Request(data=False), disarmed)
 
-    def _teleport(self, then: Callable[[], None]) -> None:
+    def _place(self, then: Callable[[], None]) -> None:
+        if self._reset is None:
+            self._await_state(then)
+            return
         self.step = "the driver's reset"
         self._reset_after_ns = self._stamp_ns
-
         self._call(self._reset, Trigger.Request(), lambda _: self._await_state(then))
 
     def _await_state(self, then: Callable[[], None]) -> None:

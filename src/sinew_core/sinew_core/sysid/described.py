@@ -1,0 +1,42 @@
+"""The arm that a bag was recorded from: by its own description, unless another one is given."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from sinew_core.bags.recording import Recording
+from sinew_core.errors import RobotError
+from sinew_core.robots.catalogue import load_robot
+from sinew_core.robots.model import RobotModel
+
+
+def described_robot(
+    name: str, urdf: str, read: Callable[[RobotModel], Recording]
+) -> tuple[RobotModel, Recording]:
+    """Return the robot with the URDF given, else the bag's, else its own, and the recording.
+
+    Args:
+        name: as for `load_robot`.
+        urdf: path of a URDF; empty: that of the bag.
+        read: reads the recording of a robot.
+
+    Raises:
+        RobotError: when the bag's description cannot be used.
+        BagError: when the bag cannot be read.
+    """
+    robot = load_robot(name, urdf=urdf)
+    recording = read(robot)
+    text = recording.robot_description
+    if urdf or not text.strip() or text.strip() == robot.urdf_text.strip():
+        return robot, recording
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "robot_description.urdf"
+        path.write_text(text, encoding="utf-8")
+        try:
+            own = load_robot(name, urdf=str(path))
+        except RobotError as error:
+            told = str(error).replace(str(path), f"robot_description in {recording.source}")
+            raise RobotError(f"{told}; or give a URDF that fits, urdf:=FILE") from None
+    return own, recording

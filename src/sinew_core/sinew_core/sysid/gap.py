@@ -1,0 +1,238 @@
+"""The sim-to-real gap of a recorded motion: what a simulation makes of the recorded commands.
+
+Two measures, joint by joint:
+
+- the free run starts once, where the motion starts, and is never corrected: it is what a policy
+  that is trained in this simulation lives with. A joint controller holds it near the real motion
+  and hides errors; without one errors add up for ever.
+- the prediction starts again from the measured state every `horizon_s`, so that neither happens:
+  the error is that of the model over one horizon.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from sinew_core.bags.recording import Commands, Recording
+from sinew_core.errors import BagError, ConfigError
+from sinew_core.robots.arrays import Array
+from sinew_core.robots.sim_params import SimParams
+from sinew_core.simulation.rollout import Motion
+from sinew_core.sysid.motion import segments, smooth_derivative
+
+HORIZON_S = 0.5
+_START_SPAN_S = 0.02
+"""On either side of a start: its state is that of a parabola through the positions."""
+
+_BEFORE_S = 0.2
+"""Commands so long before a start, and the delay, go into a roll-out."""
+
+
+class Simulator(Protocol):
+    """What rolls recorded commands out, such as `Plant` or `EnginePlant`."""
+
+    def roll_out(
+        self,
+        params: SimParams,
+        commands: Commands,
+        start_position_rad: Array,
+        start_velocity_rad_s: Array,
+        sample_time_s: Array,
+    ) -> Motion:
+        """Return the motion at the sample times, which starts with the first of them."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Difference:
+    """Of one quantity of n joints: root mean square and largest, each (n,) in its unit."""
+
+    rms: Array
+    largest: Array
+
+    @classmethod
+    def of(cls, errors: Array) -> Difference:
+        """Return that of errors (N, n)."""
+        return cls(rms=np.sqrt(np.mean(errors**2, axis=0)), largest=np.max(np.abs(errors), axis=0))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Gap:
+    """How far a simulated arm was from the measured one.
+
+    Attributes:
+        label: of the parameters, `nominal` or `identified`.
+        time_s: (N,) of the samples compared.
+        measured_rad, simulated_rad: (N, n) of the free run.
+        position, velocity, effort: of the free run, in rad, rad/s and N m; None where the bag has
+            no efforts.
+        horizon_s: after which each prediction ends.
+        predicted_position, predicted_velocity: of all predictions.
+        window_rms_rad: (w, n) root mean square of each prediction's position error.
+    """
+
+    label: str
+    time_s: Array
+    measured_rad: Array
+    simulated_rad: Array
+    position: Difference
+    velocity: Difference
+    effort: Difference | None
+    horizon_s: float
+    predicted_position: Difference
+    predicted_velocity: Difference
+    window_rms_rad: Array
+
+
+def measure_gap(
+    recording: Recording,
+    simulator: Simulator,
+    params: SimParams,
+    label: str,
+    horizon_s: float = HORIZON_S,
+) -> Gap:
+    """Replay a recording's commands with one set of parameters.
+
+    Raises:
+        BagError: when there are no commands, or no motion after the first of them.
+    """
+    commands, pieces = _replayable(recording)
+    velocity = measured_velocity(recording)
+    windows = [w for piece in pieces for w in windows_of(recording.time_s, piece, horizon_s)]
+    predicted = [_run(simulator, params, recording, velocity, commands, w) for w in windows]
+    free = [_free_run(simulator, params, recording, velocity, commands, piece) for piece in pieces]
+    rows, window_rows = _rows(pieces), _rows(windows)
+    simulated = np.concatenate([m.position_rad for m in free])
+    speed = np.concatenate([m.velocity_rad_s for m in free])
+    q = recording.position_rad
+    misses = [m.position_rad - q[w] for m, w in zip(predicted, windows, strict=True)]
+    speed_misses = np.concatenate([m.velocity_rad_s for m in predicted]) - velocity[window_rows]
+    effort = None
+    if recording.effort_nm is not None:
+        given = np.concatenate([m.effort_nm for m in free])
+        effort = Difference.of(given - recording.effort_nm[rows])
+    return Gap(
+        label=label,
+        time_s=recording.time_s[rows],
+        measured_rad=q[rows],
+        simulated_rad=simulated,
+        position=Difference.of(simulated - q[rows]),
+        velocity=Difference.of(speed - velocity[rows]),
+        effort=effort,
+        horizon_s=horizon_s,
+        predicted_position=Difference.of(np.concatenate(misses)),
+        predicted_velocity=Difference.of(speed_misses),
+        window_rms_rad=np.array([np.sqrt(np.mean(miss**2, axis=0)) for miss in misses]),
+    )
+
+
+def predict(
+    simulator: Simulator,
+    params: SimParams,
+    commands: Commands,
+    time_s: Array,
+    start_position_rad: Array,
+    start_velocity_rad_s: Array,
+) -> Motion:
+    """Return the motion at times (N,) from a state at the first; late commands are left out."""
+    first = time_s[0] - params.dynamics.delay_s - _BEFORE_S
+    low = max(0, int(np.searchsorted(commands.time_s, first)) - 2)
+    high = int(np.searchsorted(commands.time_s, time_s[-1], side="right")) + 1
+    needed = Commands(
+        mode=commands.mode,
+        time_s=commands.time_s[low:high],
+        values=commands.values[low:high],
+        topic=commands.topic,
+    )
+    return simulator.roll_out(params, needed, start_position_rad, start_velocity_rad_s, time_s)
+
+
+def start_position(time_s: Array, position_rad: Array, at: int) -> Array:
+    """Return the position (n,) at a sample, with less noise than the sample: of a parabola."""
+    low = int(np.searchsorted(time_s, time_s[at] - _START_SPAN_S))
+    high = int(np.searchsorted(time_s, time_s[at] + _START_SPAN_S, side="right"))
+    if at - low < 2 or high - at < 3:
+        measured: Array = position_rad[at]
+        return measured
+    powers = np.vander(time_s[low:high] - time_s[at], 3)
+    parabola = np.linalg.lstsq(powers, position_rad[low:high], rcond=None)[0]
+    return np.array(parabola[-1], dtype=np.float64)
+
+
+def windows_of(time_s: Array, piece: slice, horizon_s: float) -> list[slice]:
+    """Return the samples of each prediction in a piece without gaps, one after the other."""
+    edges = np.arange(time_s[piece.start], time_s[piece.stop - 1] + 1e-9, horizon_s)
+    starts = [piece.start + int(i) for i in np.searchsorted(time_s[piece], edges)]
+    windows = [slice(a, b + 1) for a, b in itertools.pairwise(starts)]
+    return [w for w in windows if w.stop - w.start > 1] or [piece]
+
+
+def measured_velocity(recording: Recording) -> Array:
+    """Return the velocities (N, n), of smoothed positions where the bag has none."""
+    if recording.velocity_rad_s is not None:
+        return recording.velocity_rad_s
+    velocity = np.zeros_like(recording.position_rad)
+    for piece in segments(recording):
+        q, time_s = recording.position_rad[piece], recording.time_s[piece]
+        velocity[piece] = smooth_derivative(q, time_s, 1)
+    return velocity
+
+
+def _replayable(recording: Recording) -> tuple[Commands, list[slice]]:
+    """Return the commands, and the pieces of motion that have some before them."""
+    commands = recording.commands
+    if commands is None or not commands.time_s.size:
+        raise BagError(
+            f"bag '{recording.source}' has no commands to replay: record the controller's commands "
+            "too, or name their topic with command_topic:="
+        )
+    begun = int(np.searchsorted(recording.time_s, commands.time_s[0]))
+    pieces = [slice(max(p.start, begun), p.stop) for p in segments(recording)]
+    pieces = [p for p in pieces if p.stop - p.start > 1]
+    if not pieces:
+        raise BagError(
+            f"bag '{recording.source}' has no joint states after its first command: record both at "
+            "the same time"
+        )
+    return commands, pieces
+
+
+def _run(
+    simulator: Simulator,
+    params: SimParams,
+    recording: Recording,
+    velocity_rad_s: Array,
+    commands: Commands,
+    piece: slice,
+) -> Motion:
+    start = start_position(recording.time_s, recording.position_rad, piece.start)
+    speed = velocity_rad_s[piece.start]
+    return predict(simulator, params, commands, recording.time_s[piece], start, speed)
+
+
+def _free_run(
+    simulator: Simulator,
+    params: SimParams,
+    recording: Recording,
+    velocity_rad_s: Array,
+    commands: Commands,
+    piece: slice,
+) -> Motion:
+    """Return a run that nothing corrects; where it diverges, as efforts alone let it, all is nan.
+
+    The predictions before it have shown that the arm itself can be simulated.
+    """
+    try:
+        return _run(simulator, params, recording, velocity_rad_s, commands, piece)
+    except ConfigError:
+        nothing = np.full((piece.stop - piece.start, velocity_rad_s.shape[1]), np.nan)
+        return Motion(position_rad=nothing, velocity_rad_s=nothing, effort_nm=nothing)
+
+
+def _rows(pieces: Sequence[slice]) -> Array:
+    rows: Array = np.concatenate([np.arange(p.start, p.stop) for p in pieces])
+    return rows

@@ -1,0 +1,195 @@
+"""The jobs of the system_id and gap nodes: from a bag to an output folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sinew_core.bags.reader import read_recording
+from sinew_core.bags.recording import Recording
+from sinew_core.errors import ConfigError
+from sinew_core.robots.arm_controller import GAINS, ArmController
+from sinew_core.robots.arm_dynamics import ArmDynamics
+from sinew_core.robots.model import RobotModel
+from sinew_core.robots.sim_params import SimParams, read_sim_params
+from sinew_core.simulation.rollout import EnginePlant, Plant
+from sinew_core.sysid.controller_file import KnownController, read_controller, unknown_controller
+from sinew_core.sysid.described import described_robot
+from sinew_core.sysid.fitting import IdentifyProgress
+from sinew_core.sysid.gap import Gap, Simulator, measure_gap
+from sinew_core.sysid.identification import Identification
+from sinew_core.sysid.identify import identify
+from sinew_core.sysid.options import IdentifyOptions
+from sinew_core.sysid.outputs import check_output, gap_files, identification_files, write_folder
+from sinew_core.sysid.outputs.gap_page import gap_rows, sentence
+from sinew_core.sysid.outputs.lines import identification_lines
+from sinew_core.sysid.outputs.write import IDENTIFIED, NOMINAL
+from sinew_core.sysid.parameter_names import DEFAULT_PATTERNS
+from sinew_core.sysid.parameters import BagParameters, GapParameters, SystemIdParameters
+from sinew_core.sysid.plants import needed_rate_hz
+
+_SHARES = {
+    "start": 0.05,
+    "fit": 0.1,
+    "search": 0.1,
+    "refit": 0.8,
+    "validation": 0.85,
+    "report": 0.9,
+}
+_FIT_SHARE = 0.7
+"""Parts of the whole at which each stage begins, for the bar."""
+
+Tell = Callable[[Mapping[str, object]], None]
+
+
+def identify_arm(values: Mapping[str, object], tell: Tell) -> None:
+    """Identify an arm, and write its parameters, the ranges for training, and the report."""
+    p = SystemIdParameters.from_mapping(values)
+    folder = check_output(Path(p.output), overwrite=p.overwrite)
+    robot, recording = _read(p, tell)
+    other = _read_bag(p, p.held_out, robot) if p.held_out else None
+
+    def report(progress: IdentifyProgress) -> None:
+        share = _SHARES.get(progress.stage, 0.0)
+        if progress.stage == "fit":
+            share += _FIT_SHARE * progress.step / p.max_steps
+        tell({"progress": dataclasses.asdict(progress) | {"share": share}})
+
+    options = _options(p)
+    found = identify(recording, robot, _known(p, robot, recording), options, other, report)
+    tell({"progress": {"stage": "report", "share": _SHARES["report"]}})
+    gaps = _gaps_of(found, robot, options) if recording.commands is not None else []
+    files = identification_files(found, robot, gaps, date=_today())
+    write_folder(folder, files, overwrite=p.overwrite)
+    tell({"done": str(folder), "lines": identification_lines(found)})
+
+
+def measure(values: Mapping[str, object], tell: Tell) -> None:
+    """Write the gap of the nominal, and of the identified arm if there is one."""
+    p = GapParameters.from_mapping(values)
+    folder = check_output(Path(p.output), overwrite=p.overwrite)
+    robot, recording = _read(p, tell)
+    given = read_sim_params(Path(p.sim_params).expanduser(), robot) if p.sim_params else None
+    known = read_controller(Path(p.controller), robot) if p.controller else None
+    controller = given.controller if given is not None else None
+    if known is not None:
+        controller = known_controller(known, robot, p.controller)
+    arms = {NOMINAL: SimParams(dynamics=ArmDynamics.nominal(robot), controller=controller)}
+    if given is not None:
+        arms[IDENTIFIED] = given
+    gaps = []
+    for label, params in arms.items():
+        tell({"progress": {"stage": f"replaying with the {label} arm"}})
+        simulator = make_simulator(p.engine, robot, params, recording, p.physics_rate_hz)
+        gaps.append(measure_gap(recording, simulator, params, label, p.horizon_s))
+    joints = robot.joint_names
+    files = gap_files(gaps, joints, robot=robot.name, bag=recording.source, date=_today())
+    write_folder(folder, files, overwrite=p.overwrite)
+    lines = [*gap_rows(gaps, joints), *(sentence(gap) for gap in gaps)]
+    tell({"done": str(folder), "lines": lines})
+
+
+def make_simulator(
+    engine: str, robot: RobotModel, params: SimParams, recording: Recording, least_hz: int
+) -> Simulator:
+    """Return what rolls commands out, fast enough for the arm's controllers."""
+    rate_hz = needed_rate_hz(robot, params, recording.position_rad, least_hz)
+    if engine == "compiled":
+        return Plant(robot, rate_hz)
+    return EnginePlant(engine, robot, rate_hz)
+
+
+def _gaps_of(found: Identification, robot: RobotModel, options: IdentifyOptions) -> list[Gap]:
+    """Return the gap of what was recorded to the nominal and to the identified arm."""
+    controller = found.params.controller
+    arms = {
+        NOMINAL: SimParams(dynamics=ArmDynamics.nominal(robot), controller=controller),
+        IDENTIFIED: found.params,
+    }
+    gaps = []
+    for label, params in arms.items():
+        rate_hz = options.physics_rate_hz
+        simulator = make_simulator(options.engine, robot, params, found.recording, rate_hz)
+        gaps.append(measure_gap(found.recording, simulator, params, label))
+    return gaps
+
+
+def _options(p: SystemIdParameters) -> IdentifyOptions:
+    return IdentifyOptions(
+        parameters=tuple(p.fit.split()) or DEFAULT_PATTERNS,
+        engine=p.engine,
+        physics_rate_hz=p.physics_rate_hz,
+        workers=p.workers,
+        use_effort=p.use_effort,
+        position_noise_rad=p.position_noise_rad,
+        held_out_share=p.held_out_share,
+        max_steps=p.max_steps,
+        seed=p.seed,
+    )
+
+
+def _read(p: BagParameters, tell: Tell) -> tuple[RobotModel, Recording]:
+    tell({"progress": {"stage": "reading"}})
+    robot, recording = described_robot(p.robot, p.urdf, lambda robot: _read_bag(p, p.bag, robot))
+    for defect in recording.defects:
+        tell({"say": f"{defect.kind}: {defect.text}"})
+    return robot, recording
+
+
+def _read_bag(p: BagParameters, bag: str, robot: RobotModel) -> Recording:
+    known = read_controller(Path(p.controller), robot) if p.controller else None
+    return read_recording(
+        Path(bag).expanduser(),
+        robot.joint_names,
+        state_topic=p.state_topic,
+        command_topic=p.command_topic,
+        command_mode=known.mode if known is not None else "",
+        namespace=p.namespace,
+        robot=robot,
+    )
+
+
+def _known(p: BagParameters, robot: RobotModel, recording: Recording) -> KnownController | None:
+    """Return what is known of the controllers; of a bag without commands nothing has to be."""
+    if p.controller:
+        return read_controller(Path(p.controller), robot)
+    return unknown_controller(recording.commands.mode) if recording.commands else None
+
+
+def known_controller(known: KnownController, robot: RobotModel, source: str) -> ArmController:
+    """Return controllers of which everything is known.
+
+    Raises:
+        ConfigError: names the gains that are not.
+    """
+    gains = {name: known.gain(name, robot.n_joints) for name in GAINS[known.mode]}
+    missing = [
+        f"{name}/{joint}"
+        for name, values in gains.items()
+        for joint, value in zip(robot.joint_names, values.tolist(), strict=True)
+        if math.isnan(value)
+    ]
+    if missing:
+        raise ConfigError(
+            f"{source} does not give {', '.join(missing)}: a replay needs every gain; add them, or "
+            "identify them and give sim_params:=FILE"
+        )
+    return ArmController(
+        mode=known.mode,
+        gains=gains,
+        gravity_compensation=known.gravity_compensation,
+        hold=known.hold,
+    )
+
+
+def _today() -> str:
+    return datetime.datetime.now(tz=datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+JOBS: dict[str, Callable[[Mapping[str, object], Tell], None]] = {
+    "gap": measure,
+    "system_id": identify_arm,
+}

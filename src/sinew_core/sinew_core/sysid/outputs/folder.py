@@ -1,0 +1,74 @@
+"""The output folder of an identification or a gap: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from sinew_core.errors import RunError
+from sinew_core.files import sync_folder, write_durably
+
+REPORT = "report.json"
+"""Every output has one: a folder without is never taken for an output, and never replaced."""
+
+
+def check_output(folder: Path, *, overwrite: bool) -> Path:
+    """Return the folder, absolute, if an output may be written there.
+
+    Raises:
+        RunError: for a folder that exists, unless it is an output to `overwrite`, and for a place
+            that cannot be written.
+    """
+    folder = folder.expanduser().absolute()
+    if folder.exists() or folder.is_symlink():
+        if not overwrite:
+            raise RunError(
+                f"output {folder} exists: choose another with output:=FOLDER, or replace it with "
+                "overwrite:=true"
+            )
+        if not (folder / REPORT).is_file() or folder.is_symlink():
+            raise RunError(
+                f"output {folder} is not of an earlier run (it has no {REPORT}), so it is not "
+                "overwritten: choose another with output:=FOLDER"
+            )
+    place = next(p for p in folder.parents if p.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        reason = "permission denied" if place.is_dir() else f"{place} is not a folder"
+        raise _unwritable(folder, reason)
+    return folder
+
+
+def write_folder(folder: Path, files: Mapping[str, str | bytes], *, overwrite: bool) -> Path:
+    """Write the files into a new folder that appears, or replaces the old one, at once.
+
+    Raises:
+        RunError: as `check_output`, and when the disk refuses.
+    """
+    folder = check_output(folder, overwrite=overwrite)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        temporary.mkdir(parents=True)
+        for name, content in files.items():
+            data = content.encode() if isinstance(content, str) else content
+            write_durably(temporary / name, data)
+        sync_folder(temporary)
+        if folder.exists():
+            folder.rename(old)
+        temporary.rename(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        raise _unwritable(folder, str(error.strerror)) from None
+    shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def _unwritable(folder: Path, reason: str) -> RunError:
+    return RunError(
+        f"output {folder} cannot be written ({reason}): choose another place with output:=FOLDER"
+    )

@@ -1,0 +1,112 @@
+"""Parameters of the nodes that identify an arm, and measure and watch its gap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sinew_core.parameters import Parameters, parameter
+
+ENGINES = ("compiled", "pybullet", "mujoco")
+"""`compiled` is the roll-out of `sinew_core.simulation.rollout`, the quickest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BagParameters(Parameters):
+    """Which bag, and what in it; topics are relative to `namespace`."""
+
+    bag: str = parameter("", "Bag: its folder or file; required")
+    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
+    urdf: str = parameter("", "URDF of the arm; empty: robot_description in the bag, or its own")
+    controller: str = parameter(
+        "", "YAML file of what is known of the arm's joint controllers; empty: nothing"
+    )
+    namespace: str = parameter("", "Namespace of the recorded arm")
+    state_topic: str = parameter("joint_states", "Joint states")
+    command_topic: str = parameter("", "Commands of the controller; empty: found by their type")
+    output: str = parameter("", "Folder that is made for the results; required")
+    overwrite: bool = parameter(False, "Whether results in that folder are replaced")
+    physics_rate_hz: int = parameter(
+        1000,
+        "Steps of the simulation; more where the gains need it",
+        unit="Hz",
+        minimum=100,
+        maximum=20_000,
+    )
+    engine: str = parameter("compiled", "What simulates", choices=ENGINES)
+
+    def check(self) -> list[str]:
+        """Return what is missing."""
+        problems = [] if self.bag else ["bag is empty: give a recorded bag, bag:=PATH"]
+        return problems + ([] if self.output else ["output is empty: give a folder, output:=PATH"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemIdParameters(BagParameters):
+    """What to identify, from what."""
+
+    held_out: str = parameter(
+        "", "Another bag, to validate on; empty: the last part of this one, which is not fitted"
+    )
+    fit: str = parameter(
+        "", "Parameters to fit, such as `mass/* delay_s`, between spaces; empty: the usual ones"
+    )
+    held_out_share: float = parameter(
+        0.2,
+        "Part of the bag, at its end, that is kept for validation where there is no other",
+        minimum=0.0,
+        maximum=0.5,
+    )
+    use_effort: bool = parameter(
+        True, "Whether measured efforts are fitted beside positions, where there are any"
+    )
+    position_noise_rad: float = parameter(
+        0.0,
+        "Standard deviation of a measured position; 0: estimated",
+        unit="rad",
+        minimum=0.0,
+        maximum=0.1,
+    )
+    max_steps: int = parameter(20, "Accepted steps of the fit at most", minimum=1, maximum=200)
+    seed: int = parameter(0, "Seed of everything random", minimum=0, maximum=2**31 - 1)
+    workers: int = parameter(
+        0, "Roll-outs at the same time; 0: one for each core", minimum=0, maximum=256
+    )
+    horizon_s: float = parameter(
+        0.5, "Length of a prediction of the gap", unit="s", minimum=0.05, maximum=10.0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapParameters(BagParameters):
+    """What to replay, with which parameters."""
+
+    sim_params: str = parameter(
+        "", "File of an identified arm to compare with the nominal one; empty: nominal only"
+    )
+    horizon_s: float = parameter(
+        0.5, "Length of a prediction of the gap", unit="s", minimum=0.05, maximum=10.0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorParameters(Parameters):
+    """When the monitor warns and when it is content again."""
+
+    band_scale: float = parameter(
+        1.0, "Factor on the limits of the identified band", minimum=0.01, maximum=1000.0
+    )
+    warn_after: int = parameter(
+        3, "Predictions in a row beyond the band before it warns", minimum=1, maximum=1000
+    )
+    clear_after: int = parameter(
+        5, "Predictions in a row well inside before it is content again", minimum=1, maximum=1000
+    )
+    clear_share: float = parameter(
+        0.8, "Share of the limit that counts as well inside", minimum=0.01, maximum=1.0
+    )
+    command_timeout_s: float = parameter(
+        0.25, "Silence after which nothing is predicted", unit="s", minimum=0.001, maximum=10.0
+    )
+    sample_rate_hz: float = parameter(
+        200.0, "States that are kept of each second", unit="Hz", minimum=10.0, maximum=10_000.0
+    )

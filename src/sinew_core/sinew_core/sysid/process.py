@@ -1,0 +1,54 @@
+"""Computing in a process of its own: `python -m sinew_core.sysid.process JOB`, so no node blocks.
+
+The parameters come as JSON on standard input. What there is to tell goes to standard output, one
+JSON object a line: `progress` (stage, step, cost), `say` (a sentence), and at the end `done` (the
+folder, and the lines of a summary) or `error` (one line). Ctrl-C, and the end of standard input,
+end a fit at its best step so far, and the results are those of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+
+from sinew_core.errors import SinewError
+
+Tell = Callable[[Mapping[str, object]], None]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job that the first argument names; return the exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    values = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    # Late: errors before it must be told, and programs that only read this file need none of it.
+    from sinew_core.sysid import jobs
+
+    try:
+        jobs.JOBS[arguments[0]](values, _tell)
+    except SinewError as error:
+        _tell({"error": str(error)})
+        return 1
+    except KeyboardInterrupt:
+        _tell({"error": "stopped before there was anything to keep"})
+        return 1
+    return 0
+
+
+def _end_with_input() -> None:
+    """End as Ctrl-C does when the node that started this process is gone."""
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def _tell(content: Mapping[str, object]) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
