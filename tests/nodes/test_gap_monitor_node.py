@@ -47,7 +47,7 @@ class Graph:
         arm = folder / "arm.yaml"
         arm.write_text(yaml.safe_dump({"dynamics": {"viscous/*": 1.0} | dynamics}))
         driver = {"engine": "mujoco", "mode": "joint_effort", "driver_watchdog_s": 2.0}
-        start_node("sinew_sim.sim_driver", driver | {"dynamics": arm})
+        start_node("sinew_sim.sim_driver", driver | {"sim_params": arm})
         start_node("sinew_safety.safety_filter", PATIENT)
         start_node(
             "sinew_sysid.gap_monitor",

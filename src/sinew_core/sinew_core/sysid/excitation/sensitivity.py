@@ -1,7 +1,9 @@
 """How the efforts of a motion depend on an arm's parameters, and how well they then show.
 
 Efforts are linear in masses, frictions and rotors, so the sensitivities are the efforts of unit
-bodies: inverse dynamics of `robots.dynamics`, compiled.
+bodies: inverse dynamics of `robots.dynamics`, compiled. That is the information of efforts in
+`sysid.fisher`, only without the regressor of each body's ten constants: some thousands of motions
+are compared in a search.
 """
 
 from __future__ import annotations
@@ -28,12 +30,11 @@ from sinew_core.robots.arm_dynamics import (
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.inertia import Body, carried_bodies, steiner
 from sinew_core.robots.model import RobotModel
+from sinew_core.sysid.regressor import SMOOTHING_RAD_S
 
 PLANNED = ("mass", "coulomb", "viscous", "armature", "payload/mass")
 """Kinds of parameters that efforts show linearly."""
 
-_SLOW_SHARE = 0.01
-"""Of the velocity limit, below which the direction of Coulomb friction is not to be relied on."""
 _TYPICAL_SHARE = 0.02
 """Of the effort limit: the friction of a joint of which nobody has told any."""
 
@@ -82,7 +83,7 @@ class EffortSensitivity:
         self._chain, self._gravity = np.array(rows[0][0]), np.array(rows[0][2])
         self._bodies = np.array([row[1] for row in rows])
         self._masses = np.array([*arm.mass_kg, arm.payload_mass_kg])
-        self._arm, self._slow = arm, _SLOW_SHARE * robot.limits.velocity_rad_s
+        self._arm = arm
         self._pick = [_column(robot, name) for name in names]
 
     def evaluate(
@@ -95,7 +96,7 @@ class EffortSensitivity:
             self._chain, self._bodies, self._gravity,
             *(np.array(each, order="C") for each in (position, velocity, acceleration)), links,
         )  # fmt: skip
-        sliding = np.tanh(velocity / self._slow)
+        sliding = np.tanh(velocity / SMOOTHING_RAD_S)
         arm = self._arm
         effort = (
             np.einsum("tbj,b->tj", links, self._masses)
