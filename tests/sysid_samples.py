@@ -6,7 +6,6 @@ from sinew_core.bags.recording import Commands, Recording
 from sinew_core.robots.arm_controller import GAINS, ArmController
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.dynamics import joint_inertia
-from sinew_core.robots.sim_params import SimParams
 from sinew_core.simulation.rollout import Plant
 from sinew_core.sysid.controller_file import KnownController
 
@@ -95,7 +94,7 @@ def commands_of(robot, mode, duration_s, seed, rate_hz=100.0, joints=None, param
 
 
 def guiding_efforts(robot, params, time_s, wanted):
-    """Efforts (m, n) of a soft loop outside an arm that bears its own weight, by its state at each command."""
+    """Efforts (m, n) of a soft loop outside an arm that bears its weight, by its state."""
     inertia, w = 2.0 * joint_inertia(robot), 6.0
     plant = Plant(robot, 1000)
     dynamics = params.dynamics
