@@ -6,7 +6,6 @@ from sinew_core.bags.recording import Commands, Recording
 from sinew_core.robots.arm_controller import GAINS, ArmController
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.dynamics import joint_inertia
-from sinew_core.robots.sim_params import SimParams
 from sinew_core.simulation.rollout import Plant
 from sinew_core.sysid.controller_file import KnownController
 
@@ -84,18 +83,32 @@ def fourier(robot, time_s, seed, share=0.4, joints=None):
 
 
 def commands_of(robot, mode, duration_s, seed, rate_hz=100.0, joints=None, params=None):
-    """Commands that make an arm go along a Fourier motion, roughly."""
+    """Commands that make an arm go along a Fourier motion, roughly; efforts need the arm."""
     time_s = np.arange(0.0, duration_s, 1.0 / rate_hz)
     wanted = fourier(robot, time_s, seed, joints=joints)
-    values = wanted if mode == "position" else np.gradient(wanted, time_s, axis=0)
     if mode == "effort":
-        loop = SimParams(dynamics=params.dynamics, controller=controller_of(robot, "position"))
-        motion = Plant(robot, 1000).roll_out(
-            loop, Commands(mode="position", time_s=time_s, values=wanted, topic=""),
-            wanted[0], np.zeros(robot.n_joints), time_s,
-        )  # fmt: skip
-        values = motion.effort_nm
+        values = guiding_efforts(robot, params, time_s, wanted)
+    else:
+        values = wanted if mode == "position" else np.gradient(wanted, time_s, axis=0)
     return Commands(mode=mode, time_s=time_s, values=values, topic=f"forward_{mode}_controller")
+
+
+def guiding_efforts(robot, params, time_s, wanted):
+    """Efforts (m, n) of a soft loop outside an arm that bears its weight, by its state."""
+    inertia, w = 2.0 * joint_inertia(robot), 6.0
+    plant = Plant(robot, 1000)
+    dynamics = params.dynamics
+    position, velocity = wanted[0], np.zeros(robot.n_joints)
+    efforts = np.zeros(wanted.shape)
+    speeds = np.gradient(wanted, time_s, axis=0)
+    for k, (now, goal, speed) in enumerate(zip(time_s, wanted, speeds, strict=True)):
+        lead = inertia * (w * w * (goal - position) + 2.0 * w * (speed - velocity))
+        efforts[k] = lead + dynamics.viscous_nm_s_rad * speed
+        sent = Commands(mode="effort", time_s=time_s[: k + 1], values=efforts[: k + 1], topic="")
+        span = np.array([now, now + time_s[1] - time_s[0]])
+        motion = plant.roll_out(params, sent, position, velocity, span)
+        position, velocity = motion.position_rad[-1], motion.velocity_rad_s[-1]
+    return efforts
 
 
 def recording_of(

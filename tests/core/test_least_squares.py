@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sinew_core.sysid.least_squares import Block, Box, Problem, eliminate, least_squares
+from sinew_core.sysid.elimination import Block, eliminate
+from sinew_core.sysid.least_squares import Box, Problem, least_squares
 
 INF = np.inf
 

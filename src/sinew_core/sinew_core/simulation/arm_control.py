@@ -223,9 +223,10 @@ def command_signal(time_s: Array, values: Array, rest: Array, *, hold: str) -> S
     rise_s = np.zeros(times.size)
     if hold == "linear":
         rise_s[1:] = command_period_s(time_s)
-    starts = ends.copy()
-    for k in range(1, times.size):
-        share = min(1.0, (times[k] - times[k - 1]) / rise_s[k - 1]) if rise_s[k - 1] else 1.0
+    starts = np.vstack([ends[:1], ends[:-1]])
+    cut_short = np.flatnonzero(np.diff(times) < rise_s[:-1]) + 1
+    for k in cut_short.tolist():
+        share = (times[k] - times[k - 1]) / rise_s[k - 1]
         starts[k] = starts[k - 1] + share * (ends[k - 1] - starts[k - 1])
     return times, starts, ends, rise_s
 

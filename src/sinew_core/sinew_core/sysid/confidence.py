@@ -1,9 +1,9 @@
 """How sure a fit is of its values: from the data alone, without what was believed before.
 
 The covariance is (J^T J)^-1 of residuals over their noise, own unknowns of the pieces eliminated.
-Where the residuals are larger than the noise, the model is wrong somewhere, and their errors go on
-from sample to sample, so that N samples are not N measurements. Each standard deviation then grows
-by the largest of
+Where the residuals are larger than the noise (the caller tells), the model is wrong somewhere, and
+its errors go on from sample to sample, so that N samples are not N measurements. Each standard
+deviation then grows by the largest of
 
 - 1 and the root of the mean squared residual (chi-square per sample),
 - what the residuals themselves tell: the sandwich C (sum s s^T) C, with the gradients s summed over
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinew_core.robots.arrays import Array
-from sinew_core.sysid.least_squares import Block, eliminate
+from sinew_core.sysid.elimination import Block, eliminate
 
 MISMATCH = 1.1
 """Chi-square per sample from which on the model is held to be wrong rather than the noise unlucky:
@@ -31,6 +31,7 @@ of the thousands of samples of a second or more it strays by a few per cent."""
 _STRETCH_S = 0.5
 _FEWEST_STRETCHES = 1.5
 """Stretches per unknown below which the sandwich is not trusted."""
+_ROUNDING = 1e-9
 _CANCELLED = 1e-3
 """A combination whose effect is this small beside those of its parts, which cancel, has none:
 finite differences, and the simulation's own kinks, are not exact enough to tell."""
@@ -70,6 +71,8 @@ def confidence(
     stretches: Sequence[Stretch],
     values_jacobian: Array,
     accepted: Array,
+    *,
+    mismatch: bool,
 ) -> Confidence:
     """Return what a fit's end tells of its values.
 
@@ -78,19 +81,22 @@ def confidence(
         stretches: the same without the rows of priors, one for each block.
         values_jacobian: (p, p) of the values by the unknowns.
         accepted: (p,) deviations that are small enough for each value.
+        mismatch: whether the residuals are larger than the noise.
     """
     rows = np.vstack([eliminate(block).shared for block in blocks])
     by_value = np.linalg.lstsq(values_jacobian.T, rows.T, rcond=None)[0].T
     _, singular, turned = np.linalg.svd(by_value * accepted, full_matrices=True)
     singular = np.concatenate([singular, np.zeros(accepted.size - singular.size)])
     parts = np.sqrt(turned**2 @ ((by_value * accepted) ** 2).sum(axis=0))
-    known = singular > np.maximum(_CANCELLED * parts, np.finfo(float).tiny)
+    before = _norms(blocks, values_jacobian) * accepted
+    least = np.maximum(_CANCELLED * parts, _ROUNDING * np.sqrt(turned**2 @ before**2))
+    known = singular > np.maximum(least, np.finfo(float).tiny)
     inverse = np.where(known, 1.0 / np.where(known, singular, 1.0), 0.0)
     root = accepted[:, None] * turned.T * inverse
     covariance = root @ root.T
     silent = (turned[~known] ** 2).sum(axis=0) > 1e-6
     inflation = np.ones(accepted.size)
-    if _mean_square(stretches) > MISMATCH:
+    if mismatch:
         inflation = _inflation(blocks, stretches, values_jacobian, covariance)
     covariance = covariance * np.outer(inflation, inflation)
     sigma = np.sqrt(np.diag(covariance))
@@ -102,6 +108,15 @@ def confidence(
         undetermined=turned[weak],
         inflation=inflation,
     )
+
+
+def _norms(blocks: Sequence[Block], values_jacobian: Array) -> Array:
+    """Return the norms (p,) of the derivatives by the values, own unknowns not eliminated."""
+    information = np.sum([block.shared.T @ block.shared for block in blocks], axis=0)
+    inverse = np.linalg.pinv(values_jacobian)
+    squares = np.einsum("ji,jk,ki->i", inverse, information, inverse)
+    norms: Array = np.sqrt(np.maximum(squares, 0.0))
+    return norms
 
 
 def correlation_samples(residual: Array) -> float:

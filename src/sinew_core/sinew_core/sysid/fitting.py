@@ -4,6 +4,9 @@ The noise of a signal is what is new in every sample of the difference between m
 simulation (`noise`): the raw signal may have edges of its own, such as the efforts of a stiff
 controller whose commands come in steps. It is estimated at the start, and again after the fit.
 
+What the data do not tell stays near where the parametrisation has it: within some five large
+changes of it, or what the description's own uncertainty is.
+
 Where the residuals stay larger than the noise, the model lacks something. The noise is no measure
 of the trust in a signal then, and each is weighted by its residuals' own scatter instead, and
 fitted again, so that no signal outvotes another by a precision that the model does not have.
@@ -23,7 +26,7 @@ from sinew_core.errors import IdentificationError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.cma import wide_search
-from sinew_core.sysid.confidence import Confidence, Stretch, confidence
+from sinew_core.sysid.confidence import MISMATCH, Confidence, Stretch, confidence
 from sinew_core.sysid.identifiable import accepted_sigma
 from sinew_core.sysid.identification import HeldOut
 from sinew_core.sysid.least_squares import Box, Fit, Progress, least_squares
@@ -41,9 +44,11 @@ LEAST_NOISE_OF_EFFORT = 1e-4
 """Likewise, as a share of a joint's effort limit."""
 _WRONG = 1.5
 """Chi-square per sample from which on signals are weighted by their residuals."""
+_FARTHEST = 5.0
 _SAME_WEIGHTS = 0.03
 """Change of weights, relatively, that is not worth another fit."""
 _EDGES = 1.1
+_MORE, _FLAT = 2.0, 0.05
 _ROUNDS = 4
 _NOWHERE_NEAR = 0.2
 """Root mean square of the positions' residuals, as a share of the motion's, from which on another
@@ -83,6 +88,7 @@ class Fitted:
         cost_history: mean square of the residuals over the noise, falling.
         closed: whether a controller was closed around the arm.
         reweighted: whether signals were weighted by their residuals.
+        sticking: indices of frictions whose joint sticks, so that more of it changes nothing.
     """
 
     params: SimParams
@@ -96,6 +102,7 @@ class Fitted:
     cost_history: tuple[float, ...]
     closed: bool
     reweighted: bool
+    sticking: frozenset[int]
 
 
 class Fitter:
@@ -113,11 +120,12 @@ class Fitter:
         self._recording, self._parametrisation, self._pool = recording, parametrisation, pool
         self._options, self._tell = options, progress or (lambda _: None)
         self.closed = recording.commands is not None and recording.commands.mode != "effort"
+        size = parametrisation.step / STEP_SHARE
         self._box = Box(
             lower=parametrisation.lower,
             upper=parametrisation.upper,
             prior_mean=parametrisation.prior_mean,
-            prior_sigma=parametrisation.prior_sigma,
+            prior_sigma=np.minimum(parametrisation.prior_sigma, _FARTHEST * size),
         )
 
     def run(self, begin_s: float, end_s: float) -> Fitted:
@@ -274,7 +282,7 @@ class Fitter:
         problem = self._problem(few, noise)
 
         def costs(points: Sequence[Array]) -> list[float]:
-            return [_cost(problem.residuals(x, problem.starts())) for x in points]
+            return [_cost(r) for r in problem.residuals_at(points, problem.starts())]
 
         def tell(generation: int, cost: float) -> None:
             self._tell(IdentifyProgress(stage="search", step=generation, cost=cost))
@@ -282,7 +290,30 @@ class Fitter:
         size = self._parametrisation.step / STEP_SHARE
         return wide_search(costs, start, size, self._box, seed=self._options.seed, progress=tell)
 
-    def _hopeless(self, fit: Fit) -> Exception:
+    def _sticking(self, problem: OutputError, fit: Fit, accepted: Array) -> frozenset[int]:
+        """Return the frictions of which more changes far less than their derivatives promise.
+
+        Where a joint sticks, all that is known is that its friction is enough. The fit ends at the
+        least that is, where derivatives take the effect of less for that of both.
+        """
+        names = self._parametrisation.names
+        places = [i for i, name in enumerate(names) if name.startswith("coulomb/")]
+        points = []
+        for i in places:
+            points.append(fit.shared.copy())
+            points[-1][i] += _MORE * accepted[i]
+        here = problem.residuals(fit.shared, fit.own)
+        if here is None or fit.ended == "interrupted":
+            return frozenset()
+        found = []
+        for i, moved in zip(places, problem.residuals_at(points, fit.own), strict=True):
+            promised = sum(float(b.shared[:, i] @ b.shared[:, i]) for b in fit.blocks)
+            promised *= (_MORE * accepted[i]) ** 2
+            if moved is not None and _change(here, moved) < _FLAT * promised:
+                found.append(i)
+        return frozenset(found)
+
+    def _hopeless(self, fit: Fit) -> BaseException:
         if fit.ended == "interrupted":
             return KeyboardInterrupt()
         return IdentificationError(
@@ -308,21 +339,31 @@ class Fitter:
             )
             for i, (piece, block) in enumerate(zip(problem.pieces, fit.blocks, strict=True))
         ]
+        chi2 = _chi2(problem, fit, noise)
         return Fitted(
             params=parametrisation.params(fit.shared),
             values=values,
             accepted=accepted,
             fit=fit,
             confidence=confidence(
-                fit.blocks, stretches, parametrisation.values_jacobian(fit.shared), accepted
+                fit.blocks,
+                stretches,
+                parametrisation.values_jacobian(fit.shared),
+                accepted,
+                mismatch=chi2 > MISMATCH,
             ),
             noise=noise,
-            chi2_per_sample=_chi2(problem, fit, noise),
+            chi2_per_sample=chi2,
             residual_rad=_residual_rad(problem, fit),
             cost_history=history,
             closed=self.closed,
+            sticking=self._sticking(problem, fit, accepted),
             reweighted=not np.array_equal(problem.weights.row(), noise.row()),
         )
+
+
+def _change(first: Sequence[Array], second: Sequence[Array]) -> float:
+    return sum(float(((b - a) ** 2).sum()) for a, b in zip(first, second, strict=True))
 
 
 def _given(gain: Array | None, otherwise: Array) -> Array:

@@ -118,16 +118,15 @@ def _sparse(basis: Array, accepted: Array) -> list[Array]:
 
 def in_words(direction: Array, names: Sequence[str], values: Array) -> str:
     """Tell what of the values (p,) is not determined when they may move along a direction (p,)."""
-    places = np.flatnonzero(direction)
+    places = np.flatnonzero(direction).tolist()
     named = [names[i] for i in places]
     if len(named) == 1:
         return f"{named[0]} by itself"
     relative = direction[places] / np.where(values[places] != 0.0, values[places], np.inf)
     if np.abs(relative).min() > 0.0 and np.ptp(relative) < 0.2 * np.abs(relative).max():
-        what = "their ratio" if len(named) == 2 else "one common factor"
-        return (
-            f"{_listed(named)}: known only up to {'a scale, as ' if len(named) == 2 else ''}{what}"
-        )
+        if len(named) == 2:
+            return f"{_listed(named)} only as a ratio"
+        return f"{_listed(named)} only up to one common factor"
     if len(named) == 2:
         return _pair(named, direction[places])
     return f"{_listed(named)} only in combinations: one of them has to be known"

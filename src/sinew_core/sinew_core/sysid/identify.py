@@ -158,7 +158,7 @@ def _validate(
         return fitter.validate(fitted, other, begin, end, begin, other.source)
     if spans.validated_from_s is None:
         return None
-    _, end = usable_span(recording, HISTORY_S / 3.0)
+    end = min(usable_span(recording, HISTORY_S / 3.0)[1], float(recording.time_s[-1]))
     # A closed loop is simulated from the beginning, so that its controllers are in the right state.
     begin = spans.begin_s if fitter.closed else spans.validated_from_s
     source = f"the last {end - spans.validated_from_s:.3g} s of {recording.source}"

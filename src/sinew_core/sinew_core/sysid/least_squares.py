@@ -20,9 +20,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 from sinew_core.robots.arrays import Array
+from sinew_core.sysid.elimination import Block, Eliminated, compress, eliminate
 
 _FIRST_DAMPING = 1e-3
 _LEAST_DAMPING = 1e-9
@@ -30,26 +32,11 @@ _LEAST_DAMPING = 1e-9
 _MOST_DAMPING = 1e8
 _LEAST_GAIN = 1e-4
 """Share of the promised fall of the cost that a step has to keep, to be accepted."""
-_SETTLED, _BY_KINKS = 10.0, 100.0
+_SETTLED, _BY_KINKS = 50.0, 100.0
 _FREE = 1e-2
 """Damping up to which a step is about the one that solves the linear problem."""
 _LEAST_SCATTER = 1e-14
 """Of the mean squared residual: what convergence is judged by where the model is exact."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Block:
-    """Residuals that share own unknowns, and how they change.
-
-    Attributes:
-        residual: (m,), each over its standard deviation.
-        shared: (m, p) derivatives by the shared unknowns.
-        own: (m, q) derivatives by the block's own unknowns.
-    """
-
-    residual: Array
-    shared: Array
-    own: Array
 
 
 class Problem(Protocol):
@@ -90,8 +77,9 @@ class Box:
 
     def moved(self, shared: Array, step: Array) -> Array:
         """Return a point (p,) one step on, exactly on a bound where the step leads to it."""
-        moved = np.where(step >= self.upper - shared, self.upper, shared + step)
-        return np.where(step <= self.lower - shared, self.lower, moved)
+        rounding = 1e-12 * (1.0 + np.abs(shared))
+        moved = np.where(step >= self.upper - shared - rounding, self.upper, shared + step)
+        return np.where(step <= self.lower - shared + rounding, self.lower, moved)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -123,53 +111,8 @@ class Fit:
     blocks: tuple[Block, ...]
     cost_history: tuple[float, ...]
     dead: tuple[int, ...]
-    at_bound: Array
+    at_bound: NDArray[np.bool_]
     ended: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Eliminated:
-    """One block without its own unknowns.
-
-    Attributes:
-        triangle: (q, q) and `coupling` (q, p), `target` (q,): the own step s_o of a shared step s
-            solves triangle s_o = -target - coupling s.
-        shared: (k, p) and `residual` (k,): what the own unknowns cannot explain.
-    """
-
-    triangle: Array
-    coupling: Array
-    target: Array
-    shared: Array
-    residual: Array
-
-    def own_step(self, step: Array) -> Array:
-        """Return the own step (q,) that goes with a shared step (p,)."""
-        if not self.triangle.size:
-            return np.zeros(0)
-        right = -self.target - self.coupling @ step
-        solution: Array = np.linalg.lstsq(self.triangle, right, rcond=1e-10)[0]
-        return solution
-
-
-def eliminate(block: Block) -> Eliminated:
-    """Project a block onto what its own unknowns cannot explain, by QR."""
-    q, p = block.own.shape[1], block.shared.shape[1]
-    whole = np.column_stack([block.own, block.shared, block.residual])
-    factor = np.linalg.qr(whole, mode="r")
-    return Eliminated(
-        triangle=factor[:q, :q],
-        coupling=factor[:q, q : q + p],
-        target=factor[:q, -1],
-        shared=factor[q:, q : q + p],
-        residual=factor[q:, -1],
-    )
-
-
-def reduced(blocks: Sequence[Block]) -> tuple[Array, Array]:
-    """Return the information of all blocks on the shared unknowns: rows (k, p), residuals (k,)."""
-    parts = [eliminate(block) for block in blocks]
-    return np.vstack([e.shared for e in parts]), np.concatenate([e.residual for e in parts])
 
 
 def least_squares(
@@ -194,8 +137,9 @@ def least_squares(
         max_steps: accepted steps at most.
         tolerance: the fit has converged when the next step promises to lower the sum of squares
             by no more than this times the residuals' mean square, or one lowered it by no more
-            than ten times that; or where kinks keep a promise of a hundred times that from being
-            held. 0.01 leaves unknowns within a few tenths of their standard deviation.
+            than that, or two in turn by no more than fifty times that; or where kinks keep a
+            promise of a hundred times that from being held. 0.01 leaves unknowns within a few
+            tenths of their standard deviation.
         progress: told after every accepted step.
     """
     search = _Search(problem, box, box.clip(start), tuple(own), tolerance, progress)
@@ -233,6 +177,7 @@ class _Search:
         self._count = max(1, sum(r.size for r in first))
         cost = self._cost(first, self._shared)
         self._record(cost)
+        few = False
         while True:
             self._blocks = tuple(self._problem.linearise(self._shared, self._own))
             if len(self._history) > max_steps:
@@ -242,9 +187,11 @@ class _Search:
                 return after
             gained, cost = cost - after, after
             self._record(cost)
-            if gained <= _SETTLED * self._enough(cost) and self._damping <= _FREE:
+            small = gained <= _SETTLED * self._enough(cost) and self._damping <= _FREE
+            if small and (few or gained <= self._enough(cost)):
                 self._blocks = tuple(self._problem.linearise(self._shared, self._own))
                 return "converged"
+            few = small
 
     def result(self, ended: str) -> Fit:
         """Return where the search is."""
@@ -274,20 +221,17 @@ class _Search:
 
     def _improve(self, cost: float) -> float | str:
         """Take one step that lowers the cost, which is returned, or tell why there is none."""
-        parts = [eliminate(block) for block in self._blocks]
-        rows, right = self._system(parts)
-        self._scale = np.maximum(self._scale, np.linalg.norm(rows, axis=0))
-        own_promise = sum(float(part.target @ part.target) for part in parts)
-        best = self._step(rows, right, _LEAST_DAMPING)[1] + own_promise
+        blocks = [compress(block) for block in self._blocks]
+        _, _, best = self._proposal(blocks, _LEAST_DAMPING)
         if best <= self._enough(cost):
             return "converged"
         while self._damping <= _MOST_DAMPING:
-            step, promised = self._step(rows, right, self._damping)
+            step, own_steps, promised = self._proposal(blocks, self._damping)
             shared = self._box.moved(self._shared, step)
-            own = tuple(o + part.own_step(step) for o, part in zip(self._own, parts, strict=True))
+            own = tuple(o + d for o, d in zip(self._own, own_steps, strict=True))
             residuals = self._problem.residuals(shared, own)
             after = np.inf if residuals is None else self._cost(residuals, shared)
-            gain = (cost - after) / max(promised + own_promise, _LEAST_SCATTER)
+            gain = (cost - after) / max(promised, _LEAST_SCATTER)
             if np.isfinite(after) and gain > _LEAST_GAIN:
                 self._damping *= max(0.1, 1.0 - (2.0 * gain - 1.0) ** 3)
                 self._growth = 2.0
@@ -296,6 +240,22 @@ class _Search:
             self._damping *= self._growth
             self._growth *= 2.0
         return "converged" if best <= _BY_KINKS * self._enough(cost) else "stuck"
+
+    def _proposal(
+        self, blocks: Sequence[Block], damping: float
+    ) -> tuple[Array, list[Array], float]:
+        """Return the damped shared step, own steps, and by how much they should lower the cost."""
+        parts = [eliminate(block, damping) for block in blocks]
+        rows, right = self._system(parts)
+        self._scale = np.maximum(self._scale, np.linalg.norm(rows, axis=0))
+        step = self._step(rows, right, damping)
+        own_steps = [part.own_step(step) for part in parts]
+        before = self._cost([block.residual for block in blocks], self._shared)
+        after = [
+            block.residual + block.shared @ step + block.own @ own
+            for block, own in zip(blocks, own_steps, strict=True)
+        ]
+        return step, own_steps, before - self._cost(after, self._shared + step)
 
     def _enough(self, cost: float) -> float:
         """Return the fall of the cost that is not worth a step."""
@@ -309,14 +269,14 @@ class _Search:
         right = np.concatenate([*(part.residual for part in parts), self._box.prior(self._shared)])
         return rows, right
 
-    def _step(self, rows: Array, right: Array, damping: float) -> tuple[Array, float]:
-        """Return the damped step (p,) within the bounds, and by how much it should lower the cost.
+    def _step(self, rows: Array, right: Array, damping: float) -> Array:
+        """Return the damped step (p,) within the bounds.
 
         The damped linear problem is solved within the bounds exactly, so that the step goes along
         a bound rather than being cut off by it.
         """
         if not self._shared.size:
-            return np.zeros(0), 0.0
+            return np.zeros(0)
         lower, upper = self._box.lower - self._shared, self._box.upper - self._shared
         brake = np.sqrt(damping) * np.where(self._scale > 0.0, self._scale, 1.0)
         left = np.vstack([rows, np.diag(brake)])
@@ -329,5 +289,4 @@ class _Search:
             columns, turns = left[:, wide], 10 * (1 + int(wide.sum()))
             solved = lsq_linear(columns, target, bounds, method="bvls", tol=1e-14, max_iter=turns)
             step[wide] = np.clip(solved.x, *bounds)
-        after = right + rows @ step
-        return step, float(right @ right - after @ after)
+        return step

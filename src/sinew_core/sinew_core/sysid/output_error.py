@@ -23,11 +23,12 @@ import numpy as np
 
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
-from sinew_core.sysid.least_squares import Block, Fit
+from sinew_core.sysid.elimination import Block
+from sinew_core.sysid.least_squares import Fit
 from sinew_core.sysid.pieces import Piece
 from sinew_core.sysid.rollouts import Job, Moves, RolloutPool
 
-START_STEP = (1e-3, 1e-2)
+START_STEP = (1e-4, 1e-3)
 """rad, rad/s: of the differences by the state that a piece starts in."""
 START_SIGMA = (0.01, 0.5)
 """rad, rad/s: how far the start may be off what the first samples tell, to keep it defined."""
@@ -133,10 +134,24 @@ class OutputError:
 
     def residuals(self, shared: Array, own: Sequence[Array]) -> list[Array] | None:
         """Return the residuals of every piece, the start's own last; None where one diverged."""
-        params = self._coordinates.params(shared)
-        jobs = [_job(p, params, y) for p, y in zip(self.pieces, own, strict=True)]
+        return self.residuals_at([shared], own)[0]
+
+    def residuals_at(
+        self, points: Sequence[Array], own: Sequence[Array]
+    ) -> list[list[Array] | None]:
+        """Return the residuals at many points, which are simulated at the same time."""
+        jobs = []
+        for shared in points:
+            params = self._coordinates.params(shared)
+            jobs += [_job(p, params, y) for p, y in zip(self.pieces, own, strict=True)]
+        results = iter(self._pool.run(jobs))
+        return [self._residuals_of([next(results) for _ in self.pieces], own) for _ in points]
+
+    def _residuals_of(
+        self, motions: Sequence[Moves | None], own: Sequence[Array]
+    ) -> list[Array] | None:
         found = []
-        for i, moves in enumerate(self._pool.run(jobs)):
+        for i, moves in enumerate(motions):
             if moves is None:
                 return None
             start = (own[i] - _start(self.pieces[i])) / _start_row(START_SIGMA, own[i].size)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
+from concurrent.futures import ProcessPoolExecutor
+
 import numpy as np
 
 from sinew_core.bags.recording import Recording
@@ -10,9 +14,17 @@ from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.simulation.arm_control import check_stability, control_rows
+from sinew_core.simulation.engine_plant import EnginePlant
 from sinew_core.simulation.rollout import Plant
 from sinew_core.sysid.options import IdentifyOptions
-from sinew_core.sysid.rollouts import RolloutPool
+from sinew_core.sysid.rollouts import (
+    Job,
+    Moves,
+    RolloutPool,
+    moves_or_none,
+    thread_pool,
+    worker_count,
+)
 
 HIGHEST_RATE_HZ = 20000
 _POSES = 20
@@ -29,10 +41,30 @@ def make_pool(
     """
     rate_hz = needed_rate_hz(robot, params, recording.position_rad, options.physics_rate_hz)
     if options.engine == "compiled":
-        return RolloutPool(Plant(robot, rate_hz), options.workers)
-    from sinew_core.simulation.rollout import EnginePlant
+        return thread_pool(Plant(robot, rate_hz), options.workers)
+    # Engines are driven step by step by the interpreter, so each needs a process; spawned, since
+    # forking a process that has threads is unsafe.
+    executor = ProcessPoolExecutor(
+        worker_count(options.workers),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_engine,
+        initargs=(options.engine, robot, rate_hz),
+    )
+    return RolloutPool(executor, _run_in_engine)
 
-    return RolloutPool(EnginePlant(options.engine, robot, rate_hz), options.workers)
+
+_engines: list[EnginePlant] = []
+"""The one of this worker process."""
+
+
+def _start_engine(name: str, robot: RobotModel, physics_rate_hz: int) -> None:
+    # Ctrl-C reaches workers too, but is for who gave them their jobs.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _engines.append(EnginePlant(name, robot, physics_rate_hz))
+
+
+def _run_in_engine(job: Job) -> Moves | None:
+    return moves_or_none(_engines[0], job)
 
 
 def needed_rate_hz(robot: RobotModel, params: SimParams, position_rad: Array, least_hz: int) -> int:

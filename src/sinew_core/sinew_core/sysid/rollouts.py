@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
@@ -70,20 +71,18 @@ class Job:
 
 
 class RolloutPool:
-    """Threads that run roll-outs on one plant."""
+    """Runs roll-outs on several threads or processes."""
 
-    def __init__(self, plant: ArmPlant, workers: int = 0) -> None:
-        """Start so many threads; 0 for as many as there are cores for this process."""
-        self._plant = plant
-        count = workers or len(os.sched_getaffinity(0))
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="rollout")
+    def __init__(self, executor: Executor, run: Callable[[Job], Moves | None]) -> None:
+        """Take what runs jobs, and how one is run."""
+        self._executor, self._run_one = executor, run
 
     def run(self, jobs: Sequence[Job]) -> list[Moves | None]:
         """Return the motion of every job, None where it diverged.
 
         Ctrl-C leaves the jobs that have not begun undone.
         """
-        futures = [self._threads.submit(self._roll_out, job) for job in jobs]
+        futures = [self._executor.submit(self._run_one, job) for job in jobs]
         try:
             return [future.result() for future in futures]
         except BaseException:
@@ -101,18 +100,31 @@ class RolloutPool:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End the threads after the roll-outs under way."""
-        self._threads.shutdown(cancel_futures=True)
+        """End after the roll-outs under way."""
+        self._executor.shutdown(cancel_futures=True)
 
-    def _roll_out(self, job: Job) -> Moves | None:
-        try:
-            moves = roll_out(self._plant, job)
-        except ConfigError:
-            # The plant tells so that a motion diverged, or that with such gains it would.
-            return None
-        sound = np.isfinite(moves.position_rad).all() and np.isfinite(moves.effort_nm).all()
-        near = bool(sound) and float(np.abs(moves.position_rad).max()) < _FARTHEST_RAD
-        return moves if near else None
+
+def worker_count(workers: int = 0) -> int:
+    """Return how many roll-outs run at a time; for 0 as many as this process has cores."""
+    return workers or len(os.sched_getaffinity(0))
+
+
+def thread_pool(plant: ArmPlant, workers: int = 0) -> RolloutPool:
+    """Return threads that share a plant; of use where its roll-outs release the interpreter."""
+    executor = ThreadPoolExecutor(worker_count(workers), thread_name_prefix="rollout")
+    return RolloutPool(executor, functools.partial(moves_or_none, plant))
+
+
+def moves_or_none(plant: ArmPlant, job: Job) -> Moves | None:
+    """Run one job; None where the motion diverges."""
+    try:
+        moves = roll_out(plant, job)
+    except ConfigError:
+        # The plant tells so that a motion diverged, or that with such gains it would.
+        return None
+    sound = np.isfinite(moves.position_rad).all() and np.isfinite(moves.effort_nm).all()
+    near = bool(sound) and float(np.abs(moves.position_rad).max()) < _FARTHEST_RAD
+    return moves if near else None
 
 
 def roll_out(plant: ArmPlant, job: Job) -> Moves:

@@ -103,6 +103,8 @@ def _remarks(
         remarks[i] = "this motion hardly depends on it"
     for i in fitted.fit.dead:
         remarks[i] = "changing it changes nothing in the simulated motion"
+    for i in fitted.sticking:
+        remarks[i] = "the joint sticks: more of it changes nothing, so this is the least it can be"
     for i in scaled:
         remarks[i] = f"assumed scale: {_NO_SCALE}"
     return remarks
@@ -113,7 +115,11 @@ def _estimates(
 ) -> tuple[Estimate, ...]:
     estimates = []
     for i, name in enumerate(parametrisation.names):
-        sigma = float("inf") if i in scaled else float(fitted.confidence.sigma[i])
+        sigma = (
+            float("inf")
+            if i in scaled or i in fitted.sticking
+            else float(fitted.confidence.sigma[i])
+        )
         identifiable = sigma <= float(fitted.accepted[i])
         value, at_bound = float(fitted.values[i]), bool(fitted.fit.at_bound[i])
         remark = remarks[i]
@@ -192,13 +198,12 @@ def _first_sentence(verdict: str, identified: int, count: int) -> str:
 def _on_the_residuals(fitted: Fitted) -> list[str]:
     if fitted.chi2_per_sample <= MISMATCH:
         return []
-    worst = float(fitted.confidence.inflation.max())
     return [
         f"Chi-square per sample is {fitted.chi2_per_sample:.3g} where 1 is expected: what is left "
         f"over is {np.sqrt(fitted.chi2_per_sample):.2g} times the noise. The arm has something "
         "that the model lacks (friction of another kind, play, elasticity, timing), or the "
-        f"controller is another. Standard deviations were multiplied by up to {worst:.2g} for it; an error "
-        "that is the same all over the motion is not covered."
+        "controller is another. Standard deviations go by the residuals, and by how long they "
+        "last; an error that is the same all over the motion is not covered."
     ]
 
 

@@ -1,0 +1,260 @@
+"""An arm is identified from a recording of a simulated one whose true values are known.
+
+Few values differ from the description and are fitted, so that a fit takes a second or two.
+"""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from sinew_core.errors import IdentificationError
+from sinew_core.robots.arm_dynamics import ArmDynamics
+from sinew_core.robots.catalogue import load_robot
+from sinew_core.robots.sim_params import SimParams
+from sinew_core.sysid.identify import identify
+from sinew_core.sysid.options import IdentifyOptions
+from sinew_core.sysid.validation import error_against
+from sysid_samples import commands_of, controller_of, known_of, recording_of, true_values
+
+IIWA = load_robot("iiwa14")
+FITTED = ("mass/lbr_link_4", "coulomb/lbr_A4", "viscous/lbr_A4", "coulomb/lbr_A6")
+TRUTH = {name: true_values(IIWA, 3)[name] for name in (*FITTED, "delay_s")}
+
+
+def arm(mode, values=TRUTH):
+    return SimParams(
+        dynamics=ArmDynamics.from_values(IIWA, values), controller=controller_of(IIWA, mode)
+    )
+
+
+def recorded(mode="position", duration_s=4.0, seed=0, values=TRUTH, joints=None, **options):
+    params = arm(mode, values)
+    commands = commands_of(IIWA, mode, duration_s, seed, joints=joints, params=params)
+    return recording_of(IIWA, params, commands, seed=seed, **options)
+
+
+def identified(recording, mode="position", patterns=(*FITTED, "delay_s"), gains=True, **options):
+    held_out = options.pop("held_out", None)
+    progress = options.pop("progress", None)
+    known = known_of(controller_of(IIWA, mode), gains)
+    choices = IdentifyOptions(parameters=patterns, **options)
+    return identify(recording, IIWA, known, choices, held_out, progress)
+
+
+def check_truth(found, names=(*FITTED, "delay_s"), sigmas=4.0):
+    for estimate in found.estimates:
+        if estimate.name in names:
+            assert estimate.identifiable, estimate
+            assert abs(estimate.value - TRUTH[estimate.name]) < sigmas * estimate.sigma, estimate
+
+
+def numbers(found):
+    values = [(e.value, e.sigma) for e in found.estimates]
+    return values, found.chi2_per_sample, found.cost_history, found.held_out.rmse_rad
+
+
+@pytest.fixture(scope="module")
+def matched():
+    seen = []
+    other, true_rad = recorded(seed=8)
+    found = identified(recorded()[0], held_out=other, progress=seen.append)
+    return found, seen, error_against(found.held_out, other.time_s, true_rad)
+
+
+def test_a_matched_arm_is_found_within_its_confidence(matched):
+    found, _, _ = matched
+    check_truth(found)
+    assert found.verdict == "good"
+    assert found.chi2_per_sample == pytest.approx(1.0, abs=0.06)
+    sigmas = {e.name: e.sigma / e.value for e in found.estimates}
+    assert sigmas["mass/lbr_link_4"] < 0.01
+    assert sigmas["coulomb/lbr_A4"] < 0.02
+    assert found.delay_s == pytest.approx(TRUTH["delay_s"], abs=5e-5)
+
+
+def test_other_motion_is_predicted_far_below_the_noise(matched):
+    found, _, error_rad = matched
+    assert error_rad < 2e-5
+    assert found.held_out.rmse_rad == pytest.approx(1e-4, rel=0.05)
+    assert found.held_out.nominal_rmse_rad > 20.0 * found.held_out.rmse_rad
+
+
+def test_the_noise_is_estimated_for_each_joint(matched):
+    assert matched[0].noise_rad == pytest.approx(np.full(7, 1e-4), rel=0.1)
+
+
+def test_progress_tells_the_stages_and_a_falling_cost(matched):
+    found, seen, _ = matched
+    stages = list(dict.fromkeys(p.stage for p in seen))
+    assert stages[0] == "fit"
+    assert stages[-1] == "validation"
+    costs = [p.cost for p in seen if p.stage == "fit"]
+    assert tuple(costs) == found.cost_history
+    assert all(b < a for a, b in itertools.pairwise(costs))
+
+
+def test_the_same_recording_gives_the_same_numbers_whatever_the_number_of_workers(matched):
+    other, _ = recorded(seed=8)
+    again = identified(recorded()[0], held_out=other, workers=3)
+    assert numbers(again) == numbers(matched[0])
+
+
+def test_without_efforts_known_gains_still_fix_the_arm():
+    found = identified(recorded(effort=False)[0])
+    check_truth(found)
+    assert found.verdict == "good"
+    assert found.held_out is None
+
+
+def test_positions_alone_and_no_gain_known_identify_nothing_absolute():
+    controller = controller_of(IIWA, "position", compensated=False)
+    params = SimParams(dynamics=ArmDynamics.from_values(IIWA, TRUTH), controller=controller)
+    recording, _ = recording_of(IIWA, params, commands_of(IIWA, "position", 4.0, 0), effort=False)
+    found = identify(
+        recording, IIWA, known_of(controller, gains=False),
+        IdentifyOptions(parameters=(*FITTED, "delay_s"), max_steps=3, global_search=False),
+    )  # fmt: skip
+    assert found.verdict == "unidentifiable"
+    assert {e.name for e in found.estimates if e.identifiable} <= {"delay_s"}
+    mass = found.estimates[0]
+    assert mass.sigma == np.inf
+    assert "positions tell only ratios" in mass.remark
+    assert any("Nothing absolute is known" in sentence for sentence in found.findings)
+
+
+def test_a_joint_that_rests_is_unidentifiable_and_said_to_rest():
+    found = identified(recorded(joints=[0, 1, 2, 3])[0])
+    check_truth(found, names=("mass/lbr_link_4", "coulomb/lbr_A4", "viscous/lbr_A4"))
+    stuck = next(e for e in found.estimates if e.name == "coulomb/lbr_A6")
+    # It sticks, so any friction that holds it does: the fit stops at the least of them.
+    assert not stuck.identifiable
+    assert stuck.sigma == np.inf
+    assert "more of it changes nothing" in stuck.remark
+    assert any("Hardly moved" in s and "lbr_A6" in s for s in found.findings)
+
+
+def test_a_motion_too_poor_for_most_values_is_called_so():
+    patterns = ("coulomb/*", "viscous/*", "delay_s")
+    values = {k: v for k, v in true_values(IIWA, 3).items() if not k.startswith("mass/")}
+    recording, _ = recorded(joints=[3], values=values)
+    found = identified(recording, patterns=patterns)
+    assert found.verdict == "poor_excitation"
+    known = [e for e in found.estimates if e.identifiable]
+    assert {"coulomb/lbr_A4", "viscous/lbr_A4", "delay_s"} <= {e.name for e in known}
+    for estimate in known:
+        assert abs(estimate.value - values[estimate.name]) < 4.0 * estimate.sigma, estimate
+
+
+def test_an_arm_that_the_model_lacks_something_of_is_flagged():
+    values = {**TRUTH, "armature/lbr_A4": 1.0}
+    found = identified(recorded(values=values)[0])
+    assert found.verdict == "model_mismatch"
+    assert found.chi2_per_sample > 2.0
+    assert any("Chi-square per sample" in sentence for sentence in found.findings)
+    # The armature, fitted, explains all of it.
+    told = identified(recorded(values=values)[0], patterns=(*FITTED, "armature/lbr_A4", "delay_s"))
+    assert told.verdict == "good"
+    check_truth(told)
+    armature = next(e for e in told.estimates if e.name == "armature/lbr_A4")
+    assert abs(armature.value - 1.0) < 4.0 * armature.sigma
+
+
+def test_mismatch_makes_confidence_wider():
+    plain = identified(recorded()[0])
+    wrong = identified(recorded(values={**TRUTH, "armature/lbr_A4": 1.0})[0])
+    for a, b in zip(plain.estimates, wrong.estimates, strict=True):
+        if a.name.endswith("A4"):
+            assert b.sigma > 2.0 * a.sigma
+
+
+def test_velocity_commands_serve_as_well():
+    found = identified(recorded("velocity")[0], "velocity")
+    check_truth(found)
+
+
+DAMPED = {k: v for k, v in true_values(IIWA, 3).items() if k.startswith("viscous/")}
+DAMPED.update(TRUTH)
+"""Efforts that drive an arm openly need friction everywhere to go near a planned motion."""
+
+
+def test_effort_commands_serve_in_windows():
+    params = arm("effort", DAMPED)
+    commands = commands_of(IIWA, "effort", 3.0, 0, params=params)
+    recording, _ = recording_of(IIWA, params, commands, effort=False)
+    found = identified(
+        recording, "effort", patterns=("viscous/*", *FITTED, "delay_s"), window_s=0.5
+    )
+    check_truth(found, names=FITTED)
+    assert found.verdict == "good"
+
+
+def test_efforts_alone_serve_where_there_are_no_commands():
+    recording, _ = recorded(
+        duration_s=3.0, values=DAMPED, with_commands=False, noise_nm=0.0, rate_hz=500.0
+    )
+    patterns = ("viscous/*", *FITTED, "delay_s")
+    found = identify(recording, IIWA, None, IdentifyOptions(parameters=patterns, window_s=0.5))
+    names = {e.name for e in found.estimates}
+    assert names.issuperset(FITTED)
+    assert "delay_s" not in names
+    for estimate in found.estimates:
+        if estimate.name in FITTED:
+            assert estimate.value == pytest.approx(TRUTH[estimate.name], rel=0.05)
+
+
+def test_the_end_of_a_recording_is_held_out_by_default():
+    recording, _ = recorded(duration_s=10.0)
+    found = identified(recording, patterns=("coulomb/lbr_A4", "delay_s"), held_out_share=0.25)
+    begin = recording.time_s[0] + 0.75 * (recording.time_s[-1] - recording.time_s[0])
+    assert found.held_out.time_s[0] == pytest.approx(begin, abs=0.02)
+    assert found.held_out.time_s[-1] == recording.time_s[-1]
+    assert "the last 2.5 s" in found.held_out.source
+
+
+def test_ctrl_c_ends_the_fit_with_the_best_so_far():
+    def stop(progress):
+        if progress.stage == "fit" and progress.step == 1:
+            raise KeyboardInterrupt
+
+    found = identified(recorded()[0], progress=stop)
+    assert any("interrupted" in sentence for sentence in found.findings)
+    assert len(found.cost_history) == 2
+
+
+def test_a_value_ends_at_its_bound_and_is_said_to():
+    # There is no friction in A2, and none below nothing is allowed.
+    found = identified(recorded()[0], patterns=(*FITTED, "coulomb/lbr_A2", "delay_s"))
+    friction = next(e for e in found.estimates if e.name == "coulomb/lbr_A2")
+    assert friction.identifiable
+    assert abs(friction.value) < 4.0 * friction.sigma
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"joint_names": ("a",) * 7}, "give the robot that was recorded"),
+        ({"commands": None, "effort_nm": None}, "record the controller's command topic"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(change, message):
+    recording = dataclasses.replace(recorded()[0], **change)
+    with pytest.raises(IdentificationError, match=message) as error:
+        identified(recording)
+    assert str(error.value).startswith("/bags/arm")
+
+
+def test_commands_of_another_mode_are_refused():
+    with pytest.raises(IdentificationError, match="velocity commands"):
+        identified(recorded("velocity")[0], "position")
+
+
+def test_a_resting_arm_is_refused():
+    with pytest.raises(IdentificationError, match="move the arm"):
+        identified(recorded(joints=[], values={})[0])
+
+
+def test_a_short_recording_is_refused():
+    with pytest.raises(IdentificationError, match="record a minute"):
+        identified(recorded(duration_s=1.0)[0])
