@@ -15,6 +15,7 @@ GIVEN = {
         "robot": "iiwa14",
         "urdf": "an arm.urdf",
         "engine": "mujoco",
+        "sim_params": "some arm.yaml",
         "mode": "joint_position",
         "pace": "realtime",
         "episodes": "3",
@@ -106,6 +107,8 @@ GIVEN = {
         "engine": "mujoco",
         "algorithm": "ppo",
         "action_mode": "joint_effort",
+        "sim_params": "some arm.yaml",
+        "randomisation": "ranges.yaml",
         "seed": "5",
     },
 }
