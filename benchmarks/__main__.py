@@ -40,6 +40,10 @@ BENCHMARKS = {
         "success over the range of an arm's dynamics, trained with randomisation and without",
     ),
     "bag": ("benchmarks.bag.benchmark", "joint states of bags, beside rosbags; damaged bags"),
+    "sysid": (
+        "benchmarks.sysid.benchmark",
+        "parameters found from bags of simulated arms, beside the truth",
+    ),
     "faults": ("benchmarks.faults.run", "reactions of the safety filter, beside their bounds"),
 }
 INTERRUPTED = 130

@@ -94,7 +94,7 @@ def commands_of(robot, mode, duration_s, seed, rate_hz=100.0, joints=None, param
 
 
 def guiding_efforts(robot, params, time_s, wanted):
-    """Efforts (m, n) of a soft loop outside an arm that bears its own weight."""
+    """Efforts (m, n) of a soft loop outside an arm that bears its weight, by its state."""
     inertia, w = 2.0 * joint_inertia(robot), 6.0
     plant = Plant(robot, 1000)
     dynamics = params.dynamics

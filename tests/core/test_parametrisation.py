@@ -124,7 +124,7 @@ def test_the_example_of_a_controller_file_is_read():
     for path in sorted(EXAMPLES.glob("*.yaml")):
         assert read_controller(path, PANDA).mode in ("position", "velocity", "effort")
     known = read_controller(EXAMPLES / "panda_position.yaml", PANDA)
-    assert known.gains["kp"].tolist() == [600, 600, 600, 600, 250, 150, 50]
+    assert known.gains["kp"].tolist() == [6000, 6000, 5000, 5000, 3000, 2500, 2000]
     assert (known.hold, known.gravity_compensation) == ("zoh", True)
 
 

@@ -15,6 +15,7 @@ GIVEN = {
         "robot": "iiwa14",
         "urdf": "an arm.urdf",
         "engine": "mujoco",
+        "sim_params": "some arm.yaml",
         "mode": "joint_position",
         "pace": "realtime",
         "episodes": "3",
@@ -27,7 +28,7 @@ GIVEN = {
         "mode": "joint_position",
         "arm": "false",
         "engine": "mujoco",
-        "dynamics": "some arm.yaml",
+        "sim_params": "some arm.yaml",
         "pace": "lockstep",
         "output": "007",
         "storage": "sqlite3",
@@ -106,6 +107,8 @@ GIVEN = {
         "engine": "mujoco",
         "algorithm": "ppo",
         "action_mode": "joint_effort",
+        "sim_params": "some arm.yaml",
+        "randomisation": "ranges.yaml",
         "seed": "5",
     },
 }
@@ -151,8 +154,7 @@ def test_every_argument_reaches_a_node_with_its_type(path, tmp_path):
     assert status == 0, output
     given = what_was_given(output)
     if path.name.startswith("excite_and_record"):
-        # The bag goes into a folder of its own in that of the plan; the plan does not know the
-        # simulated arm's dynamics.
+        # The bag goes into a folder of its own in that of the plan.
         assert given["record"][4].pop("output") == "007/bag"
     values = [node[4] for node in given.values()]
     for name, text in GIVEN[short_name(path)].items():

@@ -51,20 +51,10 @@ class SimulatedArm:
         place for it, `thing`.
         """
         n = engine.robot.n_joints
-        if params is None:
-            engine.set_dynamics(None)
-        else:
-            engine.set_dynamics(params.dynamics, params.controller, command_period_s)
-        self._noise = SensorNoise(params.dynamics) if params else None
-        self._rng = rng or np.random.default_rng(0)
-        # Controllers of the arm's own have the delay in them, and hold what was sent once.
-        self._controlled = bool(params and params.controller)
-        late = params is not None and not self._controlled
-        self._commands = DelayedCommands(
-            engine, self._send, params.dynamics.delay_s if params and late else 0.0
-        )
-        self._fresh = False
         self._engine = engine
+        self._simulate(params, command_period_s)
+        self._rng = rng or np.random.default_rng(0)
+        self._fresh = False
         self._period_ns = period_ns
         self._steps = round(period_ns * engine.physics_rate_hz / NS_PER_S)
         self._watchdog_ns = round(watchdog_s * NS_PER_S) if watchdog_s else None
@@ -82,6 +72,21 @@ class SimulatedArm:
         self._true_velocity = self.velocity if self._noise is None else np.zeros(n)
         self._tripped = False
         self._place(engine.robot.home_rad, thing)
+
+    def _simulate(self, params: SimParams | None, command_period_s: float) -> None:
+        """Make the engine another copy of the arm, or the nominal one without `params`."""
+        engine = self._engine
+        if params is None:
+            engine.set_dynamics(None)
+        else:
+            engine.set_dynamics(params.dynamics, params.controller, command_period_s)
+        self._noise = SensorNoise(params.dynamics) if params else None
+        # Controllers of the arm's own have the delay in them, and hold what was sent once.
+        self._controlled = bool(params and params.controller)
+        late = params is not None and not self._controlled
+        self._commands = DelayedCommands(
+            engine, self._send, params.dynamics.delay_s if params and late else 0.0
+        )
 
     def reset(self, position_rad: NDArray[np.float64], thing: Place | None = None) -> None:
         """Place the arm at rest at (n,) rad; the clock goes on to a later whole second.

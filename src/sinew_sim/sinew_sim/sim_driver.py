@@ -130,13 +130,17 @@ class SimDriver(SinewNode):
         self._state = JointStateWriter(robot.joint_names)
         self._clock_message = ClockMessage()
         self._open_topics(robot)
+        self._begin_pace()
+        self._publish()
+
+    def _begin_pace(self) -> None:
+        """Step with each command, and repeat a state that none has answered; or step by a clock."""
         if self._lockstep:
             steady = Clock(clock_type=ClockType.STEADY_TIME)
             self.create_timer(_REPUBLISH_S / 4, self._republish, clock=steady)
         else:
-            self.cycle_period_s = 1.0 / (p.state_rate_hz * p.speed)
+            self.cycle_period_s = 1.0 / (self._p.state_rate_hz * self._p.speed)
             self.urgent = True
-        self._publish()
 
     def _open_topics(self, robot: RobotModel) -> None:
         self._states = self.create_publisher(JointState, "joint_states", RELIABLE)

@@ -149,14 +149,8 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         self.terminate_on_success = terminate_on_success
         self._delay = _checked_delay(command_delay_cycles, self.rates)
         self._make_arm(engine, gravity_compensation=gravity_compensation)
-        self._copies = Copies(
-            self._engine,
-            self._drive,
-            compiled_tool_position(self.robot.chain),
-            self.rates.filter_period_s,
-            randomisation,
-            sim_params,
-        )
+        parts = (self._engine, self._drive, compiled_tool_position(self.robot.chain))
+        self._copies = Copies(*parts, self.rates.filter_period_s, randomisation, sim_params)
 
     def _make_arm(self, engine: str, *, gravity_compensation: bool) -> None:
         if self.action_spec.acceleration is not None and not gravity_compensation:

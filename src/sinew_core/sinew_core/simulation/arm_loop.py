@@ -67,22 +67,19 @@ def run_arm(
     """
     n = position.size
     work, by_velocity = work_space(n), mode >= IDEAL_VELOCITY
-    flat, bias, weight = np.empty(n * n), np.empty(n), np.zeros(n)
-    inertia = flat.reshape((n, n))
+    inertia, bias, weight = np.empty((n, n)), np.empty(n), np.zeros(n)
     wanted, command, motor = np.zeros(n), np.zeros(n), np.zeros(n)
     before, speed, effort = position.copy(), velocity.copy(), np.empty(n)
     stopped = np.zeros(n, np.bool_)
     index, step, sample, due_s = 0, 0, 0, -np.inf
     while True:
         begin_s = step * period_s - delay_s
-        links_of(*links, position, velocity, flat, bias, work)
+        links_of(*links, position, velocity, inertia.reshape(n * n), bias, work)
         if compensated:
             weight_of(links[0], nominal_bodies, links[2], work, weight)
         if mode == IDEAL_POSITION:
-            rounding_s = ROUNDING * period_s
-            index, due_s = aim(
-                signal, control, index, due_s, begin_s + rounding_s, position, command
-            )
+            now_s = begin_s + ROUNDING * period_s
+            index, due_s = aim(signal, control, index, due_s, now_s, position, command)
         else:
             index = commanded_efforts(
                 mode, control, signal, signal[0].size, index, begin_s, period_s, position,

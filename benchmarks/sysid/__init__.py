@@ -1,0 +1,1 @@
+"""System identification against arms whose parameters are known."""
