@@ -80,9 +80,21 @@ def identify(
         fitter = Fitter(recording, parametrisation, pool, options, progress)
         fitted = fitter.run(spans.begin_s, spans.end_s)
         validation = _validate(fitted, fitter, recording, held_out, spans)
+    found = _result(fitted, parametrisation, recording, validation, options)
+    return dataclasses.replace(found, wall_s=clock() - begun)
+
+
+def _result(
+    fitted: Fitted,
+    parametrisation: Parametrisation,
+    recording: Recording,
+    validation: HeldOut | None,
+    options: IdentifyOptions,
+) -> Identification:
+    """Return all that is known but how long it took."""
     judgement = judge(fitted, parametrisation, recording, validation)
     return Identification(
-        robot_name=robot.name,
+        robot_name=parametrisation.robot.name,
         recording=recording,
         estimates=judgement.estimates,
         covariance=judgement.covariance,
@@ -97,7 +109,7 @@ def identify(
         singular_values=fitted.confidence.singular_values,
         directions=judgement.directions,
         held_out=validation,
-        wall_s=clock() - begun,
+        wall_s=0.0,
         seed=options.seed,
     )
 
