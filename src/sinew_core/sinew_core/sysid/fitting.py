@@ -1,16 +1,11 @@
 """Stage 2: the simulated arm is fitted to the recorded motion, and the noise estimated on the way.
 
-The noise of a signal is what is new in every sample of the difference between measurement and
-simulation (`noise`): the raw signal may have edges of its own, such as the efforts of a stiff
-controller whose commands come in steps. It is estimated at the start, and again after the fit.
+Signals count by their noise, which is estimated at the start and again after the fit, or where the
+model is wrong by what is left of each (`weighting`), and are fitted again where that changes. Chi
+square is told by the noise all the same.
 
 What the data do not tell stays near where the parametrisation has it: within some five large
 changes of it, or what the description's own uncertainty is.
-
-Where the residuals stay larger than the noise, the model lacks something. The noise is no measure
-of the trust in a signal then, and each is weighted by its residuals' own scatter instead, and
-fitted again, so that no signal outvotes another by a precision that the model does not have.
-Chi-square is told by the noise all the same.
 """
 
 from __future__ import annotations
@@ -30,7 +25,6 @@ from sinew_core.sysid.confidence import MISMATCH, Confidence, Stretch, confidenc
 from sinew_core.sysid.identifiable import accepted_sigma
 from sinew_core.sysid.identification import HeldOut
 from sinew_core.sysid.least_squares import Box, Fit, Progress, least_squares
-from sinew_core.sysid.noise import noise_sigma
 from sinew_core.sysid.options import IdentifyOptions
 from sinew_core.sysid.output_error import OutputError, Weights
 from sinew_core.sysid.parametrisation import STEP_SHARE, Parametrisation
@@ -38,18 +32,20 @@ from sinew_core.sysid.pieces import Piece, cut
 from sinew_core.sysid.plants import make_pool
 from sinew_core.sysid.rollouts import RolloutPool
 from sinew_core.sysid.validation import held_out, nominal_arm
+from sinew_core.sysid.weighting import (
+    chi2_of,
+    first_noise,
+    noise_left,
+    residual_rad_of,
+    similar,
+    weights_of,
+)
 
-LEAST_NOISE_RAD = 1e-5
-"""No simulation is trusted beyond it: less than a thousandth of a degree."""
-LEAST_NOISE_OF_EFFORT = 1e-4
-"""Likewise, as a share of a joint's effort limit."""
-_WRONG = 1.5
-"""Chi-square per sample from which on signals are weighted by their residuals."""
 _FARTHEST = 5.0
-_SAME_WEIGHTS = 0.03
-"""Change of weights, relatively, that is not worth another fit."""
-_EDGES = 1.1
+"""Large changes: the standard deviation of what nothing is known of beforehand."""
 _MORE, _FLAT = 2.0, 0.05
+"""Accepted deviations by which a friction is raised, and the share of the promised change of the
+residuals below which there is none."""
 _ROUNDS = 4
 _NOWHERE_NEAR = 0.2
 """Root mean square of the positions' residuals, as a share of the motion's, from which on another
@@ -136,11 +132,13 @@ class Fitter:
             IdentificationError: it holds no continuous motion.
         """
         pieces = self._pieces(self._recording, begin_s, end_s)
+        robot, options = self._parametrisation.robot, self._options
         start = self._parametrisation.start
-        noise = self._noise(pieces, self._first_noise(), start, None)
+        problem = self._problem(pieces, first_noise(self._recording, robot, options))
+        noise = noise_left(problem, problem.weights, start, problem.starts(), robot, options)
         problem = self._problem(pieces, noise)
         fit = self._fit(problem, start, problem.starts(), "fit")
-        if self._options.global_search and self._is_nowhere_near(problem, fit):
+        if options.global_search and self._is_nowhere_near(problem, fit):
             start = self._search(pieces, noise, start)
             fit = self._fit(problem, start, problem.starts(), "fit")
         history = fit.cost_history
@@ -149,9 +147,9 @@ class Fitter:
         for _ in range(_ROUNDS):
             if fit.ended == "interrupted":
                 break
-            noise = self._noise(pieces, noise, fit.shared, fit.own)
-            weights = _weights(problem, fit, noise)
-            if _similar(problem.weights, weights):
+            noise = noise_left(problem, noise, fit.shared, fit.own, robot, options)
+            weights = weights_of(problem, fit, noise)
+            if similar(problem.weights, weights):
                 break
             problem = problem.reweighted(weights, fit)
             fit = self._fit(problem, fit.shared, fit.own, "refit")
@@ -214,50 +212,6 @@ class Fitter:
             problem, start, own, self._box, max_steps=self._options.max_steps, progress=tell
         )
 
-    def _first_noise(self) -> Weights:
-        """Return the noise of the raw signals, or what the user says."""
-        recording, options = self._recording, self._options
-        position = self._position_noise(recording.time_s, recording.position_rad)
-        if recording.effort_nm is None or not options.use_effort or recording.commands is None:
-            return Weights(position_rad=position, effort_nm=None)
-        effort = self._effort_noise(recording.time_s, recording.effort_nm)
-        return Weights(position_rad=position, effort_nm=effort)
-
-    def _position_noise(self, time_s: Array, signal: Array) -> Array:
-        given = self._options.position_noise_rad
-        found = np.full(signal.shape[1], given) if given else noise_sigma(time_s, signal)
-        return np.maximum(found, LEAST_NOISE_RAD)
-
-    def _effort_noise(self, time_s: Array, signal: Array) -> Array:
-        given, limits = self._options.effort_noise_nm, self._parametrisation.robot.limits
-        found = np.full(signal.shape[1], given) if given else noise_sigma(time_s, signal)
-        return np.maximum(found, LEAST_NOISE_OF_EFFORT * limits.effort_nm)
-
-    def _noise(
-        self,
-        pieces: Sequence[Piece],
-        known: Weights,
-        theta: Array,
-        own: Sequence[Array] | None,
-    ) -> Weights:
-        """Return the noise of what the simulation leaves over; what is known where it diverges."""
-        problem = self._problem(pieces, known)
-        residuals = problem.residuals(theta, problem.starts() if own is None else own)
-        longest = int(np.argmax([piece.time_s.size for piece in pieces]))
-        if residuals is None or pieces[longest].time_s.size < _SEARCH_SAMPLES // 5:
-            return known
-        left = problem.channels(residuals[longest], longest)
-        time_s, n = pieces[longest].time_s, known.position_rad.size
-        position = self._position_noise(time_s, left[:, :n] * known.position_rad)
-        effort = None
-        if known.effort_nm is not None:
-            effort = self._effort_noise(time_s, left[:, n:] * known.effort_nm)
-        found = Weights(position_rad=position, effort_nm=effort)
-        # A simulation that is far off adds edges of its own.
-        return known.times(
-            np.where(found.row() > _EDGES * known.row(), 1.0, found.row() / known.row())
-        )
-
     def _is_nowhere_near(self, problem: OutputError, fit: Fit) -> bool:
         if fit.ended == "interrupted":
             return False
@@ -267,7 +221,7 @@ class Fitter:
             [p.position_rad - p.position_rad.mean(axis=0) for p in problem.pieces]
         )
         return bool(
-            np.linalg.norm(_residual_rad(problem, fit)) / np.sqrt(motion.shape[1])
+            np.linalg.norm(residual_rad_of(problem, fit)) / np.sqrt(motion.shape[1])
             > _NOWHERE_NEAR * np.sqrt(np.mean(motion**2))
         )
 
@@ -335,7 +289,7 @@ class Fitter:
             )
             for i, (piece, block) in enumerate(zip(problem.pieces, fit.blocks, strict=True))
         ]
-        chi2 = _chi2(problem, fit, noise)
+        chi2 = chi2_of(problem, fit, noise)
         return Fitted(
             params=parametrisation.params(fit.shared),
             values=values,
@@ -350,7 +304,7 @@ class Fitter:
             ),
             noise=noise,
             chi2_per_sample=chi2,
-            residual_rad=_residual_rad(problem, fit),
+            residual_rad=residual_rad_of(problem, fit),
             cost_history=history,
             closed=self.closed,
             sticking=self._sticking(problem, fit, accepted),
@@ -364,35 +318,3 @@ def _change(first: Sequence[Array], second: Sequence[Array]) -> float:
 
 def _cost(residuals: list[Array] | None) -> float:
     return np.inf if residuals is None else float(sum(float(r @ r) for r in residuals))
-
-
-def _rows(problem: OutputError, fit: Fit) -> Array:
-    """Return all residuals (k, channels)."""
-    blocks = enumerate(fit.blocks)
-    return np.vstack([problem.channels(block.residual, i) for i, block in blocks])
-
-
-def _chi2(problem: OutputError, fit: Fit, noise: Weights) -> float:
-    """Return the mean square of residuals over the noise, less one for each unknown."""
-    rows = _rows(problem, fit) * problem.weights.row() / noise.row()
-    unknowns = fit.shared.size + sum(own.size for own in fit.own)
-    return float((rows**2).sum() / max(1, rows.size - unknowns))
-
-
-def _weights(problem: OutputError, fit: Fit, noise: Weights) -> Weights:
-    """Return the noise, or where the model is wrong each signal's scatter, the noise at least."""
-    if _chi2(problem, fit, noise) <= _WRONG:
-        return noise
-    rows = _rows(problem, fit) * problem.weights.row() / noise.row()
-    return noise.times(np.maximum(1.0, np.sqrt(np.mean(rows**2, axis=0))))
-
-
-def _similar(first: Weights, second: Weights) -> bool:
-    return bool((np.abs(first.row() / second.row() - 1.0) < _SAME_WEIGHTS).all())
-
-
-def _residual_rad(problem: OutputError, fit: Fit) -> Array:
-    n = problem.pieces[0].position_rad.shape[1]
-    rows = _rows(problem, fit)[:, :n] * problem.weights.position_rad
-    residual: Array = np.sqrt(np.mean(rows**2, axis=0))
-    return residual

@@ -20,7 +20,7 @@ from sinew_core.sysid.pieces import HISTORY_S, usable_span
 from sinew_core.sysid.plants import make_pool
 from sinew_core.sysid.stage1 import start_values
 from sinew_core.sysid.usable import check_usable
-from sinew_core.sysid.verdict import Judgement, judge
+from sinew_core.sysid.verdict import judge
 
 _SHORTEST_SPLIT_S = 8.0
 """A shorter recording is fitted whole."""
@@ -80,24 +80,21 @@ def identify(
         fitter = Fitter(recording, parametrisation, pool, options, progress)
         fitted = fitter.run(spans.begin_s, spans.end_s)
         validation = _validate(fitted, fitter, recording, held_out, spans)
-    judgement = judge(fitted, parametrisation, recording, validation)
-    return dataclasses.replace(
-        _identification(robot, recording, fitted, judgement, validation),
-        wall_s=clock() - begun,
-        seed=options.seed,
-    )
+    found = _result(fitted, parametrisation, recording, validation, options)
+    return dataclasses.replace(found, wall_s=clock() - begun)
 
 
-def _identification(
-    robot: RobotModel,
-    recording: Recording,
+def _result(
     fitted: Fitted,
-    judgement: Judgement,
+    parametrisation: Parametrisation,
+    recording: Recording,
     validation: HeldOut | None,
+    options: IdentifyOptions,
 ) -> Identification:
-    """Put together what was found; how long it took comes later."""
+    """Return all that is known but how long it took."""
+    judgement = judge(fitted, parametrisation, recording, validation)
     return Identification(
-        robot_name=robot.name,
+        robot_name=parametrisation.robot.name,
         recording=recording,
         estimates=judgement.estimates,
         covariance=judgement.covariance,
@@ -113,7 +110,7 @@ def _identification(
         directions=judgement.directions,
         held_out=validation,
         wall_s=0.0,
-        seed=0,
+        seed=options.seed,
     )
 
 
