@@ -29,8 +29,9 @@ from sinew_core.sysid.options import IdentifyOptions
 from sinew_core.sysid.output_error import OutputError, Weights
 from sinew_core.sysid.parametrisation import STEP_SHARE, Parametrisation
 from sinew_core.sysid.pieces import Piece, cut
+from sinew_core.sysid.plants import make_pool
 from sinew_core.sysid.rollouts import RolloutPool
-from sinew_core.sysid.validation import held_out
+from sinew_core.sysid.validation import held_out, nominal_arm
 from sinew_core.sysid.weighting import (
     chi2_of,
     first_noise,
@@ -170,25 +171,20 @@ class Fitter:
         """
         self._tell(IdentifyProgress(stage="validation"))
         weights = dataclasses.replace(fitted.noise, effort_nm=None)
-        # What is not known of the controllers has no nominal value: both arms have what was found.
-        nominal = self._parametrisation.nominal_params()
-        known, found = nominal.controller, fitted.params.controller
-        if known is not None and found is not None:
-            gains = self._parametrisation.known.gains
-            mixed = {name: _given(gains.get(name), v) for name, v in found.gains.items()}
-            nominal = dataclasses.replace(
-                nominal, controller=dataclasses.replace(known, gains=mixed)
+        nominal = nominal_arm(self._parametrisation, fitted.params)
+        pieces = self._pieces(motion, begin_s, end_s)
+        robot = self._parametrisation.robot
+        # Without rotors the gains may ask for finer steps than the arm that was found does.
+        with make_pool(robot, nominal, motion, self._options) as of_nominal:
+            return held_out(
+                (nominal, of_nominal),
+                (fitted.params, self._pool),
+                pieces,
+                weights,
+                forgets=self.closed,
+                from_s=from_s,
+                source=source,
             )
-        return held_out(
-            nominal,
-            fitted.params,
-            self._pool,
-            self._pieces(motion, begin_s, end_s),
-            weights,
-            forgets=self.closed,
-            from_s=from_s,
-            source=source,
-        )
 
     def _pieces(
         self, motion: Recording, begin_s: float, end_s: float, *, most: int = 0
@@ -318,11 +314,6 @@ class Fitter:
 
 def _change(first: Sequence[Array], second: Sequence[Array]) -> float:
     return sum(float(((b - a) ** 2).sum()) for a, b in zip(first, second, strict=True))
-
-
-def _given(gain: Array | None, otherwise: Array) -> Array:
-    """Return a gain (n,), another value where it is unknown."""
-    return otherwise if gain is None else np.where(np.isnan(gain), otherwise, gain)
 
 
 def _cost(residuals: list[Array] | None) -> float:

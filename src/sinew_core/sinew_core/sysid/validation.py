@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.identification import HeldOut
 from sinew_core.sysid.least_squares import Box, least_squares
 from sinew_core.sysid.output_error import OutputError, Weights
+from sinew_core.sysid.parametrisation import Parametrisation
 from sinew_core.sysid.pieces import Piece
 from sinew_core.sysid.rollouts import Job, RolloutPool
 
@@ -60,10 +62,25 @@ def predicted(
     )
 
 
+def nominal_arm(parametrisation: Parametrisation, found: SimParams) -> SimParams:
+    """Return the arm of the description behind the controllers that were found.
+
+    What is not known of the controllers has no nominal value: both arms have what was found.
+    """
+    nominal, given = parametrisation.nominal_params(), parametrisation.known.gains
+    known = nominal.controller
+    if known is None or found.controller is None:
+        return nominal
+    gains = {}
+    for name, values in found.controller.gains.items():
+        gain = given.get(name)
+        gains[name] = values if gain is None else np.where(np.isnan(gain), values, gain)
+    return dataclasses.replace(nominal, controller=dataclasses.replace(known, gains=gains))
+
+
 def held_out(
-    nominal: SimParams,
-    identified: SimParams,
-    pool: RolloutPool,
+    nominal: tuple[SimParams, RolloutPool],
+    identified: tuple[SimParams, RolloutPool],
     pieces: Sequence[Piece],
     weights: Weights,
     *,
@@ -77,9 +94,8 @@ def held_out(
     least that they can be; `error_against` compares with the true motion where that is known.
 
     Args:
-        nominal: arm of the robot's description.
-        identified: arm that was found.
-        pool: runs the simulations.
+        nominal: arm of the robot's description, and what simulates it.
+        identified: arm that was found, likewise.
         pieces: of the motion; they may begin before `from_s`, for the controllers to settle.
         weights: noise, by which the starts are fitted.
         forgets: whether a controller is closed around the arm.
@@ -91,7 +107,7 @@ def held_out(
     compared = time_s >= from_s
     simulated = [
         predicted(arm, pool, pieces, weights, forgets=forgets)[compared]
-        for arm in (nominal, identified)
+        for arm, pool in (nominal, identified)
     ]
     return HeldOut(
         time_s=time_s[compared],
