@@ -126,7 +126,11 @@ def _estimates(
         if identifiable:
             remark = "ended at what is allowed" if at_bound else ""
         elif not remark:
-            remark = f"known to {sigma:.2g}, which is not close enough"
+            remark = (
+                f"known to {sigma:.2g}, which is not close enough"
+                if np.isfinite(sigma)
+                else "the data do not tell its effect from that of others"
+            )
         half = _NORMAL_95 * sigma
         estimates.append(
             Estimate(
