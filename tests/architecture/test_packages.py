@@ -16,6 +16,7 @@ ROSDEP = {
     "matplotlib": "python3-matplotlib",
     "mujoco": "python3-mujoco-pip",
     "PIL": "python3-pil",
+    "scipy": "python3-scipy",
     "tqdm": "python3-tqdm",
 }
 
