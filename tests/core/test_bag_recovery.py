@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import signal
@@ -207,6 +208,8 @@ def test_what_a_database_holds_in_its_journal_is_recovered(tmp_path):
 def start_writing(path, storage, **options):
     return subprocess.Popen(
         [sys.executable, "-c", WRITE_FOR_EVER, str(path), storage],
+        # pytest's own paths: nothing else has to be set for the tests to run.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         text=True,
         **options,
