@@ -12,6 +12,8 @@ from pathlib import Path
 
 from benchmarks.bag.mutations import LIMIT_S
 
+_ROOT = Path(__file__).resolve().parents[2]
+"""Where `benchmarks` can be imported, whatever folder the caller is in."""
 _BATCH = 500
 """Bags that one process reads."""
 
@@ -49,9 +51,13 @@ def read_damaged(folder: Path, count: int, batch: int = _BATCH) -> Iterator[Outc
 
 def _read_batch(folder: Path, first: int, count: int) -> list[Outcome]:
     """Return outcomes up to the last seed, or to the one at which the process ended."""
-    command = [sys.executable, "-m", "benchmarks.bag.mutations", str(folder)]
+    command = [sys.executable, "-m", "benchmarks.bag.mutations", str(folder.resolve())]
     done = subprocess.run(
-        [*command, str(first), str(count)], capture_output=True, text=True, check=False
+        [*command, str(first), str(count)],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     outcomes, begun = [], first
     for line in done.stdout.splitlines():
