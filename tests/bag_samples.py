@@ -6,8 +6,11 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import yaml
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
+
+from sinew_core.bags.writer import BagWriter
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 STATE_TYPE = "sensor_msgs/msg/JointState"
@@ -48,3 +51,23 @@ def read_all(path: Path) -> list[tuple[str, str, bytes, int]]:
     """All messages of a bag in the order in which rosbags gives them."""
     with AnyReader([path], default_typestore=STORE) as reader:
         return [(c.topic, c.msgtype, bytes(data), time) for c, time, data in reader.messages()]
+
+
+class HandClock:
+    """A steady clock that the test sets."""
+
+    def __init__(self):
+        self.now_s = 0.0
+
+    def __call__(self):
+        return self.now_s
+
+
+def metadata(path):
+    return yaml.safe_load((path / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+
+
+def write(path, messages, **options):
+    with BagWriter(path, **options) as writer:
+        for message in messages:
+            writer.write(*message)

@@ -11,12 +11,21 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 
-from bag_samples import STATE_TYPE, STATES, STORAGES, STORE, read_all, states
+from bag_samples import (
+    STATE_TYPE,
+    STATES,
+    STORAGES,
+    STORE,
+    HandClock,
+    metadata,
+    read_all,
+    states,
+    write,
+)
 from sinew_core.bags.folder import is_unfinished
 from sinew_core.bags.recovery import recover_bag
 from sinew_core.bags.writer import BagWriter
@@ -39,26 +48,6 @@ try:
 except SinewError as error:
     print("ERROR", error, flush=True)
 """
-
-
-class HandClock:
-    """A steady clock that the test sets."""
-
-    def __init__(self):
-        self.now_s = 0.0
-
-    def __call__(self):
-        return self.now_s
-
-
-def metadata(path):
-    return yaml.safe_load((path / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
-
-
-def write(path, messages, **options):
-    with BagWriter(path, **options) as writer:
-        for message in messages:
-            writer.write(*message)
 
 
 @given(

@@ -27,10 +27,13 @@ from bag_samples import (
     STORAGES,
     STORE,
     STRING_TYPE,
+    HandClock,
     joint_state,
+    metadata,
     read_all,
     states,
     string,
+    write,
 )
 from sinew_core.bags.message_types import MessageTypes
 from sinew_core.bags.metadata import FileSummary, Topic, render_metadata
@@ -50,26 +53,6 @@ LATCHED = Qos(
     QosTime(9223372036, 854775807),
     False,
 )
-
-
-class HandClock:
-    """A steady clock that the test sets."""
-
-    def __init__(self):
-        self.now_s = 0.0
-
-    def __call__(self):
-        return self.now_s
-
-
-def metadata(path):
-    return yaml.safe_load((path / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
-
-
-def write(path, messages, **options):
-    with BagWriter(path, **options) as writer:
-        for message in messages:
-            writer.write(*message)
 
 
 @given(

@@ -5,11 +5,8 @@ from sinew_core.errors import ConfigError
 from sinew_core.robots import dynamics
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.catalogue import load_robot
-from sinew_core.sysid import fisher
-from sinew_core.sysid.controller_file import unknown_controller
 from sinew_core.sysid.excitation.sensitivity import EffortSensitivity
-from sinew_core.sysid.parametrisation import make_parametrisation
-from sinew_core.sysid.regressor import SMOOTHING_RAD_S, JointMotion
+from sinew_core.sysid.regressor import SMOOTHING_RAD_S
 
 ROBOT = load_robot("panda")
 ALL = ("mass/*", "coulomb/*", "viscous/*", "armature/*", "payload/mass")
@@ -79,29 +76,6 @@ def test_the_predicted_deviation_is_the_scatter_of_least_squares():
     scatter = (np.linalg.pinv(flat) @ noise).std(axis=1)
     # The deviation of a deviation from 4000 draws is 1 / sqrt(8000) = 1.1 %: 5 of them.
     assert np.allclose(scatter, predicted, rtol=0.06)
-
-
-def test_the_information_is_that_of_the_identification_where_efforts_alone_tell():
-    asked = ("mass/*", "coulomb/*", "viscous/*", "armature/*")
-    fit = make_parametrisation(ROBOT, asked, unknown_controller("effort"))
-    position, velocity, acceleration = motion()
-    noise = fisher.SensorSigmas(
-        position_rad=np.full(7, 1e9), effort_nm=np.full(7, 0.2), period_s=0.01
-    )
-    expected = fisher.information(
-        ROBOT,
-        fit,
-        JointMotion(
-            position_rad=position, velocity_rad_s=velocity, acceleration_rad_s2=acceleration
-        ),
-        noise,
-    )
-    model = EffortSensitivity(ROBOT, ArmDynamics.nominal(ROBOT), asked)
-    _, columns = model.evaluate(position, velocity, acceleration)
-    scales = np.array([each.scale for each in model.asked])
-    places = [fit.index(each.name) for each in model.asked]
-    ours = model.information(columns, noise_nm=0.2) / np.outer(scales, scales)
-    assert np.allclose(ours, expected[np.ix_(places, places)], rtol=1e-6, atol=1e-6)
 
 
 def test_patterns_give_each_name_once_in_their_order():

@@ -10,10 +10,8 @@ from sinew_core.errors import BagError
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.sysid.command_signal import CommandSignal
-from sinew_core.sysid.fisher import SensorSigmas, information, predicted_sigmas
 from sinew_core.sysid.parametrisation import make_parametrisation
-from sinew_core.sysid.preprocess import derivatives, make_pieces, suitable_cutoff_hz
-from sinew_core.sysid.regressor import JointMotion
+from sinew_core.sysid.preprocess import make_pieces, suitable_cutoff_hz
 from sinew_core.sysid.stage1 import data_sigmas, start_values
 
 PANDA, IIWA = load_robot("panda"), load_robot("iiwa14")
@@ -224,39 +222,3 @@ def test_the_mean_and_the_effect_of_commands_are_seen_at_their_age():
 
 def test_the_cutoff_is_four_times_what_moves():
     assert 3.0 <= suitable_cutoff_hz(panda("position")) <= 5.0
-
-
-def test_the_information_predicts_what_stage_1_is_sure_of():
-    time_s = np.arange(2.0, 20.0, 0.02)
-    position = fourier_motion(PANDA, 102, time_s)
-    velocity, acceleration = derivatives(position, 0.02)
-    motion = JointMotion(
-        position_rad=position, velocity_rad_s=velocity, acceleration_rad_s2=acceleration
-    )
-    fit = make_parametrisation(PANDA, ALL, known("position"))
-    noise = SensorSigmas(
-        position_rad=np.full(7, 1e-4), effort_nm=np.full(7, 0.2), period_s=0.02, samples=4.0
-    )
-    sigmas = predicted_sigmas(fit, information(PANDA, fit, motion, noise))
-    found = start_values(panda("position"), PANDA, known("position"), fit)
-    sizes = fit.step / 0.01
-    real = data_sigmas(found.information * np.outer(sizes, sizes)) * sizes
-    both = np.isfinite(real) & np.isfinite(sigmas)
-    assert both[2:7].all()
-    assert 0.5 < np.median(real[both] / sigmas[both]) < 5.0
-
-
-def test_a_motion_of_one_joint_tells_nothing_of_the_friction_of_another():
-    time_s = np.arange(0.0, 10.0, 0.02)
-    position = np.tile(PANDA.home_rad, (time_s.size, 1))
-    position[:, 3] += 0.3 * np.sin(2.0 * time_s)
-    velocity, acceleration = derivatives(position, 0.02)
-    motion = JointMotion(
-        position_rad=position, velocity_rad_s=velocity, acceleration_rad_s2=acceleration
-    )
-    fit = make_parametrisation(PANDA, ("coulomb/*",), known("position"))
-    noise = SensorSigmas(position_rad=np.full(7, 1e-4), effort_nm=None, period_s=0.02)
-    sigmas = predicted_sigmas(fit, information(PANDA, fit, motion, noise))
-    assert np.isfinite(sigmas).tolist() == [False, False, False, True, False, False, False]
-    # 500 samples, each a sign, seen by 1e-4 rad of a spring of 600 N m/rad: 0.06 / sqrt(500).
-    assert sigmas[3] == pytest.approx(0.06 / np.sqrt(500.0), rel=0.05)

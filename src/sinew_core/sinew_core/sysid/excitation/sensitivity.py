@@ -1,9 +1,8 @@
 """How the efforts of a motion depend on an arm's parameters, and how well they then show.
 
 Efforts are linear in masses, frictions and rotors, so the sensitivities are the efforts of unit
-bodies: inverse dynamics of `robots.dynamics`, compiled. That is the information of efforts in
-`sysid.fisher`, only without the regressor of each body's ten constants: some thousands of motions
-are compared in a search.
+bodies: inverse dynamics of `robots.dynamics`, compiled, without the regressor of each body's ten
+constants: some thousands of motions are compared in a search.
 """
 
 from __future__ import annotations
