@@ -17,7 +17,7 @@ from sinew_core.sysid.identification import HeldOut, Identification
 from sinew_core.sysid.options import IdentifyOptions
 from sinew_core.sysid.parametrisation import Parametrisation, make_parametrisation
 from sinew_core.sysid.pieces import HISTORY_S, usable_span
-from sinew_core.sysid.plants import make_pool
+from sinew_core.sysid.plants import make_pool, steadied
 from sinew_core.sysid.stage1 import start_values
 from sinew_core.sysid.usable import check_usable
 from sinew_core.sysid.verdict import judge
@@ -73,7 +73,9 @@ def identify(
         parametrisation.known,
         parametrisation,
     )
-    parametrisation = parametrisation.with_start(first.theta)
+    parametrisation = steadied(
+        parametrisation.with_start(first.theta), recording.position_rad, options.physics_rate_hz
+    )
     with make_pool(
         robot, parametrisation.params(parametrisation.start), recording, options
     ) as pool:

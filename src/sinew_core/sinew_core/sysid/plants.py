@@ -13,10 +13,17 @@ from sinew_core.errors import ConfigError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.sim_params import SimParams
-from sinew_core.simulation.arm_control import check_stability, control_rows
+from sinew_core.simulation.arm_control import (
+    DAMPING,
+    STIFFNESS,
+    STRENGTH,
+    check_stability,
+    control_rows,
+)
 from sinew_core.simulation.engine_plant import EnginePlant
 from sinew_core.simulation.rollout import Plant
 from sinew_core.sysid.options import IdentifyOptions
+from sinew_core.sysid.parametrisation import Parametrisation
 from sinew_core.sysid.rollouts import (
     Job,
     Moves,
@@ -65,6 +72,37 @@ def _start_engine(name: str, robot: RobotModel, physics_rate_hz: int) -> None:
 
 def _run_in_engine(job: Job) -> Moves | None:
     return moves_or_none(_engines[0], job)
+
+
+def steadied(
+    parametrisation: Parametrisation, position_rad: Array, rate_hz: int
+) -> Parametrisation:
+    """Return the same with a start whose controllers are stable at a physics rate, if rotors do it.
+
+    The real controllers are stable on the real arm, so a start on which they are not has rotors
+    that are too light. Finer steps would hide that, and simulate controllers that react sooner than
+    those of the arm: half a millisecond under a stiff gain is as much as its friction. Rotors of
+    D h / 2 + K h² / 4 are always enough, see `check_stability`.
+
+    Args:
+        parametrisation: with the start.
+        position_rad: (N, n) of the motion.
+        rate_hz: of the steps.
+    """
+    robot, params = parametrisation.robot, parametrisation.params(parametrisation.start)
+    if params.controller is None or rate_hz == needed_rate_hz(robot, params, position_rad, rate_hz):
+        return parametrisation
+    rows = control_rows(robot, params.controller, params.dynamics)
+    period_s = _MARGIN / rate_hz
+    enough = rows[STRENGTH] * (
+        0.5 * period_s * rows[DAMPING] + 0.25 * period_s * period_s * rows[STIFFNESS]
+    )
+    start = np.array(parametrisation.start)
+    for joint, least in zip(robot.joint_names, enough.tolist(), strict=True):
+        place = parametrisation.index(f"armature/{joint}")
+        if place is not None:
+            start[place] = max(start[place], least)
+    return parametrisation.with_start(start)
 
 
 def needed_rate_hz(robot: RobotModel, params: SimParams, position_rad: Array, least_hz: int) -> int:

@@ -1,0 +1,53 @@
+"""The physics rate of an identification, and rotors that its start needs."""
+
+import numpy as np
+import pytest
+
+from sinew_core.robots.catalogue import load_robot
+from sinew_core.sysid.controller_file import KnownController
+from sinew_core.sysid.parametrisation import make_parametrisation
+from sinew_core.sysid.plants import needed_rate_hz, steadied
+
+PANDA = load_robot("panda")
+POSES = np.tile(PANDA.home_rad, (30, 1))
+RATE_HZ = 1000
+
+
+def fit_of(*patterns, kd=60.0):
+    known = KnownController(
+        mode="position",
+        gravity_compensation=True,
+        gains={"kp": np.full(7, 3000.0), "kd": np.full(7, kd)},
+    )
+    return make_parametrisation(PANDA, patterns, known)
+
+
+def needed(fit):
+    return needed_rate_hz(PANDA, fit.params(fit.start), POSES, RATE_HZ)
+
+
+@pytest.mark.parametrize("lightest", [0.0, 1e-3])
+def test_rotors_too_light_for_the_gains_start_heavier_instead_of_in_finer_steps(lightest):
+    fit = fit_of("mass/*", "armature/*")
+    theta = np.array(fit.start)
+    theta[[fit.index(f"armature/{joint}") for joint in PANDA.joint_names]] = lightest
+    fit = fit.with_start(theta)
+    assert needed(fit) > RATE_HZ
+    steady = steadied(fit, POSES, RATE_HZ)
+    assert needed(steady) == RATE_HZ
+    masses = [fit.index(name) for name in fit.names if name.startswith("mass/")]
+    assert np.array_equal(steady.start[masses], fit.start[masses])
+    assert (steady.start >= fit.start).all()
+
+
+def test_a_start_that_is_stable_stays():
+    fit = fit_of("armature/*", kd=0.1)
+    fit = fit.with_start(np.full(7, 0.1))
+    assert needed(fit) == RATE_HZ
+    assert np.array_equal(steadied(fit, POSES, RATE_HZ).start, fit.start)
+
+
+def test_where_rotors_are_not_fitted_finer_steps_have_to_do():
+    fit = fit_of("mass/*")
+    assert needed(fit) > RATE_HZ
+    assert np.array_equal(steadied(fit, POSES, RATE_HZ).start, fit.start)
