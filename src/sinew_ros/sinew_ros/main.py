@@ -29,13 +29,15 @@ from rclpy.subscription import Subscription
 
 from sinew_core.errors import SinewError
 from sinew_ros.executor import WaitSetExecutor
+from sinew_ros.exit_timer import ExitTimer
 from sinew_ros.settable import Settable, refused
 
 # How long a signal may wait: Python runs its handler only when the wait in C returns.
 _POLL_S = 0.05
 _DELIVER_S = 0.5
 _SAME_SIGNAL_S = 1.0
-_END_WITHIN_S = 2.0
+_TELL_AFTER_S = 2.0
+_END_WITHIN_S = 2.2
 # Above ordinary processes, below what a driver of hardware and the kernel's threads use.
 _PRIORITY = 10
 
@@ -95,6 +97,7 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
     node: SinewNode | None = None
     executor = WaitSetExecutor()
     stopped = _StopRequest()
+    status = 1
     try:
         node = make_node()
         executor.add_node(node)
@@ -106,21 +109,32 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
         _spin(node, executor, stopped)
         node.on_stop()
         _deliver(node)
-        return node.exit_code or 0
+        status = node.exit_code or 0
     except SinewError as error:
         sys.stderr.write(f"{_program(node)}: {error}\n")
-        return 1
     except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
+        status = 0
     finally:
-        # The middleware may hang in its own end, with Python's lock held: then tell where, and end.
-        faulthandler.dump_traceback_later(_END_WITHIN_S, exit=True)
-        executor.shutdown(0)
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-        faulthandler.cancel_dump_traceback_later()
+        _leave(executor, node, status)
         stopped.release()
+    return status
+
+
+def _leave(executor: WaitSetExecutor, node: SinewNode | None, status: int) -> None:
+    """Say good-bye to the middleware; where it hangs in that, tell where, and end all the same.
+
+    By then the node's own work is done, so that this takes nothing from its status.
+    """
+    with contextlib.suppress(OSError):  # nobody may be reading any more
+        sys.stdout.flush()
+    faulthandler.dump_traceback_later(_TELL_AFTER_S)
+    timer = ExitTimer(_END_WITHIN_S, status)
+    executor.shutdown(0)
+    if node is not None:
+        node.destroy_node()
+    rclpy.try_shutdown()
+    timer.cancel()
+    faulthandler.cancel_dump_traceback_later()
 
 
 class _StopRequest:
