@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-# PyDLL keeps Python's lock: `pause` then stops every thread of Python, as a hanging destructor does.
+# PyDLL keeps Python's lock: `pause` stops every thread of Python, as a hanging destructor does.
 HANG = "import ctypes; ctypes.PyDLL(None).pause()"
 
 
