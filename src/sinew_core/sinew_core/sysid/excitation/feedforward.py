@@ -9,6 +9,7 @@ import numpy as np
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.excitation.reference import Reference
+from sinew_core.sysid.excitation.rejoin import Rejoin
 from sinew_core.sysid.excitation.sensitivity import EffortSensitivity
 
 
@@ -37,7 +38,8 @@ def planned_commands(
 class Follower:
     """Commands for an arm on its way along a motion.
 
-    Positions are sent as planned: the drive follows them by itself. Velocities are those planned
+    Positions are sent as planned, the drive follows them by itself; with a `rejoin` they are led back
+    to the plan where the safety filter has changed one. Velocities are those planned
     with a correction of the position. Efforts are those planned with a correction by position,
     velocity and the integral of the position's error, which overcomes friction that is not known:
 
@@ -56,6 +58,7 @@ class Follower:
         *,
         model: EffortSensitivity,
         correction_per_s: float,
+        rejoin: Rejoin | None = None,
     ) -> None:
         """Take the planned `commands` (N, n) of `reference`.
 
@@ -67,11 +70,12 @@ class Follower:
             model: of the arm, for its inertia.
             correction_per_s: how fast an error of the position is made up for: the pole of
                 velocities; the triple pole of efforts is ten times as fast.
+            rejoin: for positions, told what the filter changes.
         """
         self._mode, self._commands = mode, commands
         self._position, self._velocity = reference.position_rad, reference.velocity_rad_s
         self._period_s = float(reference.time_s[1] - reference.time_s[0])
-        self._pole, self._model = correction_per_s, model
+        self._pole, self._model, self._rejoin = correction_per_s, model, rejoin
         self._highest = robot.limits.effort_nm
         self.error_rad = np.zeros(robot.n_joints)
         self._sum = np.zeros(robot.n_joints)
@@ -89,6 +93,10 @@ class Follower:
         self.error_rad = error = self._position[sample] - np.array(position_rad)
         if self._mode == "joint_velocity":
             planned = planned + self._pole * error
+        elif self._rejoin is not None:
+            planned = self._rejoin.next(
+                planned, (planned - self._position[sample]) / self._period_s
+            )
         elif self._mode == "joint_effort":
             slower = self._velocity[sample] - np.array(velocity_rad_s)
             planned = planned + self._correction(np.array(position_rad), error, slower)
