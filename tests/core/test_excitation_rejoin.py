@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from sinew_core.rates import Rates
+from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.make import make_filter
 from sinew_core.safety.parameters import SafetyParameters
+from sinew_core.sysid.excitation.feedforward import Follower
 from sinew_core.sysid.excitation.limits import motion_limits
+from sinew_core.sysid.excitation.reference import Reference
 from sinew_core.sysid.excitation.rejoin import Rejoin
+from sinew_core.sysid.excitation.sensitivity import EffortSensitivity
 from sinew_core.sysid.excitation.trial import FilterSetting
 
 ROBOT = load_robot("panda")
@@ -23,6 +27,7 @@ SETTING = FilterSetting(
 )
 PERIOD_S = RATES.filter_period_s
 LIMITS = motion_limits("joint_position", ROBOT, SETTING.assumed, PERIOD_S, 1.0)
+MODEL = EffortSensitivity(ROBOT, ArmDynamics.nominal(ROBOT), ("mass/*",))
 SWEEP_S, SHARE = 3.0, 0.8
 
 
@@ -37,37 +42,57 @@ def sweep():
     return ROBOT.home_rad + signed * shape[:, None]
 
 
-def run(arrivals, *, rejoin):
-    """Return the largest lag in rad, and the last, where cycle k sees arrivals[k] new commands."""
+def run(arrivals, *, rejoin, restart=None):
+    """Return the largest lag in rad, and the last, where cycle k sees arrivals[k] new commands.
+
+    In cycle `restart` the filter begins anew from rest, as after a cycle that it missed itself.
+    """
     position = sweep()
     planned = np.vstack([position[1:], position[-1:]])
     checked = make_filter("joint_position", ROBOT, SETTING.assumed, PERIOD_S)
     checked.reset(position[0].tolist())
-    way, sample, lags = Rejoin(LIMITS, PERIOD_S), 0, []
-    wanted = position[0]
-    for count in arrivals:
+    way, lags = Rejoin(LIMITS, PERIOD_S), []
+    follower = Follower(
+        "joint_position",
+        ROBOT,
+        Reference(
+            time_s=np.arange(len(position)) * PERIOD_S,
+            position_rad=position,
+            velocity_rad_s=np.zeros_like(position),
+            acceleration_rad_s2=np.zeros_like(position),
+        ),
+        planned,
+        model=MODEL,
+        correction_per_s=0.0,
+        rejoin=way if rejoin else None,
+    )
+    sample, sent = 0.0, position[0]
+    wanted = sent.tolist()
+    for cycle, count in enumerate(arrivals):
         for _ in range(count):
-            if sample < len(planned):
-                speed = (planned[sample] - position[sample]) / PERIOD_S
-                wanted = way.next(planned[sample], speed) if rejoin else planned[sample]
-                sample += 1
-        result = checked.step(wanted.tolist(), None, [0.0] * 7)
+            if sample < follower.samples:
+                wanted = follower.command(sample, sent.tolist(), [0.0] * 7)
+                sample += follower.rate
+        if cycle == restart:
+            checked.reset(sent.tolist())
+        result = checked.step(wanted, None, [0.0] * 7)
         assert result.fault is None
+        sent = np.array(result.command)
         if result.intervened:
-            way.changed(np.array(result.command))
-        lags.append(np.abs(planned[sample - 1] - np.array(result.command)).max())
+            way.changed(sent)
+        lags.append(np.abs(follower.error_rad).max())
     return max(lags), lags[-1], way.times
 
 
 def arrivals_with(missed=(), doubled=()):
-    counts = np.ones(len(sweep()), int)
+    counts = np.ones(len(sweep()) + 200, int)  # a motion that is held up lasts longer
     counts[list(missed)] = 0
     counts[list(doubled)] = 2
     return counts.tolist()
 
 
 def test_nothing_is_changed_where_every_cycle_has_its_command():
-    assert run(arrivals_with(), rejoin=True) == (0.0, 0.0, 0)
+    assert run(arrivals_with(), rejoin=True)[1:] == (0.0, 0)
 
 
 def test_one_missed_command_alone_leaves_the_arm_far_behind():
@@ -92,3 +117,11 @@ def test_many_missed_and_doubled_commands_are_made_up_for(seed):
     largest, last, _ = run(counts, rejoin=True)
     assert largest < 0.05
     assert last == 0.0
+
+
+@pytest.mark.parametrize("cycle", [150, 420])
+def test_a_filter_that_begins_anew_from_rest_holds_the_motion_up(cycle):
+    largest, last, _ = run(arrivals_with(), rejoin=True, restart=cycle)
+    # Two periods of the motion, not the way of v^2 / 2 a that catching up would begin with.
+    assert largest < 2.5 * LIMITS.velocity_rad_s.max() * PERIOD_S
+    assert last < 1e-9

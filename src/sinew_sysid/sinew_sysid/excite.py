@@ -87,7 +87,7 @@ class Excite(SinewNode):
         )
         self._phase = Phase.PLANNING
         self._follower: Follower | None = None
-        self._sample = 0
+        self._sample = 0.0
         self._due_ns = 0
         self._answer: tuple[int, JointTrajectory] | None = None
         self._tracking = Tracking(self._robot.joint_names)
@@ -116,7 +116,7 @@ class Excite(SinewNode):
             self.create_subscription(
                 JointTrajectory, f"{p.safety_filter}/interventions", self._on_changed, RELIABLE
             )
-        self._clock = SendClock(self, p.control_period_s, self._tick)
+        self._send_clock = SendClock(self, p.control_period_s, self._tick)
         self._arming = Arming(self, safety_filter=p.safety_filter, clear_latch=p.arm)
         self._diagnostics = Diagnostics(self, self._report)
         self.create_timer(0.05, self._supervise, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -226,7 +226,7 @@ class Excite(SinewNode):
         assert planner is not None
         if self._between and self._rejoin is None:
             self._rejoin = Rejoin(planner.whole_limits, self._p.control_period_s)
-            self._clock.start()
+            self._send_clock.start()
         self._follower = Follower(
             self._p.mode,
             self._robot,
@@ -236,7 +236,7 @@ class Excite(SinewNode):
             correction_per_s=self._p.correction_per_s,
             rejoin=self._rejoin,
         )
-        self._sample = 0
+        self._sample = 0.0
         self._heard_s = time.monotonic()
         self._enter(phase)
         if self._lockstep:
@@ -269,14 +269,14 @@ class Excite(SinewNode):
     def _on_changed(self, message: JointTrajectory) -> None:
         """Take what the filter has sent in place of a position."""
         if self._phase in MOVING and self._rejoin is not None:
-            self._clock.reported()
+            self._send_clock.reported()
             self._rejoin.changed(np.array(point_values(message, self._p.mode)[1]))
 
     def _send(self, stamp: int) -> None:
         """Send the command of the next sample; after the last go on to what comes next."""
         follower, mapper = self._follower, self._mapper
         assert follower is not None
-        if self._sample == follower.samples:
+        if self._sample >= follower.samples:
             self._arrived()
             return
         values = follower.command(self._sample, mapper.position, mapper.velocity)
@@ -288,7 +288,7 @@ class Excite(SinewNode):
         self._require_following(follower)
         if self._phase is Phase.EXCITING:
             self._tracking.add(follower.error_rad)
-        self._sample += 1
+        self._sample += follower.rate
 
     def _require_following(self, follower: Follower) -> None:
         """End a motion that the arm does not follow; without commands the filter brakes."""
@@ -341,7 +341,7 @@ class Excite(SinewNode):
                     "again, with a lower excitation.limit_share if the arm could not follow"
                 )
             raise RunError(
-                f"{self._p.safety_filter} is {state} after {self._sample} samples of "
+                f"{self._p.safety_filter} is {state} after {int(self._sample)} samples of "
                 f"{self._phase.name.lower()}: {reason or 'no reason given'}: {remedy}"
             )
 
@@ -370,7 +370,7 @@ class Excite(SinewNode):
             "robot": self._robot.name,
             "mode": self._p.mode,
             "phase": self._phase.name.lower(),
-            "sample": f"{self._sample} of {total}",
+            "sample": f"{int(self._sample)} of {total}",
             "tracking_rms_rad": f"{float(self._tracking.rms_rad.max()):.6f}",
         }
         waits = self._phase is Phase.ARMING and not self._p.arm

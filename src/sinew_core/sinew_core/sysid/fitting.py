@@ -35,6 +35,7 @@ from sinew_core.sysid.validation import held_out, nominal_arm
 from sinew_core.sysid.weighting import (
     chi2_of,
     first_noise,
+    least_noise,
     noise_left,
     residual_rad_of,
     similar,
@@ -134,8 +135,9 @@ class Fitter:
         pieces = self._pieces(self._recording, begin_s, end_s)
         robot, options = self._parametrisation.robot, self._options
         start = self._parametrisation.start
-        problem = self._problem(pieces, first_noise(self._recording, robot, options))
-        noise = noise_left(problem, problem.weights, start, problem.starts(), robot, options)
+        least = least_noise(robot, self._parametrisation.params(start))
+        problem = self._problem(pieces, first_noise(self._recording, least, options))
+        noise = noise_left(problem, problem.weights, start, problem.starts(), least, options)
         problem = self._problem(pieces, noise)
         fit = self._fit(problem, start, problem.starts(), "fit")
         if options.global_search and self._is_nowhere_near(problem, fit):
@@ -147,7 +149,7 @@ class Fitter:
         for _ in range(_ROUNDS):
             if fit.ended == "interrupted":
                 break
-            noise = noise_left(problem, noise, fit.shared, fit.own, robot, options)
+            noise = noise_left(problem, noise, fit.shared, fit.own, least, options)
             weights = weights_of(problem, fit, noise)
             if similar(problem.weights, weights):
                 break

@@ -33,6 +33,9 @@ _MOST_DAMPING = 1e8
 _LEAST_GAIN = 1e-4
 """Share of the promised fall of the cost that a step has to keep, to be accepted."""
 _SETTLED, _BY_KINKS = 50.0, 100.0
+_CRAWL, _CRAWLED = 1e-3, 4
+"""Steps in turn that lower the cost by no more than this share of it, and how many end a fit: kinks
+and wrong slopes let it go on so for ever."""
 _FREE = 1e-2
 """Damping up to which a step is about the one that solves the linear problem."""
 _LEAST_SCATTER = 1e-14
@@ -102,8 +105,8 @@ class Fit:
         cost_history: mean square of residuals and priors, at the start and after each step.
         dead: indices of shared unknowns whose change changed nothing at all, at the end.
         at_bound: (p,) whether on a bound.
-        ended: `converged`, `stuck`, `steps` (as many as allowed), `interrupted` or `diverged` (at
-            the start already).
+        ended: `converged`, `stuck`, `crawled`, `steps` (as many as allowed), `interrupted` or
+            `diverged` (at the start already).
     """
 
     shared: Array
@@ -138,7 +141,8 @@ def least_squares(
         tolerance: the fit has converged when the next step promises to lower the sum of squares
             by no more than this times the residuals' mean square, or one lowered it by no more
             than that, or two in turn by no more than fifty times that; or where kinks keep a
-            promise of a hundred times that from being held. 0.01 leaves unknowns within a few
+            promise of a hundred times that from being held. It has crawled when four steps in turn
+            lowered the cost by a thousandth at most. 0.01 leaves unknowns within a few
             tenths of their standard deviation.
         progress: told after every accepted step.
     """
@@ -177,7 +181,7 @@ class _Search:
         self._count = max(1, sum(r.size for r in first))
         cost = self._cost(first, self._shared)
         self._record(cost)
-        few = False
+        few, crawled = False, 0
         while True:
             self._blocks = tuple(self._problem.linearise(self._shared, self._own))
             if len(self._history) > max_steps:
@@ -188,9 +192,10 @@ class _Search:
             gained, cost = cost - after, after
             self._record(cost)
             small = gained <= _SETTLED * self._enough(cost) and self._damping <= _FREE
-            if small and (few or gained <= self._enough(cost)):
+            crawled = crawled + 1 if gained <= _CRAWL * cost else 0
+            if (small and (few or gained <= self._enough(cost))) or crawled == _CRAWLED:
                 self._blocks = tuple(self._problem.linearise(self._shared, self._own))
-                return "converged"
+                return "converged" if small else "crawled"
             few = small
 
     def result(self, ended: str) -> Fit:

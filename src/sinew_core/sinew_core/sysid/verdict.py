@@ -221,6 +221,7 @@ def _on_the_fit(fitted: Fitted, names: Sequence[str], estimates: Sequence[Estima
         found.append(f"Changing {_some(dead)} changes nothing in the simulated motion.")
     ends = {
         "steps": "The fit was still improving when its steps were used up: raise max_steps.",
+        "crawled": "The fit ended where its steps hardly improved it, short of its usual end.",
         "interrupted": "The fit was interrupted: the values are the best so far.",
         "stuck": "The fit ended where no step improved it, short of its usual end.",
     }

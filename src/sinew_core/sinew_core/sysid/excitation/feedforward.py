@@ -47,6 +47,7 @@ class Follower:
 
     Attributes:
         error_rad: (n,) planned less measured position of the last call.
+        rate: by how many samples the motion goes on after it.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Follower:
         self._pole, self._model, self._rejoin = correction_per_s, model, rejoin
         self._highest = robot.limits.effort_nm
         self.error_rad = np.zeros(robot.n_joints)
+        self.rate = 1.0
         self._sum = np.zeros(robot.n_joints)
 
     @property
@@ -86,19 +88,21 @@ class Follower:
         return len(self._commands)
 
     def command(
-        self, sample: int, position_rad: Sequence[float], velocity_rad_s: Sequence[float]
+        self, sample: float, position_rad: Sequence[float], velocity_rad_s: Sequence[float]
     ) -> list[float]:
-        """Return what to send (n,) at a sample, for an arm measured at (n,) rad, rad/s."""
-        planned = self._commands[sample]
-        self.error_rad = error = self._position[sample] - np.array(position_rad)
+        """Return what to send (n,) at a sample, for an arm measured at (n,) rad, rad/s.
+
+        A motion that was held up goes on from between two samples.
+        """
+        now, planned = _between(self._position, sample), _between(self._commands, sample)
+        self.error_rad = error = now - np.array(position_rad)
         if self._mode == "joint_velocity":
             planned = planned + self._pole * error
         elif self._rejoin is not None:
-            planned = self._rejoin.next(
-                planned, (planned - self._position[sample]) / self._period_s
-            )
+            planned = self._rejoin.next(now, planned)
+            self.rate = self._rejoin.rate
         elif self._mode == "joint_effort":
-            slower = self._velocity[sample] - np.array(velocity_rad_s)
+            slower = _between(self._velocity, sample) - np.array(velocity_rad_s)
             planned = planned + self._correction(np.array(position_rad), error, slower)
             planned = np.clip(planned, -self._highest, self._highest)
         commands: list[float] = planned.tolist()
@@ -113,3 +117,11 @@ class Follower:
         effort, _ = self._model.evaluate(two, np.zeros_like(two), np.array([wanted, 0.0 * wanted]))
         correction: Array = effort[0] - effort[1]
         return correction
+
+
+def _between(rows: Array, sample: float) -> Array:
+    """Return a row (n,), or what is on the straight line to the next."""
+    whole = int(sample)
+    share = sample - whole
+    row: Array = rows[whole]
+    return (1.0 - share) * row + share * rows[min(whole + 1, len(rows) - 1)] if share else row

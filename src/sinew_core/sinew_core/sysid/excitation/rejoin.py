@@ -6,13 +6,14 @@ for more than the acceleration limit allows, and the filter approaches it as a p
 up to sqrt(2 a e) for a way of e. A motion at v is followed so only v^2 / 2 a behind, which is 0.3
 rad for a Panda at half its speed, and that from one missed cycle on.
 
-The filter reports where it has sent the arm instead. From there a joint is sent what passes: the
-speed of the motion and a correction that grows with the lag,
+The filter reports where it has sent the arm instead; a filter that misses a cycle itself begins anew
+from rest. From there a joint is sent what passes: the speed v of the motion, at a rate r of its time
+that lets all joints keep up, and a correction that grows with the lag e,
 
-    u = v + sign(e) min(k |e|, sqrt(2 b a |e|)),
+    u = r v + sign(e) min(k |e|, sqrt(2 b a |e|)),    0 <= r <= 1,
 
-within g a dt of the speed before, and the planned position itself as soon as that passes. The plan
-uses less than the limits (`limit_share`), so that something is left to catch up with.
+within a share of a dt of the speed before, and the planned position itself as soon as that passes.
+The plan uses less than the limits (`limit_share`), so that something is left to catch up with.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _SHARE = 0.95
 _CATCH_UP = 0.1
 """Share of the acceleration limit that braking at the planned motion takes."""
 _REMEMBERED = 4
-_TOLERANCE_RAD = 1e-12
+_STILL_RAD_S = 1e-6
 
 
 class Rejoin:
@@ -38,6 +39,7 @@ class Rejoin:
 
     Attributes:
         behind: whether some joint is not where it was planned to be.
+        rate: by how many periods of the motion the last command went on, 0 to 1.
         times: how often the filter let the arm lag behind anew.
     """
 
@@ -52,26 +54,33 @@ class Rejoin:
         self._at: Array | None = None
         self._speed = self._change = np.zeros(self._fastest.size)
         self.behind = False
+        self.rate = 1.0
         self.times = 0
 
-    def next(self, planned: Array, speed: Array) -> Array:
-        """Return what to send (n,) where `planned` (n,) is to be reached at (n,) rad/s."""
-        at = self._at
+    def next(self, now: Array, planned: Array) -> Array:
+        """Return what to send (n,) where the motion is at `now` (n,), a period on at `planned`."""
+        at, self.rate = self._at, 1.0
         if at is None or not self.behind:
-            self._remember(planned, planned if at is None else at)
+            self._remember(planned, now if at is None else at)
             return planned
-        asked = (planned - at) / self._period_s
         low, high = self._window()
-        passes = (asked >= low) & (asked <= high)
-        lag = planned - speed * self._period_s - at
-        catch_up = np.minimum(
-            _RATE_PER_S * np.abs(lag), np.sqrt(2.0 * _CATCH_UP * self._hardest * np.abs(lag))
-        )
-        sped = np.clip(speed + np.sign(lag) * catch_up, low, high)
-        target: Array = np.where(passes, planned, at + self._period_s * sped)
-        self.behind = not bool(passes.all())
+        speed, asked = (planned - now) / self._period_s, (planned - at) / self._period_s
+        if ((asked >= low) & (asked <= high)).all():
+            self.behind = False
+            self._remember(planned, at)
+            return planned
+        catch_up = self._catching_up(now - at)
+        self.rate = _rate(speed, low - catch_up, high - catch_up)
+        target: Array = at + self._period_s * np.clip(self.rate * speed + catch_up, low, high)
         self._remember(target, at)
         return target
+
+    def _catching_up(self, lag: Array) -> Array:
+        """Return the speed (n,) that makes up for a lag (n,) from which it can be braked again."""
+        size = np.abs(lag)
+        soft = np.sqrt(2.0 * _CATCH_UP * self._hardest * size)
+        speed: Array = np.sign(lag) * np.minimum(_RATE_PER_S * size, soft)
+        return speed
 
     def changed(self, sent: Array) -> None:
         """Take what the filter sent (n,) in place of what it was asked for."""
@@ -107,3 +116,10 @@ class Rejoin:
         self._change, self._speed = speed - self._speed, speed
         self._at = target
         self._sent.append(target)
+
+
+def _rate(speed: Array, low: Array, high: Array) -> float:
+    """Return the largest rate up to 1 at which each speed (n,) is on the near side of its bound."""
+    bound = np.where(speed > 0.0, high, low)
+    moving = np.abs(speed) > _STILL_RAD_S
+    return float(np.clip((bound[moving] / speed[moving]).min(initial=1.0), 0.0, 1.0))
