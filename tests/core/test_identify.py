@@ -141,7 +141,7 @@ def test_a_motion_too_poor_for_most_values_is_called_so():
     patterns = ("coulomb/*", "viscous/lbr_A4", "delay_s")
     values = {k: v for k, v in true_values(IIWA, 3).items() if not k.startswith("mass/")}
     recording, _ = recorded(joints=[3], values=values, duration_s=3.0)
-    found = identified(recording, patterns=patterns, max_steps=5)
+    found = identified(recording, patterns=patterns, max_steps=7)
     assert found.verdict == "poor_excitation"
     known = [e for e in found.estimates if e.identifiable]
     assert {"coulomb/lbr_A4", "viscous/lbr_A4", "delay_s"} <= {e.name for e in known}
@@ -240,6 +240,44 @@ def test_ctrl_c_ends_the_fit_with_the_best_so_far():
     found = identified(recorded()[0], progress=stop)
     assert any("interrupted" in sentence for sentence in found.findings)
     assert len(found.cost_history) == 2
+    assert found.interrupted
+
+
+def test_ctrl_c_in_the_validation_leaves_it_out_and_keeps_the_fit():
+    def stop(progress):
+        if progress.stage == "validation":
+            raise KeyboardInterrupt
+
+    recording, _ = recorded(duration_s=9.0)
+    found = identified(recording, patterns=("coulomb/lbr_A4", "delay_s"), progress=stop)
+    assert found.interrupted
+    assert found.held_out is None
+    assert all(e.identifiable for e in found.estimates)
+    assert "Not validated" in found.findings[-1]
+
+
+def test_a_fit_ends_with_its_best_step_when_its_time_is_used_up():
+    found = identified(recorded()[0], max_fit_s=1e-9)
+    assert len(found.cost_history) == 1
+    assert any("raise max_fit_s" in sentence for sentence in found.findings)
+
+
+def test_efforts_without_noise_are_no_mismatch():
+    # From a start in motion, where the effort before the first sample is one that nobody knows.
+    recording, _ = recorded(duration_s=5.0, noise_nm=0.0)
+    begun = np.searchsorted(recording.time_s, 2.0)
+    late = dataclasses.replace(
+        recording,
+        time_s=recording.time_s[begun:],
+        position_rad=recording.position_rad[begun:],
+        effort_nm=recording.effort_nm[begun:],
+    )
+    found = identified(late)
+    assert found.verdict == "good"
+    assert found.chi2_per_sample < 1.05
+    # A Coulomb friction that the model is not told of is seen all the same.
+    poor = identified(late, patterns=("mass/lbr_link_4", "delay_s"))
+    assert poor.verdict == "model_mismatch"
 
 
 def test_a_value_ends_at_its_bound_and_is_said_to():

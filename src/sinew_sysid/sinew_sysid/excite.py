@@ -255,9 +255,7 @@ class Excite(SinewNode):
         if stamp == before_ns:
             if self._lockstep and self._answer is not None and self._answer[0] == stamp:
                 self._publisher.publish(self._answer[1])
-        elif self._lockstep or (
-            not self._between and stamp >= self._due_ns - self._period_ns // 2
-        ):
+        elif self._lockstep or (not self._between and stamp >= self._due_ns - self._period_ns // 2):
             self._send(stamp)
 
     def _tick(self) -> None:

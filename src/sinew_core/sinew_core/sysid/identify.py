@@ -54,7 +54,7 @@ def identify(
         options: what is fitted, and how.
         held_out: motion to validate with; None for the end of the recording.
         progress: told what is going on; a KeyboardInterrupt that it raises, or Ctrl-C, ends the fit
-            with the best so far.
+            with the best so far, and leaves the validation out.
         clock: s, for the time that it takes.
 
     Raises:
@@ -79,10 +79,15 @@ def identify(
     with make_pool(
         robot, parametrisation.params(parametrisation.start), recording, options
     ) as pool:
-        fitter = Fitter(recording, parametrisation, pool, options, progress)
+        fitter = Fitter(recording, parametrisation, pool, options, progress, clock)
         fitted = fitter.run(spans.begin_s, spans.end_s)
-        validation = _validate(fitted, fitter, recording, held_out, spans)
-    found = _result(fitted, parametrisation, recording, validation, options)
+        interrupted, validation = fitted.fit.ended == "interrupted", None
+        if not interrupted:
+            try:
+                validation = _validate(fitted, fitter, recording, held_out, spans)
+            except KeyboardInterrupt:
+                interrupted = True
+    found = _result(fitted, parametrisation, recording, validation, options, interrupted)
     return dataclasses.replace(found, wall_s=clock() - begun)
 
 
@@ -92,9 +97,10 @@ def _result(
     recording: Recording,
     validation: HeldOut | None,
     options: IdentifyOptions,
+    interrupted: bool,
 ) -> Identification:
     """Return all that is known but how long it took."""
-    judgement = judge(fitted, parametrisation, recording, validation)
+    judgement = judge(fitted, parametrisation, recording, validation, interrupted=interrupted)
     return Identification(
         robot_name=parametrisation.robot.name,
         recording=recording,
@@ -113,6 +119,7 @@ def _result(
         held_out=validation,
         wall_s=0.0,
         seed=options.seed,
+        interrupted=interrupted,
     )
 
 

@@ -3,9 +3,7 @@
 The residuals of a piece of motion are positions, and efforts where they were measured, each over
 the standard deviation of its noise. Velocities are left out: most drivers derive them from the
 positions, and so they tell nothing new. The state that a piece starts in is unknown, since it was
-measured with noise; it is fitted with the rest (`least_squares`). An effort is that of the motors
-until its sample, so the first of a piece is of a time before it, which no roll-out tells: it is left
-out. It would be off by a whole command, a thousand times the noise of a simulated arm.
+measured with noise; it is fitted with the rest (`least_squares`).
 
 Derivatives are central differences: a Coulomb friction makes a motion that has kinks, on which
 one-sided ones wander. At a bound, three points inside it serve. Their steps are three times what
@@ -188,16 +186,11 @@ class OutputError:
         return rows[: measured.size].reshape(*measured.shape, *rows.shape[1:])
 
     def _weighted(self, position_rad: Array, effort_nm: Array | None) -> Array:
-        """Return positions, and efforts where they are fitted, over their noise: (k, channels).
-
-        The first effort is left out, see above.
-        """
+        """Return positions, and efforts where they are fitted, over their noise: (k, channels)."""
         position: Array = position_rad / self.weights.position_rad
         if self.weights.effort_nm is None or effort_nm is None:
             return position
-        effort = effort_nm / self.weights.effort_nm
-        effort[:1] = 0.0
-        return np.hstack([position, effort])
+        return np.hstack([position, effort_nm / self.weights.effort_nm])
 
     def _residual(self, piece: int, moves: Moves) -> Array:
         simulated = self._weighted(moves.position_rad, moves.effort_nm)

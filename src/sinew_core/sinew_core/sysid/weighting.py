@@ -94,9 +94,7 @@ def _position_noise(
     return np.maximum(found, least.position_rad)
 
 
-def _effort_noise(
-    time_s: Array, signal: Array, least: Weights, options: IdentifyOptions
-) -> Array:
+def _effort_noise(time_s: Array, signal: Array, least: Weights, options: IdentifyOptions) -> Array:
     assert least.effort_nm is not None
     given = options.effort_noise_nm
     found = np.full(signal.shape[1], given) if given else noise_sigma(time_s, signal)

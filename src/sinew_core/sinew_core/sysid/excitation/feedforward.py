@@ -38,9 +38,9 @@ def planned_commands(
 class Follower:
     """Commands for an arm on its way along a motion.
 
-    Positions are sent as planned, the drive follows them by itself; with a `rejoin` they are led back
-    to the plan where the safety filter has changed one. Velocities are those planned
-    with a correction of the position. Efforts are those planned with a correction by position,
+    Positions are sent as planned, the drive follows them by itself; with a `rejoin` they are led
+    back to the plan where the safety filter has changed one. Velocities are those planned with a
+    correction of the position. Efforts are those planned with a correction by position,
     velocity and the integral of the position's error, which overcomes friction that is not known:
 
         tau = planned + M(q) (3 p e' + 3 p^2 e + p^3 integral of e),   (s + p)^3 = 0

@@ -1,14 +1,14 @@
 """Back to a planned motion after the safety filter has let a joint lag behind it.
 
-A position says where to be, not how fast, so the position filter takes each one for a place to stop
-at. One that is a period ahead passes; where a cycle sees no new command, or skips one, the next asks
-for more than the acceleration limit allows, and the filter approaches it as a place to stop at: at
-up to sqrt(2 a e) for a way of e. A motion at v is followed so only v^2 / 2 a behind, which is 0.3
-rad for a Panda at half its speed, and that from one missed cycle on.
+A position says where to be, not how fast, so the position filter takes each one for a place to
+stop at. One that is a period ahead passes; where a cycle sees no new command, or skips one, the
+next asks for more than the acceleration limit allows, and the filter approaches it as a place to
+stop at: at up to sqrt(2 a e) for a way of e. A motion at v is followed so only v^2 / 2 a behind,
+which is 0.3 rad for a Panda at half its speed, and that from one missed cycle on.
 
-The filter reports where it has sent the arm instead; a filter that misses a cycle itself begins anew
-from rest. From there a joint is sent what passes: the speed v of the motion, at a rate r of its time
-that lets all joints keep up, and a correction that grows with the lag e,
+The filter reports where it has sent the arm instead; a filter that misses a cycle itself begins
+anew from rest. From there a joint is sent what passes: the speed v of the motion, at a rate r of
+its time that lets all joints keep up, and a correction that grows with the lag e,
 
     u = r v + sign(e) min(k |e|, sqrt(2 b a |e|)),    0 <= r <= 1,
 
