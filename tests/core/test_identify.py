@@ -16,7 +16,7 @@ from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.identify import identify
 from sinew_core.sysid.options import IdentifyOptions
 from sinew_core.sysid.validation import error_against
-from sysid_samples import commands_of, controller_of, known_of, recording_of, true_values
+from sysid_samples import PHYSICS_RATE_HZ, commands_of, controller_of, known_of, recording_of, true_values
 
 IIWA = load_robot("iiwa14")
 FITTED = ("mass/lbr_link_4", "coulomb/lbr_A4", "viscous/lbr_A4", "coulomb/lbr_A6")
@@ -39,7 +39,7 @@ def identified(recording, mode="position", patterns=(*FITTED, "delay_s"), gains=
     held_out = options.pop("held_out", None)
     progress = options.pop("progress", None)
     known = known_of(controller_of(IIWA, mode), gains)
-    choices = IdentifyOptions(parameters=patterns, **options)
+    choices = IdentifyOptions(parameters=patterns, physics_rate_hz=PHYSICS_RATE_HZ, **options)
     return identify(recording, IIWA, known, choices, held_out, progress)
 
 
@@ -115,7 +115,10 @@ def test_positions_alone_and_no_gain_known_identify_nothing_absolute():
     recording, _ = recording_of(IIWA, params, commands_of(IIWA, "position", 4.0, 0), effort=False)
     found = identify(
         recording, IIWA, known_of(controller, gains=False),
-        IdentifyOptions(parameters=(*FITTED, "delay_s"), max_steps=3, global_search=False),
+        IdentifyOptions(
+            parameters=(*FITTED, "delay_s"), physics_rate_hz=PHYSICS_RATE_HZ, max_steps=3,
+            global_search=False,
+        ),
     )  # fmt: skip
     assert found.verdict == "unidentifiable"
     assert {e.name for e in found.estimates if e.identifiable} <= {"delay_s"}
@@ -223,13 +226,13 @@ def test_an_engine_serves_as_the_compiled_arm_does():
 
 
 def test_the_end_of_a_recording_is_held_out_by_default():
-    recording, _ = recorded(duration_s=10.0)
+    recording, _ = recorded(duration_s=8.5)
     patterns = ("coulomb/lbr_A4", "delay_s")
     found = identified(recording, patterns=patterns, held_out_share=0.25, max_steps=1)
     begin = recording.time_s[0] + 0.75 * (recording.time_s[-1] - recording.time_s[0])
     assert found.held_out.time_s[0] == pytest.approx(begin, abs=0.02)
     assert found.held_out.time_s[-1] == recording.time_s[-1]
-    assert "the last 2.5 s" in found.held_out.source
+    assert "the last 2.12 s" in found.held_out.source
 
 
 def test_ctrl_c_ends_the_fit_with_the_best_so_far():
@@ -248,11 +251,11 @@ def test_ctrl_c_in_the_validation_leaves_it_out_and_keeps_the_fit():
         if progress.stage == "validation":
             raise KeyboardInterrupt
 
-    recording, _ = recorded(duration_s=9.0)
-    found = identified(recording, patterns=("coulomb/lbr_A4", "delay_s"), progress=stop)
+    recording, _ = recorded(duration_s=8.5)
+    found = identified(recording, patterns=("coulomb/lbr_A4", "delay_s"), max_steps=1, progress=stop)
     assert found.interrupted
     assert found.held_out is None
-    assert all(e.identifiable for e in found.estimates)
+    assert all(np.isfinite(e.sigma) for e in found.estimates)
     assert "Not validated" in found.findings[-1]
 
 
