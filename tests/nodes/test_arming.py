@@ -9,7 +9,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from sinew_ros.arming import Arming
 
-pytestmark = pytest.mark.graph
+pytestmark = [pytest.mark.graph, pytest.mark.beside]
 
 
 @pytest.fixture

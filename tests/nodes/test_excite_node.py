@@ -69,6 +69,7 @@ def reports(probe):
     return last
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("mode", ["joint_velocity", "joint_position", "joint_effort"])
 def test_the_arm_follows_the_plan_and_the_filter_changes_nothing(
     mode, start, start_node, probe, tmp_path
@@ -132,6 +133,7 @@ def test_ctrl_c_brakes_the_arm_and_leaves_no_latch(start, probe):
     probe.until(lambda: last("safety_filter").get("state") == "disarmed", "the filter disarmed")
 
 
+@pytest.mark.beside
 def test_another_filter_than_the_plans_is_refused_before_anything_moves(start, probe):
     nodes = start("joint_velocity", "lockstep", **{"safety.margin_rad": 0.02})
     assert wait_for_end(probe, nodes["excite"]) == 1
@@ -139,6 +141,7 @@ def test_another_filter_than_the_plans_is_refused_before_anything_moves(start, p
     assert "going home" not in nodes["excite"].output
 
 
+@pytest.mark.beside
 def test_a_plan_alone_needs_no_graph_and_is_replayed_from_its_file(start_node, tmp_path):
     common = {**RATES, "plan_only": True, "excitation.evaluations": 20}
     common |= {"excitation.duration_s": 2.0, "excitation.period_s": 2.0}

@@ -15,7 +15,7 @@ from sinew_core.randomisation import read_randomisation
 from sinew_core.robots.sim_params import write_sim_params
 from sinew_core.sysid.residual_band import read_band
 
-pytestmark = [pytest.mark.graph, pytest.mark.slow]
+pytestmark = [pytest.mark.graph, pytest.mark.beside, pytest.mark.slow]
 
 SYSTEM_ID, GAP = "sinew_sysid.system_id", "sinew_sysid.gap"
 PATIENCE_S = 240.0
