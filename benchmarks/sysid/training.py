@@ -26,7 +26,10 @@ from sinew_core.training.environment import make_environment
 
 ROBOT = "panda"
 MODE = "joint_acceleration"
-GOAL = Goal(bound=1.0)
+GOAL = Goal(bound=1.05)
+EPISODES, _QUICK_EPISODES = 200, 10
+_NO_SUCCESS = 0.5 / EPISODES
+"""What a policy without any counts as, so that there is a ratio: half an episode."""
 _NOTE = (
     "Success on the true arm, in MuJoCo, of policies trained on the arm that was identified from "
     "its bag (ours) and on the robot's description (peer): the same algorithm, seed, steps and "
@@ -87,7 +90,7 @@ def judged(policy: NumpyPolicy, true: RunConfiguration, *, quick: bool) -> float
     """Return the share of fresh episodes that a policy succeeds in on the true arm."""
     env = make_environment(true)
     try:
-        return success(env, policy, episode_seeds(0, 10 if quick else 200), None)
+        return success(env, policy, episode_seeds(0, _QUICK_EPISODES if quick else EPISODES), None)
     finally:
         env.close()
 
@@ -98,7 +101,7 @@ def comparison(results: list[Trained]) -> Comparison:
         what="training: success on the true arm",
         unit="success",
         ours=[result.identified for result in results],
-        peer=[result.nominal for result in results],
+        peer=[max(result.nominal, _NO_SUCCESS) for result in results],
         goal=GOAL,
         notes=(_NOTE,),
     )

@@ -16,7 +16,14 @@ from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.identify import identify
 from sinew_core.sysid.options import IdentifyOptions
 from sinew_core.sysid.validation import error_against
-from sysid_samples import PHYSICS_RATE_HZ, commands_of, controller_of, known_of, recording_of, true_values
+from sysid_samples import (
+    PHYSICS_RATE_HZ,
+    commands_of,
+    controller_of,
+    known_of,
+    recording_of,
+    true_values,
+)
 
 IIWA = load_robot("iiwa14")
 FITTED = ("mass/lbr_link_4", "coulomb/lbr_A4", "viscous/lbr_A4", "coulomb/lbr_A6")
@@ -252,7 +259,9 @@ def test_ctrl_c_in_the_validation_leaves_it_out_and_keeps_the_fit():
             raise KeyboardInterrupt
 
     recording, _ = recorded(duration_s=8.5)
-    found = identified(recording, patterns=("coulomb/lbr_A4", "delay_s"), max_steps=1, progress=stop)
+    found = identified(
+        recording, patterns=("coulomb/lbr_A4", "delay_s"), max_steps=1, progress=stop
+    )
     assert found.interrupted
     assert found.held_out is None
     assert all(np.isfinite(e.sigma) for e in found.estimates)
