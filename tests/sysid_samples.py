@@ -9,8 +9,7 @@ from sinew_core.robots.dynamics import joint_inertia
 from sinew_core.simulation.rollout import Plant
 from sinew_core.sysid.controller_file import KnownController
 
-PHYSICS_RATE_HZ = 500
-"""Half of what a user's are by default, in half the time."""
+PHYSICS_RATE_HZ = 1000
 STATE_RATE_HZ = 200.0
 BANDWIDTH_RAD_S = 15.0
 

@@ -18,10 +18,6 @@ from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.pieces import Piece
 
-LEAD_S = 1e-3
-"""How long before its first sample a roll-out begins. An effort is that of the motors until its
-sample: that of the first would else be of a step too late, under another command, which can be a
-thousand times the noise of an effort."""
 _FARTHEST_RAD = 1e3
 """A joint that gets farther has diverged."""
 
@@ -40,6 +36,10 @@ class Moves(Protocol):
 
 class ArmPlant(Protocol):
     """An arm in a simulation, see `sinew_core.simulation.rollout`."""
+
+    @property
+    def physics_rate_hz(self) -> int:
+        """Of its steps."""
 
     def roll_out(
         self,
@@ -75,7 +75,9 @@ class Moved:
 class Job:
     """One roll-out: which piece, which arm, from where, and for how many of the piece's samples.
 
-    The state is that at the first sample; a roll-out begins a little before.
+    The state is that at the first sample; a roll-out begins a physics step before. For an effort is
+    that of the motors until its sample: that of the first would else be of a step too late, under
+    another command, which can be a thousand times the noise of an effort.
     """
 
     piece: Piece
@@ -149,9 +151,9 @@ def roll_out(plant: ArmPlant, job: Job) -> Moves:
         ConfigError: the motion diverges, or the plant cannot take the job.
     """
     piece, driving = job.piece, job.piece.driving
-    first_s = float(piece.time_s[0])
-    time = np.concatenate([[first_s - LEAD_S], piece.time_s[: job.samples]])
-    start = (job.position_rad - LEAD_S * job.velocity_rad_s, job.velocity_rad_s)
+    lead_s = 1.0 / plant.physics_rate_hz
+    time = np.concatenate([piece.time_s[:1] - lead_s, piece.time_s[: job.samples]])
+    start = (job.position_rad - lead_s * job.velocity_rad_s, job.velocity_rad_s)
     if piece.replays:
         moves = plant.replay_efforts(job.params, driving.time_s, driving.values, *start, time)
     else:
