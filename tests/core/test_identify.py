@@ -227,7 +227,7 @@ def test_efforts_alone_serve_where_there_are_no_commands():
 def test_an_engine_serves_as_the_compiled_arm_does():
     friction = FITTED[1]
     recording, _ = recorded(duration_s=2.2, values={friction: TRUTH[friction]})
-    found = identified(recording, patterns=(friction,), engine="mujoco", max_steps=1)
+    found = identified(recording, patterns=(friction,), engine="mujoco", max_steps=1, workers=1)
     check_truth(found, names=(friction,))
     assert found.verdict == "good"
 

@@ -147,7 +147,7 @@ class Fitter:
         fit = self._fit(problem, start, problem.starts(), "fit")
         if options.global_search and self._is_nowhere_near(problem, fit):
             fit = self._fit_anew(problem, fit, pieces, start)
-        history = fit.cost_history
+        history, anew = fit.cost_history, False
         if not fit.blocks:
             raise self._hopeless(fit)
         for _ in range(_ROUNDS):
@@ -155,9 +155,13 @@ class Fitter:
                 break
             noise = noise_left(problem, noise, fit.shared, fit.own, least, options)
             weights = weights_of(problem, fit, noise)
-            if similar(problem.weights, weights):
+            if not similar(problem.weights, weights):
+                problem = problem.reweighted(weights, fit)
+            elif fit.ended == "stuck" and not anew:
+                # Its first differences are wide, and see past the kink where the finer ones ended.
+                problem, anew = self._problem(pieces, weights), True
+            else:
                 break
-            problem = problem.reweighted(weights, fit)
             fit = self._fit(problem, fit.shared, fit.own, "refit")
         with uninterrupted() as request:
             fitted = self._fitted(problem, fit, noise, history)

@@ -142,7 +142,8 @@ def _parametrisation(
 
 def _spans(recording: Recording, options: IdentifyOptions, *, has_other: bool) -> Spans:
     begin, end = usable_span(recording, HISTORY_S / 3.0)
-    begin = max(begin, float(recording.time_s[0]))
+    # A driver's first state may be one of before its motors did anything, with efforts of nothing.
+    begin = max(begin, float(recording.time_s[1]))
     end = min(end, float(recording.time_s[-1]))
     share = options.held_out_share
     if has_other or share == 0.0 or end - begin < _SHORTEST_SPLIT_S:
