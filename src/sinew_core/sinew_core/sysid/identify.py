@@ -142,8 +142,10 @@ def _parametrisation(
 
 def _spans(recording: Recording, options: IdentifyOptions, *, has_other: bool) -> Spans:
     begin, end = usable_span(recording, HISTORY_S / 3.0)
+    effort = recording.effort_nm
     # A driver's first state may be one of before its motors did anything, with efforts of nothing.
-    begin = max(begin, float(recording.time_s[1]))
+    silent = effort is not None and not effort[0].any() and bool(effort[1].any())
+    begin = max(begin, float(recording.time_s[1 if silent else 0]))
     end = min(end, float(recording.time_s[-1]))
     share = options.held_out_share
     if has_other or share == 0.0 or end - begin < _SHORTEST_SPLIT_S:
