@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import math
@@ -30,6 +31,7 @@ from sinew_core.sysid.outputs.write import IDENTIFIED, NOMINAL
 from sinew_core.sysid.parameter_names import DEFAULT_PATTERNS
 from sinew_core.sysid.parameters import BagParameters, GapParameters, SystemIdParameters
 from sinew_core.sysid.plants import needed_rate_hz
+from sinew_core.sysid.stopping import uninterrupted
 
 _SHARES = {
     "start": 0.05,
@@ -60,11 +62,15 @@ def identify_arm(values: Mapping[str, object], tell: Tell) -> None:
 
     options = _options(p)
     found = identify(recording, robot, _known(p, robot, recording), options, other, report)
-    tell({"progress": {"stage": "report", "share": _SHARES["report"]}})
-    gaps = _gaps_of(found, robot, options) if recording.commands is not None else []
-    files = identification_files(found, robot, gaps, date=_today())
-    write_folder(folder, files, overwrite=p.overwrite)
-    tell({"done": str(folder), "lines": identification_lines(found)})
+    gaps: list[Gap] = []
+    with contextlib.suppress(KeyboardInterrupt):
+        tell({"progress": {"stage": "report", "share": _SHARES["report"]}})
+        if recording.commands is not None and not found.interrupted:
+            gaps = _gaps_of(found, robot, options)
+    with uninterrupted():
+        files = identification_files(found, robot, gaps, date=_today())
+        write_folder(folder, files, overwrite=p.overwrite)
+        tell({"done": str(folder), "lines": identification_lines(found)})
 
 
 def measure(values: Mapping[str, object], tell: Tell) -> None:
@@ -127,6 +133,7 @@ def _options(p: SystemIdParameters) -> IdentifyOptions:
         position_noise_rad=p.position_noise_rad,
         held_out_share=p.held_out_share,
         max_steps=p.max_steps,
+        max_fit_s=p.max_fit_s,
         seed=p.seed,
     )
 
