@@ -16,7 +16,8 @@ FloatArray = NDArray[np.float64]
 class DelayedCommands:
     """Steps an engine and hands commands to its drive some time after they were sent.
 
-    None overtakes another. Until the first one arrives the engine does what its reset left in force: it halts.
+    None overtakes another. Until the first one arrives the engine does what its reset left in
+    force: it halts.
     """
 
     def __init__(
