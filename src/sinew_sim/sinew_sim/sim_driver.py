@@ -50,7 +50,7 @@ class SimDriverParameters(Rates):
     engine: str = parameter("pybullet", "Physics engine", choices=ENGINE_NAMES)
     sim_params: str = parameter(
         "",
-        "YAML file of an arm and its joint controllers in place of the nominal arm; empty: none",
+        "mismatched, or a YAML file, of an arm and its joint controllers; empty: the nominal arm",
     )
     pace: str = parameter(
         "realtime",
