@@ -15,7 +15,7 @@ from sinew_core.errors import ConfigError
 from sinew_core.robots.arm_controller import GAINS, ArmController
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.model import RobotModel
-from sinew_core.robots.sim_params import SimParams, read_sim_params
+from sinew_core.robots.sim_params import SimParams, load_sim_params
 from sinew_core.simulation.rollout import EnginePlant, Plant
 from sinew_core.sysid.controller_file import KnownController, read_controller, unknown_controller
 from sinew_core.sysid.described import described_robot
@@ -78,7 +78,8 @@ def measure(values: Mapping[str, object], tell: Tell) -> None:
     p = GapParameters.from_mapping(values)
     folder = check_output(Path(p.output), overwrite=p.overwrite)
     robot, recording = _read(p, tell)
-    given = read_sim_params(Path(p.sim_params).expanduser(), robot) if p.sim_params else None
+    sent = recording.commands.mode if recording.commands is not None else ""
+    given = load_sim_params(p.sim_params, robot, sent) if p.sim_params else None
     known = read_controller(Path(p.controller), robot) if p.controller else None
     controller = given.controller if given is not None else None
     if known is not None:
