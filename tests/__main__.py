@@ -16,8 +16,8 @@ import pytest
 # One thread for each process: those of torch and BLAS would contend for the cores that tests share.
 _ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 _WITHOUT_GRAPH = ("-n", "auto", "--dist", "loadfile", "-m", "not graph")
-_GRAPHS_BESIDE = ("-n", "2", "-m", "graph and beside")
-_GRAPH = ("-m", "graph and not beside")
+_GRAPHS_BESIDE = ("tests/nodes", "-n", "2", "-m", "graph and beside")
+_GRAPH = ("tests/nodes", "-m", "graph and not beside")
 
 
 def main(arguments: list[str]) -> int:

@@ -16,7 +16,7 @@ from sinew_core.robots.sim_params import SimParams, write_sim_params
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_ros.stamps import stamp_ns
 
-pytestmark = [pytest.mark.graph, pytest.mark.slow]
+pytestmark = [pytest.mark.graph, pytest.mark.beside, pytest.mark.slow]
 
 ROBOT = load_robot("panda")
 CONTROL_NS = 40_000_000

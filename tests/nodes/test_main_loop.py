@@ -12,7 +12,7 @@ from std_srvs.srv import Trigger
 
 from sinew_ros.qos import RELIABLE
 
-pytestmark = pytest.mark.graph
+pytestmark = [pytest.mark.graph, pytest.mark.beside]
 
 ECHO = "nodes.echo"
 

@@ -23,7 +23,7 @@ from sinew_ros.qos import LATCHED, RELIABLE
 from sinew_sysid.parameters import RecordParameters
 from sinew_sysid.recorded import message_class, topics_to_record
 
-pytestmark = [pytest.mark.graph, pytest.mark.slow]
+pytestmark = [pytest.mark.graph, pytest.mark.beside, pytest.mark.slow]
 
 RECORD = "sinew_sysid.record"
 DEEP = QoSProfile(depth=2000, reliability=ReliabilityPolicy.RELIABLE)

@@ -36,7 +36,12 @@ from sinew_ros.qos import RELIABLE
 from sinew_ros.stamps import stamp_ns
 
 # Ten processes one after another take their time on a busy machine.
-pytestmark = [pytest.mark.graph, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.graph,
+    pytest.mark.beside,
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+]
 
 JOINTS = [f"panda_joint{i}" for i in range(1, 8)]
 # Wide watchdogs: a busy machine is no fault in these tests.

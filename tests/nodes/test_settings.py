@@ -20,7 +20,7 @@ from sinew_ros.messages import CommandMessage
 from sinew_ros.qos import CONTROLLER_COMMAND, LATCHED, RELIABLE, incompatible_subscribers
 from sinew_ros.stamps import stamp_ns
 
-pytestmark = pytest.mark.graph
+pytestmark = [pytest.mark.graph, pytest.mark.beside]
 
 JOINTS = [f"panda_joint{i}" for i in range(1, 8)]
 COMMANDS = "forward_velocity_controller/commands"

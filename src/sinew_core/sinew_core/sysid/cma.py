@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from cmaes import CMA
 
 from sinew_core.robots.arrays import Array
 from sinew_core.sysid.least_squares import Box
@@ -44,6 +43,8 @@ def wide_search(
         generations: at most.
         progress: told the generation and the best cost after each.
     """
+    from cmaes import CMA  # brings scipy.stats: 2 s that a start without a search need not wait
+
     lower = np.maximum((box.lower - start) / size, -_WIDEST)
     upper = np.minimum((box.upper - start) / size, _WIDEST)
     bounds = np.column_stack([lower, np.maximum(upper, lower + 1e-9)])

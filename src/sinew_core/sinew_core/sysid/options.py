@@ -66,6 +66,13 @@ class IdentifyOptions(Parameters):
         0.2, "How far off the robot's description may be, relatively", minimum=0.01, maximum=10.0
     )
     max_steps: int = parameter(20, "Accepted steps of the fit at most", minimum=1, maximum=200)
+    max_fit_s: float = parameter(
+        420.0,
+        "Time after which the fit ends with its best step, and the report says so; 0: none",
+        unit="s",
+        minimum=0.0,
+        maximum=1e6,
+    )
     max_samples: int = parameter(
         20000,
         "Samples that are fitted at most; of more, every second, third and so on is taken",

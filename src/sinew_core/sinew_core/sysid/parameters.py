@@ -67,6 +67,13 @@ class SystemIdParameters(BagParameters):
         maximum=0.1,
     )
     max_steps: int = parameter(20, "Accepted steps of the fit at most", minimum=1, maximum=200)
+    max_fit_s: float = parameter(
+        420.0,
+        "Time after which the fit ends with its best step, and the report says so; 0: none",
+        unit="s",
+        minimum=0.0,
+        maximum=1e6,
+    )
     seed: int = parameter(0, "Seed of everything random", minimum=0, maximum=2**31 - 1)
     workers: int = parameter(
         0, "Roll-outs at the same time; 0: one for each core", minimum=0, maximum=256

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from cmaes import CMA
 
 from sinew_core.errors import ConfigError
 from sinew_core.robots.arrays import Array
@@ -170,6 +169,8 @@ def best_motion(
     The same seed and number of evaluations give the same motion, unless the steady clock passes
     `deadline_s` before they are done. What `check` raises ends the search.
     """
+    from cmaes import CMA  # brings scipy.stats: 2 s that a start without a search need not wait
+
     optimiser = CMA(mean=np.zeros(search.dimensions), sigma=1.0, seed=seed)
     best, highest = random_motion(search, np.random.default_rng(seed))
     tried = 1
