@@ -65,7 +65,11 @@ def first_problem(v: Vitals, limits: WatchLimits) -> Check | None:
 
 
 def _checks(v: Vitals, limits: WatchLimits) -> list[Check]:
-    latency, rate = v.latency_p99_ms, v.state_rate_hz
+    return [*_arm_checks(v, limits), *_policy_checks(v, limits), *_quality_checks(v, limits)]
+
+
+def _arm_checks(v: Vitals, limits: WatchLimits) -> list[Check]:
+    """Check the driver, the filter and the controller."""
     return [
         Check(
             what="joint_states",
@@ -95,6 +99,12 @@ def _checks(v: Vitals, limits: WatchLimits) -> list[Check]:
             remedy="end the other publisher",
             passed=not v.intruders,
         ),
+    ]
+
+
+def _policy_checks(v: Vitals, limits: WatchLimits) -> list[Check]:
+    """Check that there is something to do, and a policy that does it."""
+    return [
         Check(
             what="target_pose",
             found="none",
@@ -109,6 +119,13 @@ def _checks(v: Vitals, limits: WatchLimits) -> list[Check]:
             remedy="see what the policy reports",
             passed=v.command_silence_s <= limits.command_timeout_s,
         ),
+    ]
+
+
+def _quality_checks(v: Vitals, limits: WatchLimits) -> list[Check]:
+    """Check what a policy was trained to find: rates, latency, observations."""
+    latency, rate = v.latency_p99_ms, v.state_rate_hz
+    return [
         Check(
             what="rate of joint_states",
             found="" if rate is None else f"{rate:.1f} Hz",
