@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from rclpy.callback_groups import ReentrantCallbackGroup
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -88,7 +89,9 @@ class SafetyFilter(SinewNode):
             raw=True,
         )
         self.create_subscription(JointTrajectory, "policy/command", self._command, RELIABLE)
-        self.create_service(SetBool, "~/arm", self._arm)
+        # While it waits for the controller's answer, nothing else must wait with it.
+        alone = ReentrantCallbackGroup()
+        self.create_service(SetBool, "~/arm", self._arm, callback_group=alone)
         self.prompt = (self.create_service(Trigger, "~/stop", self._stop),)
         self.create_service(Trigger, "~/clear", self._clear)
         self._diagnostics = Diagnostics(self, self._report)
