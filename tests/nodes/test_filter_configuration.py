@@ -93,7 +93,7 @@ def test_outputs_go_to_the_controller_of_adapter_and_mode(given, topic, sent):
         ({"output": "positions", "mode": "joint_effort"}, "output is positions, but mode"),
         (
             {"trajectory_time_s": 0.005},
-            r"trajectory_time_s is 0.005: .* use 0.01 s, a filter period",
+            r"trajectory_time_s is 0.005: .* use 0.01 s, a",
         ),
     ],
 )
