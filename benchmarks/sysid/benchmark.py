@@ -112,6 +112,7 @@ def _train(report: Report, options: Options, progress: Progress, seeds: int) -> 
             results.append(
                 training.compared(robot, seed, _QUICK_S, Path(temporary), quick=options.quick)
             )
+        report.put(training.solved(results))
         report.put(training.comparison(results))
 
 

@@ -11,7 +11,7 @@ from benchmarks.sysid.figures_of_merit import Miss, median_sharp, rms_z, worst
 from benchmarks.sysid.motions import PHYSICS_RATE_HZ, mismatched, quiet
 from benchmarks.sysid.recorded import POSITION_NOISE_RAD, sample_times, write_recording
 from benchmarks.sysid.stribeck import StribeckArm
-from benchmarks.sysid.training import Trained, comparison
+from benchmarks.sysid.training import Trained, comparison, solved
 from sinew_core.bags.reader import read_recording
 from sinew_core.bags.recording import Commands
 from sinew_core.robots.catalogue import load_robot
@@ -109,3 +109,10 @@ def test_training_has_to_beat_the_description_not_only_equal_it():
     assert better.met()
     assert not comparison([Trained(identified=0.5, nominal=0.5)]).met()
     assert comparison([Trained(identified=0.5, nominal=0.0)]).met()
+
+
+def test_two_policies_that_fail_do_not_count_as_a_success():
+    failing = [Trained(identified=0.045, nominal=0.010)]
+    assert comparison(failing).met()
+    assert not solved(failing).met()
+    assert solved([Trained(identified=0.9, nominal=0.5)]).met()

@@ -23,7 +23,7 @@ from sinew_core.sysid.fitting import IdentifyProgress
 from sinew_core.sysid.gap import Gap, Simulator, measure_gap
 from sinew_core.sysid.identification import Identification
 from sinew_core.sysid.identify import identify
-from sinew_core.sysid.options import IdentifyOptions
+from sinew_core.sysid.options import FitOptions, IdentifyOptions
 from sinew_core.sysid.outputs import check_output, gap_files, identification_files, write_folder
 from sinew_core.sysid.outputs.gap_page import gap_rows, sentence
 from sinew_core.sysid.outputs.lines import identification_lines
@@ -125,17 +125,12 @@ def _gaps_of(found: Identification, robot: RobotModel, options: IdentifyOptions)
 
 
 def _options(p: SystemIdParameters) -> IdentifyOptions:
+    shared = {field.name: getattr(p, field.name) for field in dataclasses.fields(FitOptions)}
     return IdentifyOptions(
         parameters=tuple(p.fit.split()) or DEFAULT_PATTERNS,
         engine=p.engine,
         physics_rate_hz=p.physics_rate_hz,
-        workers=p.workers,
-        use_effort=p.use_effort,
-        position_noise_rad=p.position_noise_rad,
-        held_out_share=p.held_out_share,
-        max_steps=p.max_steps,
-        max_fit_s=p.max_fit_s,
-        seed=p.seed,
+        **shared,
     )
 
 
