@@ -20,9 +20,8 @@ MASSES_KG = {
     # Links 1 to 7 of franka_description 15.50, link 0 and hand as the Panda.
     "fr3": 18.60,
     "iiwa14": 29.9,
-    # KUKA's data sheet says 22.3 of the iiwa 7: lbr_description, which weighs it, is heavier.
     "iiwa7": 23.90,
-    # Universal Robots: 20.6 with cable; base 4, arm 3.761 + 8.058 + 2.846 + 1.37 + 1.3 + 0.365.
+    # Base 4, arm 3.761 + 8.058 + 2.846 + 1.37 + 1.3 + 0.365.
     "ur5e": 21.70,
     # Base 0.886, then 2.382, 1.869, 1.638, 1.727, 1.320, 1.325 and 0.17.
     "xarm7": 11.32,
@@ -292,7 +291,9 @@ def test_a_continuous_joint_has_the_range_of_the_robot_file_in_the_engines_too(f
     mass = '<inertial><mass value="1"/><inertia ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"/>'
     text = URDF.replace('type="revolute"', 'type="continuous"', 1)
     for link in ("upper", "tip"):
-        text = text.replace(f'<link name="{link}"/>', f'<link name="{link}">{mass}</inertial></link>')
+        text = text.replace(
+            f'<link name="{link}"/>', f'<link name="{link}">{mass}</inertial></link>'
+        )
     (folder / "two.urdf").write_text(text)
     limits = {"position_lower_rad": [-3.0, 1.0], "position_upper_rad": [3.0, 2.0]}
     robot = load_robot(robot_file(folder, limits=limits))

@@ -22,7 +22,7 @@ ARMS = [
     *((engine, robot) for engine in ENGINE_NAMES for robot in ("panda", "iiwa14")),
     *(("mujoco", robot) for robot in robot_names() if robot not in ("panda", "iiwa14")),
 ]
-"""Robots and engines: the engines agree for two very different arms, so that one does for others."""
+"""Engines and robots: the engines agree for two very different arms, so one does for the others."""
 
 
 @contextlib.contextmanager
