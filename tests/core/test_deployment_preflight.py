@@ -76,6 +76,8 @@ def facts(bundle):
         description=PANDA.urdf_text,
         settings=FilterSettings(),
         filter_report={"state": "disarmed"},
+        second_sources=0,
+        has_target=True,
         policy_report=("OK", "commanding", {}),
         contents=contents,
         arrivals=meter.measure(1.99, 10.0),
@@ -108,6 +110,8 @@ def changed(**topics):
     ("change", "what"),
     [
         ({"description": None}, "robot_description"),
+        ({"has_target": False}, "source of target_pose"),
+        ({"second_sources": 2}, "commands from a second source"),
         ({"filter_report": {"state": "latched", "reason": "x"}}, "latch of the filter"),
         ({"policy_report": ("ERROR", "no", {})}, "policy"),
         ({"graph": changed(output={"subscribers": ()})}, "controller"),

@@ -84,7 +84,7 @@ class Expected:
         authority: that is to be reached.
         latency_ms: 99th percentile of the loop.
         safety_filter, policy, deployment: full names of the nodes.
-        moves: whether the arm is to be armed.
+        moves: whether the arm is to move, now or after these checks.
         recorded: whether joint states come from a bag, without an arm.
         gives_targets: whether the deployment publishes targets itself.
     """
@@ -110,6 +110,8 @@ class Facts:
         description: text of `robot_description`, None without one.
         settings: of the filter.
         filter_report: values of its diagnostics.
+        second_sources: commands from a second source that it rejected.
+        has_target: whether a target was received.
         policy_report: level, message and values of the policy's.
         contents, arrivals: of joint states.
         commands, outputs: latencies.
@@ -122,6 +124,8 @@ class Facts:
     description: str | None
     settings: FilterSettings
     filter_report: Mapping[str, str]
+    second_sources: int
+    has_target: bool
     policy_report: tuple[str, str, Mapping[str, str]]
     contents: StateContents
     arrivals: Arrivals
@@ -148,7 +152,7 @@ def preflight(facts: Facts, expected: Expected) -> tuple[Check, ...]:
         *(_controller_checks(facts, expected) if live else ()),
         *_source_checks(facts, expected),
         graph.check_qos(facts.graph.all),
-        *check_filter(facts.filter_report),
+        *check_filter(facts.filter_report, facts.second_sources),
         *check_policy(*facts.policy_report),
         check_authority(facts.settings.mode, expected.authority if expected.moves else 1.0),
         *check_latency(facts.commands, facts.outputs, expected.latency_ms),
@@ -169,7 +173,7 @@ def _state_checks(facts: Facts, expected: Expected) -> list[Check]:
             trained_rate_hz=trained.state_rate_hz,
         ),
         *check_stamps(facts.arrivals, future_s=settings.future_s, old_s=_OLD_S),
-        check_rest(facts.contents, settings.rest_speed_rad_s, needed=not expected.recorded),
+        check_rest(facts.contents, settings.rest_speed_rad_s, needed=expected.moves),
         check_position(facts.contents, facts.robot, settings.safety.margin_rad),
     ]
 
@@ -177,8 +181,8 @@ def _state_checks(facts: Facts, expected: Expected) -> list[Check]:
 def _controller_checks(facts: Facts, expected: Expected) -> list[Check]:
     controller, settings = facts.controller, facts.settings
     names = [expected.joint_prefix + name for name in facts.robot.joint_names]
-    others = [n for n in facts.graph.output.publishers if n != expected.safety_filter]
-    ours = facts.graph.output.publishers.count(expected.safety_filter)
+    sources = facts.graph.output.publishers
+    allowed = () if settings.shadow else (expected.safety_filter,)
     return [
         graph.check_controller(facts.graph.output, controller.name),
         graph.check_active(controller.name, controller.states, controller.source),
@@ -187,14 +191,14 @@ def _controller_checks(facts: Facts, expected: Expected) -> list[Check]:
         ),
         Check(
             what="sources of the controller",
-            found=", ".join(facts.graph.output.publishers) or "nobody",
+            found=", ".join(sources) or "nobody",
             expected="nobody, as the filter is in shadow"
             if settings.shadow
             else f"{expected.safety_filter} alone",
             remedy="end the other publisher (one that was killed stays visible for 20 s)"
-            if others or settings.shadow
+            if sources
             else "start the filter with the controller's name, controller:=",
-            passed=not others and ours == (0 if settings.shadow else 1),
+            passed=sources == allowed,
         ),
     ]
 
@@ -208,27 +212,24 @@ def _source_checks(facts: Facts, expected: Expected) -> list[Check]:
             others_allowed=not expected.recorded,
         ),
         graph.check_source(facts.graph.command, "source of commands", ours=expected.policy),
-        _check_target(facts.graph.target, expected),
+        _check_target(facts, expected),
     ]
 
 
-def _check_target(connection: graph.Connection, expected: Expected) -> Check:
-    others = [name for name in connection.publishers if name != expected.deployment]
+def _check_target(facts: Facts, expected: Expected) -> Check:
+    """Check that somebody gives targets; one that was given once, by whom ever, will do."""
+    others = [n for n in facts.graph.target.publishers if n != expected.deployment]
     what, found = "source of target_pose", ", ".join(others) or "nobody but this node"
-    if not others and not expected.gives_targets:
-        return unknown(
-            what,
-            found,
-            "whoever gives the targets",
-            "publish target_pose, or give targets:=N; until then the tool stays where it is",
-        )
-    return Check(
-        what=what,
-        found=found,
-        expected="this node alone, as targets is given" if expected.gives_targets else "one node",
-        remedy="end the other publishers of target_pose, or leave targets at 0",
-        passed=not others if expected.gives_targets else len(others) == 1,
-    )
+    if expected.gives_targets:
+        wanted = "this node alone, as targets is given"
+        remedy = "end the other publishers of target_pose, or leave targets at 0"
+        return Check(what=what, found=found, expected=wanted, remedy=remedy, passed=not others)
+    found += ", one received" if facts.has_target else ", none received"
+    wanted, remedy = "a target, from one node", "publish target_pose, or give targets:=N"
+    if not facts.has_target and not expected.moves and not others:
+        return unknown(what, found, wanted, remedy)
+    passed = facts.has_target and len(others) <= 1
+    return Check(what=what, found=found, expected=wanted, remedy=remedy, passed=passed)
 
 
 def intruders(connections: Graph, expected: Expected, *, shadow: bool) -> tuple[str, ...]:

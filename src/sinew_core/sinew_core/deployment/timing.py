@@ -62,6 +62,10 @@ class ArrivalMeter:
         """Return the time since the last arrival, infinite before the first."""
         return now_s - self._arrivals[-1][0] if self._arrivals else float("inf")
 
+    def age_s(self, now_s: float) -> float:
+        """Return the time since the first arrival that is remembered, 0 before it."""
+        return now_s - self._arrivals[0][0] if self._arrivals else 0.0
+
     def measure(self, now_s: float, window_s: float) -> Arrivals:
         """Return the figures of the last `window_s`."""
         rows = [row for row in self._arrivals if now_s - row[0] <= window_s]
