@@ -27,22 +27,27 @@ LEVELS = {DiagnosticStatus.OK: "OK", DiagnosticStatus.WARN: "WARN"}
 
 
 def connections(node: Node, controller_topic: str) -> Graph:
-    """Return the connections of a deployment; `node` itself counts as a publisher only."""
+    """Return the connections of a deployment; `node` itself counts only as a driver."""
     topic = node.resolve_topic_name(controller_topic)
-    output = _connection(node, topic)
+    own, output = node.get_fully_qualified_name(), _connection(node, topic)
     unheard = incompatible_subscribers(node, topic, CONTROLLER_COMMAND)
     return Graph(
         states=_heard(node, "joint_states"),
         command=_heard(node, "policy/command"),
         output=Connection(
             topic=topic,
-            publishers=output.publishers,
+            publishers=tuple(name for name in output.publishers if name != own),
             subscribers=output.subscribers,
             problems=tuple(unheard) if output.subscribers else (),
         ),
         target=_heard(node, "target_pose"),
         description=_heard(node, "robot_description"),
     )
+
+
+def listeners(node: Node, topic: str) -> tuple[str, ...]:
+    """Return who else subscribes a topic, by full name."""
+    return _connection(node, node.resolve_topic_name(topic)).subscribers
 
 
 def label_stamp_of(message: Float64MultiArray | JointTrajectory) -> int | None:

@@ -72,6 +72,13 @@ class DeploymentParameters(Parameters):
     unusual_s: float = parameter(
         0.5, "time unlike training that ends the motion", unit="s", minimum=0.0
     )
+    output_timeout_s: float = parameter(
+        0.1,
+        "silence of the filter after which a live arm is put on hold, and braked if that was sent "
+        "velocities, which a forward controller would go on with",
+        unit="s",
+        minimum=0.01,
+    )
     safety_filter: str = parameter("safety_filter", "node that arms")
     policy: str = parameter("policy", "node that decides")
     output: str = parameter("", "folder of the report; empty: printed only")

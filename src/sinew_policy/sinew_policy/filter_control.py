@@ -12,10 +12,15 @@ from rclpy.node import Node
 from rclpy.task import Future
 from std_srvs.srv import SetBool
 
-# The middleware drops an answer when its sender has not discovered the client's reader yet.
-_ANSWER_WITHIN_S = 1.0
+# The middleware drops an answer when its sender has not discovered the client yet. A filter
+# that asks its controller for an answer first needs up to two seconds.
+_ANSWER_WITHIN_S = 3.0
+_DISARMED_WITHIN_S = 0.5
 # Of a filter that has only just seen the first joint state, or another node for the last time.
 _REFUSED_FOR_S = 3.0
+
+# Of a request whose answer was lost.
+_ARMED = "the filter is armed"
 
 Done = Callable[[str], None]
 """Is called with '' when it is done, else with the reason why not."""
@@ -28,15 +33,20 @@ class _Request:
         self._client = client
         self._request: object | None = None
         self._future: Future = None
-        self._sent_s = 0.0
+        self._sent_s, self._patience_s = 0.0, _ANSWER_WITHIN_S
         self._answer: Callable[[object], None] = _nothing
 
     @property
     def pending(self) -> bool:
         return self._request is not None
 
-    def send(self, request: object, answer: Callable[[object], None]) -> None:
-        self._request, self._answer = request, answer
+    def send(
+        self,
+        request: object,
+        answer: Callable[[object], None],
+        patience_s: float = _ANSWER_WITHIN_S,
+    ) -> None:
+        self._request, self._answer, self._patience_s = request, answer, patience_s
         self._call()
 
     def drop(self) -> None:
@@ -46,7 +56,7 @@ class _Request:
             self._future = None
 
     def poll(self) -> None:
-        if self.pending and time.monotonic() - self._sent_s > _ANSWER_WITHIN_S:
+        if self.pending and time.monotonic() - self._sent_s > self._patience_s:
             self._call()
 
     def _call(self) -> None:
@@ -100,7 +110,7 @@ class FilterControl:
         """Disarm, whatever is under way."""
         self._again = None
         self._set.drop()
-        self._arm.send(SetBool.Request(data=False), _nothing)
+        self._arm.send(SetBool.Request(data=False), _nothing, _DISARMED_WITHIN_S)
 
     def set_scale(self, scale: float, failed: Done) -> None:
         """Set the authority, unless it is so or another is being set; `failed` gets a refusal."""
@@ -123,7 +133,7 @@ class FilterControl:
             success, message = response.success, response.message  # type: ignore[attr-defined]
             now_s = time.monotonic()
             self._refused_s = now_s if self._refused_s is None else self._refused_s
-            if success:
+            if success or _ARMED in message:
                 done("")
             elif now_s - self._refused_s < _REFUSED_FOR_S:
                 self._again = lambda: self._try_to_arm(done)

@@ -39,6 +39,8 @@ from sinew_ros.stamps import stamp_ns
 
 _WINDOW_S = 4.0
 """Of rates and latencies while the arm moves; shorter gaps are for the filter's watchdogs."""
+_LOOK_AGAIN_S = 0.5
+"""For other publishers, which costs more than the rest."""
 _SILENT_FILTER_S = 3.0
 """Its diagnostics come once a second."""
 
@@ -53,7 +55,7 @@ class ObservedGraph:
         novelty: of the observations.
         arrivals, loop: measure rates and latencies.
         interventions: of the filter.
-        outputs: of the filter so far.
+        outputs: of the filter so far; `last_output` is the latest.
         on_state: is called after each new joint state.
     """
 
@@ -69,14 +71,15 @@ class ObservedGraph:
         self.novelty = NoveltyMonitor(bundle, robot.chain, unusual_std=unusual_std)
         self.arrivals, self.loop = ArrivalMeter(), LoopMeter()
         self.interventions = InterventionCounter()
-        self.outputs = 0
+        self.outputs, self.last_output = 0, b""
         self.on_state: Callable[[], None] = _nothing
         self.contents = StateContents(names)
         self._reader = JointStateReader()
         self._description: str | None = None
         self._filter: Mapping[str, str] = {}
         self._filter_s = self._command_s = self._output_s = time.monotonic()
-        self._rejected_before = 0
+        self._rejected_before, self._commanded = 0, False
+        self._intruders, self._looked_s = tuple[str, ...](), 0.0
         self._policy: tuple[str, str, Mapping[str, str]] = ("", "", {})
         self._controllers: tuple[str, dict[str, str]] = ("", {})
         self._joints: Reading | None = None
@@ -117,6 +120,7 @@ class ObservedGraph:
             "joint_states": self.mapper.complete,
             "the safety filter": self.settings is not None and bool(self._filter),
             "the policy": bool(self._policy[0]),
+            "commands": self._commanded or not self.target.position,
             "target_pose": bool(self.target.position)
             or self._expected.gives_targets
             or not self._expected.moves,
@@ -129,6 +133,15 @@ class ObservedGraph:
         if time.monotonic() - self._filter_s > _SILENT_FILTER_S:
             return "silent"
         return self._filter.get("state", "")
+
+    @property
+    def output_silence_s(self) -> float:
+        """Time since the filter's last output."""
+        return time.monotonic() - self._output_s
+
+    def forget(self) -> None:
+        """Wait for filter and policy to tell of themselves again: they may be others by now."""
+        self._filter, self._policy, self._commanded = {}, ("", "", {}), False
 
     def restart(self) -> None:
         """Begin to measure anew, and ask the controller for its joints."""
@@ -176,7 +189,10 @@ class ObservedGraph:
         arrivals = self.arrivals.measure(now_s, _WINDOW_S)
         state = self.filter_state
         shadow = self.settings is not None and self.settings.shadow
-        graph = connections(self._node, self.controller_topic)
+        if now_s - self._looked_s > _LOOK_AGAIN_S:
+            graph = connections(self._node, self.controller_topic)
+            self._intruders = intruders(graph, self._expected, shadow=shadow)
+            self._looked_s = now_s
         name = self.controller.rpartition("/")[2]
         states = self._controllers[1]
         return Vitals(
@@ -184,12 +200,13 @@ class ObservedGraph:
             state_rate_hz=arrivals.rate_hz if self._is_full(now_s) else None,
             latency_p99_ms=self.loop.outputs(now_s, _WINDOW_S).p99_ms,
             command_silence_s=now_s - self._command_s,
+            output_silence_s=self.output_silence_s,
             filter_state="armed" if armed else state,
             filter_reason=self._filter.get("reason", ""),
             unusual_for_s=self.novelty.outside_for_s(now_s),
             unusual=self.novelty.outside,
             has_target=bool(self.target.position),
-            intruders=intruders(graph, self._expected, shadow=shadow),
+            intruders=self._intruders,
             controller_state=states.get(name, "not loaded") if states else "",
         )
 
@@ -214,12 +231,12 @@ class ObservedGraph:
         self.on_state()
 
     def _on_command(self, message: JointTrajectory) -> None:
-        self._command_s = time.monotonic()
+        self._command_s, self._commanded = time.monotonic(), True
         self.loop.command(stamp_ns(message.header.stamp), self._command_s)
 
     def _on_output(self, data: bytes) -> None:
         self._output_s = time.monotonic()
-        self.outputs += 1
+        self.outputs, self.last_output = self.outputs + 1, data
         trajectory = self.settings is not None and self.settings.adapter == "trajectory"
 
         def command() -> int | None:

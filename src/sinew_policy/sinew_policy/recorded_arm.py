@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
@@ -11,6 +12,7 @@ from sensor_msgs.msg import JointState
 
 from sinew_core.bags.bag import STATE
 from sinew_core.deployment.playback import Playback
+from sinew_policy.connections import listeners
 from sinew_ros.qos import RELIABLE
 from sinew_ros.stamps import set_stamp
 
@@ -18,8 +20,18 @@ from sinew_ros.stamps import set_stamp
 class RecordedArm:
     """Publishes a bag; after its end the arm rests where it was last, until nobody needs it."""
 
-    def __init__(self, node: Node, bag: str, state_topic: str, *, gives_targets: bool) -> None:
+    def __init__(
+        self,
+        node: Node,
+        bag: str,
+        state_topic: str,
+        *,
+        gives_targets: bool,
+        awaited: Collection[str],
+    ) -> None:
         """Open the bag, whose topics are named as those of `node` unless said otherwise.
+
+        It begins once all `awaited`, nodes by their full names, subscribe the joint states.
 
         Raises:
             BagError: it cannot be read, or has no joint states on that topic.
@@ -31,6 +43,7 @@ class RecordedArm:
             target_topic="" if gives_targets else node.resolve_topic_name("target_pose"),
         )
         self._states = node.create_publisher(JointState, "joint_states", RELIABLE)
+        self._awaited = set(awaited)
         self._targets = node.create_publisher(PoseStamped, "target_pose", RELIABLE)
         self._last = b""
         self._rest: JointState | None = None
@@ -40,13 +53,11 @@ class RecordedArm:
         """Whether every message was published."""
         return self._playback.ended
 
-    @property
-    def ready(self) -> bool:
-        """Whether filter, policy and this node listen."""
-        return int(self._states.get_subscription_count()) >= 3
-
     def play(self) -> None:
         """Publish what is due; call it often."""
+        if self._awaited:
+            self._awaited -= set(listeners(self._node, "joint_states"))
+            return
         clock_ns = self._node.get_clock().now().nanoseconds
         if self.ended:
             self._hold(clock_ns)

@@ -75,6 +75,17 @@ def check_table(checks: Sequence[Check]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def verdict(checks: Sequence[Check]) -> str:
+    """Return the table, and what it comes to in one line."""
+    failed = [check.what for check in failures(checks)]
+    guessed = sum(not check.known for check in checks)
+    total = f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}"
+    if not failed:
+        total = f"all {len(checks)} checks passed"
+        total += f", {guessed} of them unknown: see their remedies" if guessed else ""
+    return f"{check_table(checks)}{total}\n"
+
+
 def _row(cells: Sequence[str]) -> str:
     """Return one row, its cells broken into as many lines as they need."""
     broken = [

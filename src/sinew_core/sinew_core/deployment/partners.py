@@ -154,8 +154,16 @@ def check_authority(mode: str, authority: float) -> Check:
     )
 
 
-def check_latency(commands: Latency, outputs: Latency, allowed_ms: float) -> list[Check]:
-    """Check how long it takes from a joint state to the policy's command, and to the output."""
+def check_latency(
+    commands: Latency, outputs: Latency, allowed_ms: float, *, needed: bool
+) -> list[Check]:
+    """Check how long it takes from a joint state to the policy's command, and to the output.
+
+    Args:
+        commands, outputs: as measured.
+        allowed_ms: 99th percentile.
+        needed: whether there is a target, so that a policy that is silent is at fault.
+    """
     checks = []
     for what, latency in (
         ("latency of the policy", commands),
@@ -163,9 +171,7 @@ def check_latency(commands: Latency, outputs: Latency, allowed_ms: float) -> lis
     ):
         expected = f"p99 below {allowed_ms:g} ms from the receipt of a joint state"
         if latency.p99_ms is None or latency.p50_ms is None:
-            checks.append(
-                unknown(what, "no command was heard", expected, "publish target_pose meanwhile")
-            )
+            checks.append(_no_latency(what, expected, needed=needed))
             continue
         checks.append(
             Check(
@@ -180,3 +186,15 @@ def check_latency(commands: Latency, outputs: Latency, allowed_ms: float) -> lis
             )
         )
     return checks
+
+
+def _no_latency(what: str, expected: str, *, needed: bool) -> Check:
+    if not needed:
+        return unknown(what, "no command was heard", expected, "publish target_pose meanwhile")
+    return Check(
+        what=what,
+        found="no command was heard, though there is a target",
+        expected=expected,
+        remedy="see what the policy reports",
+        passed=False,
+    )

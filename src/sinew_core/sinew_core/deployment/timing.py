@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
@@ -68,7 +70,7 @@ class ArrivalMeter:
 
     def measure(self, now_s: float, window_s: float) -> Arrivals:
         """Return the figures of the last `window_s`."""
-        rows = [row for row in self._arrivals if now_s - row[0] <= window_s]
+        rows = _since(self._arrivals, now_s - window_s)
         silence_s = self.silence_s(now_s)
         if len(rows) < 2:
             return Arrivals(count=len(rows), silence_s=silence_s)
@@ -153,8 +155,17 @@ class LoopMeter:
         return _latency(self._output_ms, now_s - window_s)
 
 
-def _latency(rows: Sequence[tuple[float, float]], since_s: float) -> Latency:
-    values = [duration for at, duration in rows if at >= since_s]
+R = TypeVar("R", tuple[float, float], tuple[float, int, float])
+
+
+def _since(rows: deque[R], since_s: float) -> list[R]:
+    """Return the rows from a time on, without a look at those before."""
+    found = list(itertools.takewhile(lambda row: row[0] >= since_s, reversed(rows)))
+    return found[::-1]
+
+
+def _latency(rows: deque[tuple[float, float]], since_s: float) -> Latency:
+    values = [duration for _, duration in _since(rows, since_s)]
     if not values:
         return Latency()
     p50, p99 = np.percentile(values, [50, 99])

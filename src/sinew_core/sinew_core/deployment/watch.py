@@ -19,6 +19,7 @@ class WatchLimits:
         latency_ms: 99th percentile from joint state to output.
         unusual_s: how long an observation may be outside the training range.
         command_timeout_s: silence of the policy.
+        output_timeout_s: silence of the safety filter.
     """
 
     state_timeout_s: float
@@ -26,6 +27,7 @@ class WatchLimits:
     latency_ms: float
     unusual_s: float
     command_timeout_s: float
+    output_timeout_s: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,7 @@ class Vitals:
         state_rate_hz: over the last window, None where it is not full yet.
         latency_p99_ms: joint state to output over the last window, None without any.
         command_silence_s: since the policy's last command.
+        output_silence_s: since the filter's last output.
         filter_state: as the filter last reported.
         filter_reason: why it stopped.
         unusual_for_s: how long the observation has been outside the training range.
@@ -50,6 +53,7 @@ class Vitals:
     state_rate_hz: float | None
     latency_p99_ms: float | None
     command_silence_s: float
+    output_silence_s: float
     filter_state: str
     filter_reason: str
     unusual_for_s: float
@@ -84,6 +88,13 @@ def _arm_checks(v: Vitals, limits: WatchLimits) -> list[Check]:
             expected="armed",
             remedy="see the reason; clear its latch at rest",
             passed=v.filter_state == "armed",
+        ),
+        Check(
+            what="outputs of the filter",
+            found=f"none for {v.output_silence_s:.2f} s",
+            expected=f"one within {limits.output_timeout_s:g} s",
+            remedy="start the safety filter again",
+            passed=v.output_silence_s <= limits.output_timeout_s,
         ),
         Check(
             what="controller",
