@@ -80,7 +80,7 @@ class Evaluator(SinewNode):
             max_control_steps=task.episode_ticks,
         )
         self._link = LinkMeter(self._state_period_ns)
-        self._mapper = JointStateMapper(robot.joint_names)
+        self._mapper = JointStateMapper([p.joint_prefix + name for name in robot.joint_names])
         self._record = EvaluationRecord()
         self._seen_armed = self._disarmed = self._reported_all = False
         self._phase = Phase.CONNECTING
