@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -22,10 +21,10 @@ class Guard(Protocol):
     closes: bool
     """Whether it closes the connection, so that joint states end too."""
 
-    def rest(self, command: Sequence[float]) -> None:
+    def rest(self, command: FloatArray) -> None:
         """Begin anew at rest under a command (n,)."""
 
-    def violation(self, command: Sequence[float], came: int) -> str:
+    def violation(self, command: FloatArray, came: int) -> str:
         """Return what is wrong, or ''.
 
         Args:
@@ -55,20 +54,19 @@ class PositionGuard:
         self._before: FloatArray = robot.home_rad.copy()
         self._periods = self._came = 0
 
-    def rest(self, command: Sequence[float]) -> None:
+    def rest(self, command: FloatArray) -> None:
         """Begin anew at a position (n,) rad."""
-        self._before = np.array(command)
+        self._before = command.copy()
         self._periods = self._came = 0
 
-    def violation(self, command: Sequence[float], came: int) -> str:
+    def violation(self, command: FloatArray, came: int) -> str:
         """Return which joint is out of range or jumps, or that too many commands come."""
-        now = np.asarray(command)
-        step = np.abs(now - self._before)
-        self._before = now.copy()
-        out = (now < self._lower - _ROUNDING) | (now > self._upper + _ROUNDING)
+        step = np.abs(command - self._before)
+        self._before = command.copy()
+        out = (command < self._lower - _ROUNDING) | (command > self._upper + _ROUNDING)
         if out.any():
             i = int(np.argmax(out))
-            return f"{self._names[i]} is sent to {now[i]:.4f} rad, out of its range"
+            return f"{self._names[i]} is sent to {command[i]:.4f} rad, out of its range"
         over = step - self._step
         i = int(np.argmax(over))
         if over[i] > _ROUNDING:
@@ -114,15 +112,14 @@ class StepReflex:
         self._names, self._period_s = robot.joint_names, period_s
         self._before: FloatArray = robot.home_rad.copy() if by_position else 0.0 * self._step
 
-    def rest(self, command: Sequence[float]) -> None:
+    def rest(self, command: FloatArray) -> None:
         """Begin anew at rest under a command (n,)."""
-        self._before = np.array(command)
+        self._before = command.copy()
 
-    def violation(self, command: Sequence[float], came: int) -> str:
+    def violation(self, command: FloatArray, came: int) -> str:
         """Return which joint's command has a step that is too large."""
-        now = np.asarray(command)
-        step = np.abs(now - self._before)
-        self._before = now.copy()
+        step = np.abs(command - self._before)
+        self._before = command.copy()
         over = step - self._step
         i = int(np.argmax(over))
         if over[i] <= _ROUNDING:
