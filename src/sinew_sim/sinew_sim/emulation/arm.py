@@ -34,6 +34,7 @@ class EmulatedArm:
         self._arm, self._guard = arm, guard
         self._follows, self._forget = follows, forget
         self._came = 0
+        self._passed = arm.command.copy()
         if guard is not None:
             guard.rest(arm.command)
 
@@ -91,15 +92,20 @@ class EmulatedArm:
     def _judge(self) -> None:
         if self._guard is None or not self.controller.active:
             return
-        violation = self._guard.violation(self._arm.command, self._came)
+        command = self._arm.command
+        violation = self._guard.violation(command, self._came)
         self._came = 0
         if violation:
+            command[:] = self._passed  # what is refused never reaches the drives
             self.closed = self._guard.closes
             self.deactivate(violation)
+        else:
+            self._passed[:] = command
 
     def _rest(self) -> None:
         self._forget()
         self._came = 0
         self._arm.stand()
+        self._passed[:] = self._arm.command
         if self._guard is not None:
             self._guard.rest(self._arm.command)
