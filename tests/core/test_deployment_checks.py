@@ -21,6 +21,7 @@ from sinew_core.deployment.partners import (
     FilterSettings,
     check_filter,
     check_latency,
+    check_senders,
     read_filter_settings,
 )
 from sinew_core.deployment.playback import shift_stamp
@@ -209,10 +210,10 @@ def test_latency_runs_from_the_state_to_the_first_output_with_its_command():
 
 def test_a_latency_that_is_not_known_passes_and_a_long_one_does_not():
     long = Latency(count=9, p50_ms=1.0, p99_ms=50.0, max_ms=60.0)
-    policy, output = check_latency(Latency(), long, 20.0, needed=False)
+    policy, output = check_latency(Latency(), long, 20.0, has_target=False)
     assert policy.verdict == "unknown"
     assert output.verdict == "FAIL"
-    silent, _ = check_latency(Latency(), long, 20.0, needed=True)
+    silent, _ = check_latency(Latency(), long, 20.0, has_target=True)
     assert silent.verdict == "FAIL"
 
 
@@ -250,11 +251,12 @@ def test_the_controllers_joint_order_has_to_be_known_or_equal(reads):
     assert check_joint_order("c", None, NAMES, reads=reads).passed != reads
 
 
-def test_a_latched_filter_and_a_second_source_are_refused():
+def test_a_latched_filter_and_a_second_sender_are_refused():
     latched = check_filter({"state": "latched", "reason": "stopped"})
     assert failed(latched) == ["latch of the filter"]
     assert failed(check_filter({"state": "armed"})) == ["safety filter"]
-    assert failed(check_filter({"state": "disarmed"}, 3)) == ["commands from a second source"]
+    assert failed([check_senders(("/policy", "/policy, publisher 2"))]) == ["senders of commands"]
+    assert check_senders(()).passed
     assert failed(check_filter({})) == ["safety filter"]
 
 

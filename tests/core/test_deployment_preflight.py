@@ -76,7 +76,7 @@ def facts(bundle):
         description=PANDA.urdf_text,
         settings=FilterSettings(),
         filter_report={"state": "disarmed"},
-        second_sources=0,
+        senders=("/policy",),
         has_target=True,
         policy_report=("OK", "commanding", {}),
         contents=contents,
@@ -111,7 +111,7 @@ def changed(**topics):
     [
         ({"description": None}, "robot_description"),
         ({"has_target": False}, "source of target_pose"),
-        ({"second_sources": 2}, "commands from a second source"),
+        ({"senders": ("/policy", "/other")}, "senders of commands"),
         ({"filter_report": {"state": "latched", "reason": "x"}}, "latch of the filter"),
         ({"policy_report": ("ERROR", "no", {})}, "policy"),
         ({"graph": changed(output={"subscribers": ()})}, "controller"),

@@ -146,9 +146,9 @@ class Deployment(SinewNode):
         if not silent:
             last_resort.rest()
         self._silent_cycles = self._silent_cycles + 1 if silent and not late else 0
-        moving = self._phase is Phase.RUNNING or last_resort.brakes
-        if moving and self._silent_cycles >= 3:
-            last_resort.brake(self._graph.last_output)
+        last = self._graph.last_output
+        if last_resort.brakes or (self._silent_cycles >= 3 and last_resort.moves(last)):
+            last_resort.brake(last)
             self._hold("the safety filter has gone silent: the arm was braked without it")
 
     def _turn(self) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from rclpy.node import Node
-from std_msgs.msg import Float64MultiArray
+from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
 from sinew_core.deployment.last_resort import StopRamp
 from sinew_ros.qos import CONTROLLER_COMMAND
 from sinew_ros.raw import read_controller_command
+
+LABEL = "last resort"
+"""Of `layout.dim[0]`, by which these commands are told from the filter's."""
 
 
 class LastResort:
@@ -26,6 +29,11 @@ class LastResort:
         """Whether it has taken over."""
         return self._ramp is not None
 
+    @staticmethod
+    def moves(output: bytes) -> bool:
+        """Tell whether an arm with this output moves on."""
+        return any(read_controller_command(output)[1])
+
     def brake(self, last_output: bytes) -> None:
         """Send the next velocity after the filter's last output; call it once a period."""
         if self._ramp is None:
@@ -34,7 +42,9 @@ class LastResort:
                 velocity, deceleration_rad_s2=self._deceleration, period_s=self._period_s
             )
         if not self._ramp.complete:
-            self._commands.publish(Float64MultiArray(data=self._ramp.next()))
+            message = Float64MultiArray(data=self._ramp.next())
+            message.layout.dim = [MultiArrayDimension(label=LABEL)]
+            self._commands.publish(message)
 
     def rest(self) -> None:
         """Be ready for the next time."""

@@ -24,7 +24,9 @@ from sinew_core.deployment.states import StateContents
 from sinew_core.deployment.timing import ArrivalMeter, LoopMeter
 from sinew_core.deployment.watch import Vitals
 from sinew_core.robots.model import RobotModel
+from sinew_core.safety.senders import Senders
 from sinew_policy.connections import LEVELS, connections, label_stamp_of
+from sinew_policy.last_resort import LABEL
 from sinew_ros.controller import ControllerJoints, Reading, when_done
 from sinew_ros.messages import (
     JointStateMapper,
@@ -39,6 +41,7 @@ from sinew_ros.stamps import stamp_ns
 
 _WINDOW_S = 4.0
 """Of rates and latencies while the arm moves; shorter gaps are for the filter's watchdogs."""
+_LAST_RESORT = LABEL.encode()
 _LOOK_AGAIN_S = 0.5
 """For other publishers, which costs more than the rest."""
 _SILENT_FILTER_S = 3.0
@@ -78,7 +81,8 @@ class ObservedGraph:
         self._description: str | None = None
         self._filter: Mapping[str, str] = {}
         self._filter_s = self._command_s = self._output_s = time.monotonic()
-        self._rejected_before, self._commanded = 0, False
+        self._senders, self._sent_by = Senders(), set[str]()
+        self._commanded = False
         self._intruders, self._looked_s = tuple[str, ...](), 0.0
         self._policy: tuple[str, str, Mapping[str, str]] = ("", "", {})
         self._controllers: tuple[str, dict[str, str]] = ("", {})
@@ -115,9 +119,11 @@ class ObservedGraph:
 
     @property
     def missing(self) -> list[str]:
-        """What has not been heard yet, without which there is little to check."""
+        """What has not been heard yet, right or wrong, without which there is little to check."""
+        recorded = self._expected.recorded
         heard = {
-            "joint_states": self.mapper.complete,
+            "joint_states": self.contents.heard,
+            "robot_description": self._description is not None or recorded,
             "the safety filter": self.settings is not None and bool(self._filter),
             "the policy": bool(self._policy[0]),
             "commands": self._commanded or not self.target.position,
@@ -148,7 +154,7 @@ class ObservedGraph:
         self.contents.restart()
         self.novelty.restart()
         self.arrivals, self.loop = ArrivalMeter(), LoopMeter()
-        self._rejected_before = self._rejected()
+        self._sent_by.clear()
         self._joints = None
         if self._reads is not None:
             when_done(self._reads.ask(), self._on_joints)
@@ -169,7 +175,7 @@ class ObservedGraph:
             description=self._description,
             settings=self.settings or FilterSettings(),
             filter_report=self._filter,
-            second_sources=self._rejected() - self._rejected_before,
+            senders=tuple(sorted(self._sent_by)),
             has_target=bool(self.target.position),
             policy_report=self._policy,
             contents=self.contents,
@@ -214,9 +220,6 @@ class ObservedGraph:
         """Tell whether joint states were measured for the whole window."""
         return self.arrivals.age_s(now_s) > _WINDOW_S
 
-    def _rejected(self) -> int:
-        return int(self._filter.get("rejected: a second source", 0))
-
     def _on_state(self, data: bytes) -> None:
         now_s = time.monotonic()
         fields = self._reader.read(data)
@@ -230,11 +233,15 @@ class ObservedGraph:
         self.novelty.observe(now_s, stamp, mapper.position, mapper.velocity, self.target.position)
         self.on_state()
 
-    def _on_command(self, message: JointTrajectory) -> None:
+    def _on_command(self, message: JointTrajectory, info: Mapping[str, int | None]) -> None:
+        number = info.get("publication_sequence_number")
+        self._sent_by.add(self._senders.identify(message.header.frame_id, number))
         self._command_s, self._commanded = time.monotonic(), True
         self.loop.command(stamp_ns(message.header.stamp), self._command_s)
 
     def _on_output(self, data: bytes) -> None:
+        if _LAST_RESORT in data:
+            return
         self._output_s = time.monotonic()
         self.outputs, self.last_output = self.outputs + 1, data
         trajectory = self.settings is not None and self.settings.adapter == "trajectory"

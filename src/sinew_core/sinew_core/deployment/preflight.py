@@ -19,6 +19,7 @@ from sinew_core.deployment.partners import (
     check_filter,
     check_latency,
     check_policy,
+    check_senders,
 )
 from sinew_core.deployment.states import (
     StateContents,
@@ -110,7 +111,7 @@ class Facts:
         description: text of `robot_description`, None without one.
         settings: of the filter.
         filter_report: values of its diagnostics.
-        second_sources: commands from a second source that it rejected.
+        senders: of commands.
         has_target: whether a target was received.
         policy_report: level, message and values of the policy's.
         contents, arrivals: of joint states.
@@ -124,7 +125,7 @@ class Facts:
     description: str | None
     settings: FilterSettings
     filter_report: Mapping[str, str]
-    second_sources: int
+    senders: tuple[str, ...]
     has_target: bool
     policy_report: tuple[str, str, Mapping[str, str]]
     contents: StateContents
@@ -152,11 +153,11 @@ def preflight(facts: Facts, expected: Expected) -> tuple[Check, ...]:
         *(_controller_checks(facts, expected) if live else ()),
         *_source_checks(facts, expected),
         graph.check_qos(facts.graph.all),
-        *check_filter(facts.filter_report, facts.second_sources),
+        *check_filter(facts.filter_report),
         *check_policy(*facts.policy_report),
         check_authority(facts.settings.mode, expected.authority if expected.moves else 1.0),
         *check_latency(
-            facts.commands, facts.outputs, expected.latency_ms, needed=facts.has_target
+            facts.commands, facts.outputs, expected.latency_ms, has_target=facts.has_target
         ),
         facts.novelty,
     )
@@ -214,6 +215,7 @@ def _source_checks(facts: Facts, expected: Expected) -> list[Check]:
             others_allowed=not expected.recorded,
         ),
         graph.check_source(facts.graph.command, "source of commands", ours=expected.policy),
+        check_senders(facts.senders),
         _check_target(facts, expected),
     ]
 

@@ -65,6 +65,11 @@ class StateContents:
                 self._note("effort", i, k, effort, len(names))
 
     @property
+    def heard(self) -> bool:
+        """Whether any joint was seen, of this arm or of another."""
+        return bool(self.extra) or len(self.missing) < len(self.joint_names)
+
+    @property
     def missing(self) -> list[str]:
         """Joints that were never seen."""
         return [n for n, q in zip(self.joint_names, self.position, strict=True) if q != q]
