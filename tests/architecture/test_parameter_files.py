@@ -4,7 +4,8 @@ import yaml
 from architecture.node_parameters import NODES, by_class
 from architecture.source_files import ROOT
 
-PARAMETER_FILES = sorted((ROOT / "config").glob("*.yaml"))
+CONFIG = ROOT / "config"
+PARAMETER_FILES = sorted([*CONFIG.glob("*.yaml"), *(CONFIG / "emulated").glob("*.yaml")])
 SECTIONS = [
     pytest.param(path, section, id=f"{path.stem}-{section}")
     for path in PARAMETER_FILES

@@ -86,7 +86,10 @@ def test_only_endless_joints_jump_at_half_a_turn():
 @pytest.mark.parametrize(
     ("parameters", "reason"),
     [
-        ({"joint_order": ("base", "elbow")}, "arm.joint_order do not fit the robot: missing: wrist"),
+        (
+            {"joint_order": ("base", "elbow")},
+            "arm.joint_order do not fit the robot: missing: wrist",
+        ),
         ({"endless_joints": ("hand",)}, "arm.endless_joints: the robot has no hand"),
     ],
 )

@@ -22,6 +22,13 @@ GIVEN = {
         "seed": "5",
         "output": "1e3",
     },
+    "emulated_arm": {
+        "robot": "iiwa14",
+        "engine": "mujoco",
+        "sim_params": "some arm.yaml",
+        "pace": "lockstep",
+        "seed": "5",
+    },
     "excite_and_record": {
         "robot": "iiwa14",
         "urdf": "an arm.urdf",
@@ -223,5 +230,9 @@ def test_a_launch_file_is_found_by_its_name_alone(path, tmp_path):
 def test_a_checkout_has_all_that_the_launch_files_name():
     # The files name what is beside them, in the checkout as in an installation.
     for path in LAUNCH_FILES:
-        for name in re.findall(r"\$\(dirname\)/(\S+)", path.read_text()):
-            assert (ROOT / "launch" / name).is_file()
+        choices = {a.name: a.choices for a in LaunchFile(path).arguments}
+        for name in re.findall(r"\$\(dirname\)/(.+\.yaml)", path.read_text()):
+            chosen = re.search(r"\$\(var (\w+)\)", name)
+            for choice in choices[chosen[1]] if chosen else ("",):
+                named = name.replace(chosen[0], choice) if chosen else name
+                assert (ROOT / "launch" / named).is_file()
