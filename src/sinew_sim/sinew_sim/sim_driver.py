@@ -139,7 +139,23 @@ class SimDriver(SinewNode):
         self._task = make_task(p.task_name, robot, task, p)
         self._starts = np.random.default_rng(p.seed)
         self._engine = make_engine(p.engine, robot, p.physics_rate_hz, self._task.scene)
-        self._arm = SimulatedArm(
+        self._arm = self._make_arm(params)
+        self._counters: Counter[str] = Counter()
+        self._placed_ns = 0  # stamp of the first state after a reset, until it is answered
+        joint_names = [p.joint_prefix + name for name in robot.joint_names]
+        self._state = JointStateWriter(joint_names)
+        self._follower = TrajectoryFollower(joint_names, period_ns(p.state_rate_hz))
+        self._step = self._follow if p.adapter == "trajectory" else self._arm.step
+        self._accept: Callable[[Sequence[float]], bool] = self._arm.accept
+        self._emulation = self._emulate(emulated, robot) if emulated != ArmParameters() else None
+        self._clock_message = ClockMessage()
+        self._open_topics(robot, emulated)
+        self._begin_pace()
+        self._publish()
+
+    def _make_arm(self, params: SimParams | None) -> SimulatedArm:
+        p = self._p
+        return SimulatedArm(
             self._engine,
             make_drive(
                 p.taken_mode,
@@ -155,18 +171,6 @@ class SimDriver(SinewNode):
             rng=np.random.default_rng([p.seed, _NOISE_STREAM]),
             thing=self._draw_object(),
         )
-        self._counters: Counter[str] = Counter()
-        self._placed_ns = 0  # stamp of the first state after a reset, until it is answered
-        joint_names = [p.joint_prefix + name for name in robot.joint_names]
-        self._state = JointStateWriter(joint_names)
-        self._follower = TrajectoryFollower(joint_names, period_ns(p.state_rate_hz))
-        self._step = self._follow if p.adapter == "trajectory" else self._arm.step
-        self._accept: Callable[[Sequence[float]], bool] = self._arm.accept
-        self._emulation = self._emulate(emulated, robot) if emulated != ArmParameters() else None
-        self._clock_message = ClockMessage()
-        self._open_topics(robot, emulated)
-        self._begin_pace()
-        self._publish()
 
     def _emulate(self, emulated: ArmParameters, robot: RobotModel) -> Emulation:
         """Put an emulated arm between topics and simulation."""
