@@ -14,6 +14,7 @@ from sinew_core.sysid.parameters import GapParameters, SystemIdParameters
 from sinew_core.tasks import TASKS
 from sinew_core.tasks.reach import ReachParameters
 from sinew_core.training.config import TrainConfig
+from sinew_policy.deployment_parameters import DeploymentParameters
 from sinew_policy.parameters import PolicyParameters
 from sinew_safety.parameters import ReplayParameters, SafetyFilterParameters
 from sinew_sim.emulation.parameters import ArmParameters
@@ -33,6 +34,7 @@ NODES: dict[str, dict[str, type[Parameters]]] = {
     "replay": {"": ReplayParameters},
     "record": {"": RecordParameters},
     "policy": {"": PolicyParameters},
+    "deployment": {"": DeploymentParameters},
     "system_id": {"": SystemIdParameters},
     "gap": {"": GapParameters},
     "gap_monitor": {"": GapMonitorParameters},
