@@ -7,9 +7,9 @@ import json
 import pytest
 import yaml
 from conftest import ROOT
-from guided_bundle import write_guided_bundle
 from one_process import run_launch_file
 
+from guided_bundle import write_guided_bundle
 from sinew_core.errors import BundleError
 from sinew_core.rates import Rates
 

@@ -155,9 +155,7 @@ def preflight(facts: Facts, expected: Expected) -> tuple[Check, ...]:
         *check_filter(facts.filter_report, facts.second_sources),
         *check_policy(*facts.policy_report),
         check_authority(facts.settings.mode, expected.authority if expected.moves else 1.0),
-        *check_latency(
-            facts.commands, facts.outputs, expected.latency_ms, needed=facts.has_target
-        ),
+        *check_latency(facts.commands, facts.outputs, expected.latency_ms, needed=facts.has_target),
         facts.novelty,
     )
 
