@@ -8,11 +8,15 @@ preflight, then the ramp to full authority, then targets one after another. Poli
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import yaml
 
 from benchmarks.bounded import Bounded
 from benchmarks.options import Options
@@ -28,9 +32,20 @@ REQUIRED = True
 FAILING = 0.1
 """Largest share of episodes that may fail."""
 _LOCKSTEP, _REAL = "deploy_sim in lockstep", "deploy_real in real time"
+_TARGETS = 10
+"""In real time."""
 _STARTS = 3
-"""How often a real-time deployment begins that a busy machine keeps from passing preflight."""
-_TIMING = ("jitter of joint_states", "rate of joint_states", "latency of the loop")
+"""How often a real-time deployment begins that a busy machine keeps from going on."""
+_BUSY = ("jitter", "rate of joint_states", "latency", "stale", "cycles were missed", "silent for")
+"""In the reasons of a deployment that was too late."""
+CONFIG = Path(__file__).resolve().parents[1] / "config" / "real"
+PATIENT: Mapping[str, object] = {
+    "watchdog.command_timeout_s": 0.5,
+    "watchdog.state_timeout_s": 0.3,
+    "watchdog.missed_cycles": 200,
+}
+_LATE_S = 0.1
+"""What the filter then allows a measurement to be late."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +88,7 @@ def run(report: Report, options: Options) -> None:
         put(report, name, _LOCKSTEP, in_lockstep(name, bundle, report.folder, episodes))
         if not options.quick:
             progress.start(f"{name}: {_REAL}")
-            put(report, name, _REAL, in_real_time(name, bundle, report.folder, episodes))
+            put(report, name, _REAL, in_real_time(name, bundle, report.folder, _TARGETS))
     progress.close()
 
 
@@ -113,7 +128,7 @@ class Outcome:
         interval: of the success rate, 95 %.
         violations: states outside a limit.
         stops: why the arm stopped or did not begin, one sentence each.
-        starts: how often it was begun.
+        remarks: how it was deployed.
     """
 
     episodes: int
@@ -121,19 +136,19 @@ class Outcome:
     interval: tuple[float, float] | None
     violations: int
     stops: tuple[str, ...] = ()
-    starts: int = 1
+    remarks: tuple[str, ...] = ()
 
     def sentence(self) -> str:
         """Return the outcome for a reader."""
         if not self.episodes:
-            return f"refused: {'; '.join(self.stops)}"
+            return "; ".join((f"refused: {', '.join(self.stops)}", *self.remarks))
         low, high = self.interval or (0.0, 1.0)
         share = self.successes / self.episodes
         parts = [
             f"{self.successes} of {self.episodes} = {share:.0%} [{low:.0%}, {high:.0%}]",
             f"{self.violations} limit violations",
             *self.stops,
-            *([f"begun {self.starts} times"] if self.starts > 1 else []),
+            *self.remarks,
         ]
         return "; ".join(parts)
 
@@ -150,7 +165,11 @@ def in_lockstep(name: str, bundle: Path, folder: Path, episodes: int) -> Outcome
         "episodes": episodes,
         "output": output,
     }
-    Launch("deploy_sim", arguments, output.with_suffix(".log"), _domain_id()).wait()
+    launch = Launch("deploy_sim", arguments, output.with_suffix(".log"), _domain_id())
+    try:
+        launch.wait()
+    finally:
+        launch.stop()
     return lockstep_outcome(json.loads(output.read_text()))
 
 
@@ -168,18 +187,24 @@ def lockstep_outcome(figures: Mapping[str, object]) -> Outcome:
 
 
 def in_real_time(name: str, bundle: Path, folder: Path, episodes: int) -> Outcome:
-    """Deploy as on a real arm, again where only the machine was too busy for it."""
+    """Deploy as on a real arm, again where only the machine was too busy for it.
+
+    If it is so again and again, the watchdogs get the patience that the machine needs, and the
+    outcome says so: what is judged here is the deployment, not the machine.
+    """
     for start in range(1, _STARTS + 1):
-        outcome = _deployed(name, bundle, folder, episodes, start)
-        if outcome.episodes or not all(stop in _TIMING for stop in outcome.stops):
-            return outcome
-    return outcome
+        patient = start == _STARTS
+        outcome = _deployed(name, bundle, folder, episodes, patient=patient)
+        if not any(word in stop for stop in outcome.stops for word in _BUSY):
+            break
+    said = (f"the {start}th time",) if start > 1 else ()
+    relaxed = ("with watchdogs for a busy machine",) if patient else ()
+    return dataclasses.replace(outcome, remarks=said + relaxed)
 
 
-def _deployed(name: str, bundle: Path, folder: Path, episodes: int, start: int) -> Outcome:
+def _deployed(name: str, bundle: Path, folder: Path, episodes: int, *, patient: bool) -> Outcome:
     robot, output = ROBOTS[name], (folder / f"{name}_real").resolve()
     domain, place = _domain_id(), {"robot": name, "namespace": robot.namespace}
-    arm = Launch("emulated_arm", place, folder / f"{name}_arm.log", domain)
     arguments = {
         **place,
         "bundle": bundle.resolve(),
@@ -189,20 +214,40 @@ def _deployed(name: str, bundle: Path, folder: Path, episodes: int, start: int) 
         "states": robot.states,
         "joint_prefix": robot.joint_prefix,
         "output": output,
+        "config": write_config(name, folder / f"{name}_real.yaml", patient=patient).resolve(),
     }
     written = output / "report.json"
     written.unlink(missing_ok=True)
+    arm = Launch("emulated_arm", place, folder / f"{name}_arm.log", domain)
+    deployment = Launch("deploy_real", arguments, folder / f"{name}_real.log", domain)
     try:
-        Launch("deploy_real", arguments, folder / f"{name}_real.log", domain).wait()
+        deployment.wait()
     except RunError:
         if not written.is_file():  # else it says itself what failed
             raise
     finally:
+        deployment.stop()
         arm.stop()
-    return real_outcome(json.loads(written.read_text()), start)
+    return real_outcome(json.loads(written.read_text()))
 
 
-def real_outcome(report: Mapping[str, object], starts: int = 1) -> Outcome:
+def write_config(name: str, path: Path, *, patient: bool) -> Path:
+    """Write the parameter file of a robot's deployment, with a hold that ends it."""
+    content = yaml.safe_load((CONFIG / f"{name}.yaml").read_text())
+    content["/**/deployment"] = {"ros__parameters": {"hold_timeout_s": 2.0}}
+    if patient:
+        safety_filter = content["/**/safety_filter"]["ros__parameters"]
+        late = min(64, math.ceil(_LATE_S * safety_filter["filter_rate_hz"]))
+        safety_filter |= {**PATIENT, "safety.max_latency_periods": late}
+        content["/**/deployment"]["ros__parameters"] |= {
+            "latency_ms": 200.0,
+            "output_timeout_s": 1.0,
+        }
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+def real_outcome(report: Mapping[str, object]) -> Outcome:
     """Read the report of a deployment."""
     targets, failed, held = report["targets"], report["failed"], report["held"]
     assert isinstance(targets, dict)
@@ -213,8 +258,7 @@ def real_outcome(report: Mapping[str, object], starts: int = 1) -> Outcome:
         successes=_count(targets["successes"]),
         interval=_interval(targets["success_ci95"]),
         violations=_count(targets["limit_violations"]),
-        stops=tuple(map(str, failed)) + tuple(map(str, held)),
-        starts=starts,
+        stops=tuple(map(str, failed)) + tuple(str(hold["reason"]) for hold in held),
     )
 
 

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 import benchmarks.__main__ as command_line
+from architecture.node_parameters import NODES, by_class
 from architecture.source_files import ROOT
-from benchmarks.arms import ROBOTS, Outcome, lockstep_outcome, put, real_outcome
+from benchmarks.arms import ROBOTS, Outcome, lockstep_outcome, put, real_outcome, write_config
 from benchmarks.options import Options
 from benchmarks.report import Report
 from sinew_core.robots.catalogue import load_robot
@@ -71,3 +72,17 @@ def test_the_exit_status_says_whether_the_bars_are_met(outcome, failed, tmp_path
     monkeypatch.setitem(sys.modules, "judged", Judged)
     monkeypatch.setitem(command_line.BENCHMARKS, "arms", ("judged", "in a test"))
     assert command_line.main(["arms", "--output", str(tmp_path)]) == int(failed)
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_a_busy_machine_gets_watchdogs_that_the_nodes_accept(name, tmp_path):
+    for patient in (False, True):
+        path = write_config(name, tmp_path / "config.yaml", patient=patient)
+        for section, content in yaml.safe_load(path.read_text()).items():
+            node = section.rpartition("/")[2]
+            given = {
+                **content["ros__parameters"],
+                **({} if node == "safety_filter" else {"bundle": "x"}),
+            }
+            for prefix, values in by_class(node, given):
+                NODES[node][prefix].from_mapping(values, section)
