@@ -12,6 +12,7 @@ import dataclasses
 import json
 import math
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -217,7 +218,8 @@ def _deployed(name: str, bundle: Path, folder: Path, episodes: int, *, patient: 
         "config": write_config(name, folder / f"{name}_real.yaml", patient=patient).resolve(),
     }
     written = output / "report.json"
-    written.unlink(missing_ok=True)
+    # Beside the log is the ROS home, with the latch of a filter that was too late before.
+    shutil.rmtree(output, ignore_errors=True)
     arm = Launch("emulated_arm", place, folder / f"{name}_arm.log", domain)
     deployment = Launch("deploy_real", arguments, folder / f"{name}_real.log", domain)
     try:

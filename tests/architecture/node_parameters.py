@@ -18,7 +18,7 @@ from sinew_policy.deployment_parameters import DeploymentParameters
 from sinew_policy.parameters import PolicyParameters
 from sinew_safety.parameters import ReplayParameters, SafetyFilterParameters
 from sinew_sim.emulation.parameters import ArmParameters
-from sinew_sim.sim_driver import SimDriverParameters
+from sinew_sim.parameters import SimDriverParameters
 from sinew_sysid.excite_parameters import ExciteParameters
 from sinew_sysid.gap_monitor_parameters import GapMonitorParameters
 from sinew_sysid.parameters import RecordParameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -12,6 +13,7 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from guided_bundle import write_guided_bundle
 from sinew_core.robots.catalogue import load_robot
 from sinew_ros.messages import CommandMessage
 from sinew_ros.qos import RELIABLE
@@ -178,19 +180,32 @@ def test_the_guard_of_a_kuka_closes_the_connection_at_a_jump(start_node, probe):
     probe.until(lambda: len(states) > count + 5, "states again")
 
 
-def test_the_merged_states_of_a_franka_are_too_slow_and_the_filter_says_so(start_node, probe):
-    arm = Arm(start_node, probe, "fr3", safety={"safety.max_latency_periods": 20})
-    assert {"fr3_joint1", "fr3_finger_joint1"} <= set(arm.states[-1].name)
+def test_the_merged_states_of_a_franka_are_refused_for_their_rate(start_node, probe, tmp_path):
+    file = ROOT / "config" / "emulated" / "fr3.yaml"
+    start_node(DRIVER, {}, "--params-file", str(file), *settings({"robot": "fr3", **RATES}))
+    bundle = write_guided_bundle(tmp_path / "bundle", "fr3")
+    real = ["--params-file", str(ROOT / "config" / "real" / "fr3.yaml")]
+    start_node(FILTER, {"robot": "fr3"}, *real)
+    start_node("sinew_policy.policy", {"robot": "fr3", "bundle": bundle}, *real)
     raw = probe.listen(JointState, "franka/joint_states", RELIABLE)
-    seen = len(arm.states)
-    probe.until(lambda: len(arm.states) > seen + 10, "merged states")
-    assert len(raw) > 2 * (len(arm.states) - seen)
+    merged = probe.listen(JointState, "joint_states", RELIABLE)
+    output = tmp_path / "report"
+    quick = {"bundle": bundle, "window_s": 1.0, "targets": 1, "output": output}
+    deployment = start_node("sinew_policy.deployment", quick, *real)
+    deployment.supervised = False
+    probe.until(lambda: not deployment.running(), "the end of preflight", 60.0)
+    assert deployment.wait() == 1, deployment.output
+    report = json.loads((output / "report.json").read_text())
+    checks = {check["what"]: check for check in report["checks"]}
+    assert "rate of joint_states" in report["failed"]
+    assert checks["rate of joint_states"]["expected"].startswith("at least 225 Hz")
+    assert len(raw) > 2 * len(merged) > 20
+    assert {"fr3_joint1", "fr3_finger_joint1"} <= set(merged[-1].name)
     assert not any("finger" in name for name in raw[-1].name)
 
+    # A filter that is armed without preflight refuses, or latches at the first gap.
     def refused():
         answer = probe.call(SetBool, "safety_filter/arm", SetBool.Request(data=True))
-        return "joint states are stale" in answer.message or arm.state() == "latched"
+        return "joint states are stale" in answer.message
 
     probe.until(refused, "a refusal")
-    if arm.state() == "latched":
-        assert "joint states are stale" in arm.reason()
