@@ -4,11 +4,12 @@ import yaml
 from architecture.node_parameters import NODES, by_class
 from architecture.source_files import ROOT
 
+CONFIG = ROOT / "config"
 PARAMETER_FILES = sorted(
-    [*(ROOT / "config").glob("*.yaml"), *(ROOT / "config" / "real").glob("*.yaml")]
+    path for folder in ("", "emulated", "real") for path in (CONFIG / folder).glob("*.yaml")
 )
 SECTIONS = [
-    pytest.param(path, section, id=f"{path.stem}-{section}")
+    pytest.param(path, section, id=f"{path.parent.name}-{path.stem}-{section}")
     for path in PARAMETER_FILES
     for section in yaml.safe_load(path.read_text())
 ]

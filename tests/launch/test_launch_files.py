@@ -38,6 +38,13 @@ GIVEN = {
         "seed": "5",
         "output": "1e3",
     },
+    "emulated_arm": {
+        "robot": "iiwa14",
+        "engine": "mujoco",
+        "sim_params": "some arm.yaml",
+        "pace": "lockstep",
+        "seed": "5",
+    },
     "excite_and_record": {
         "robot": "iiwa14",
         "urdf": "an arm.urdf",

@@ -6,7 +6,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -17,14 +16,12 @@ from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from sinew_core.parameters import parameter
+from sinew_core.errors import ConfigError
 from sinew_core.randomisation import CONTROLLER_MODES, check_controller
-from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.sim_params import SimParams, check_compensation, load_sim_params
-from sinew_core.safety.make import FILTERED_MODES
-from sinew_core.simulation import ENGINE_NAMES, make_engine
+from sinew_core.simulation import make_engine
 from sinew_core.tasks import TASKS, make_task
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
@@ -39,85 +36,12 @@ from sinew_sim.drives import make_drive
 from sinew_sim.emulated import Emulation, Setting
 from sinew_sim.emulation.description import published_description
 from sinew_sim.emulation.parameters import ArmParameters
+from sinew_sim.parameters import SimDriverParameters
 from sinew_sim.trajectories import TrajectoryFollower
 
 _REPUBLISH_S = 1.0
 _NOISE_STREAM = 0x5E15
 """Keeps the noise of the sensors apart from the starts."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SimDriverParameters(Rates):
-    """Parameters of the simulated driver."""
-
-    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
-    urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
-    engine: str = parameter("pybullet", "Physics engine", choices=ENGINE_NAMES)
-    sim_params: str = parameter(
-        "",
-        "mismatched, or a YAML file, of an arm and its joint controllers; empty: the nominal arm",
-    )
-    pace: str = parameter(
-        "realtime",
-        "Run by the clock, or one filter period for each command that answers a state",
-        choices=("realtime", "lockstep"),
-    )
-    speed: float = parameter(
-        1.0, "Simulated seconds per second in real time", minimum=0.01, maximum=100.0
-    )
-    mode: str = parameter("joint_velocity", "What the commands are", choices=FILTERED_MODES)
-    controller: str = parameter("", "Takes <controller>/commands; empty: that of the mode")
-    adapter: str = parameter(
-        "forward",
-        "Takes <controller>/commands, or <controller>/joint_trajectory, one point each (positions)",
-        choices=("forward", "trajectory"),
-    )
-    output: str = parameter(
-        "commands",
-        "As the filter's: takes what the commands are, or positions that velocities lead to",
-        choices=("commands", "positions"),
-    )
-    joint_prefix: str = parameter(
-        "", "In front of the joint names in joint_states and in trajectories"
-    )
-    gravity_compensation: bool = parameter(
-        True, "Efforts: whether the effort that gravity asks for is added"
-    )
-    driver_watchdog_s: float = parameter(
-        0.1,
-        "Simulated time without a command after which the arm is brought to rest; 0: never",
-        unit="s",
-        minimum=0.0,
-        maximum=10.0,
-    )
-    task_name: str = parameter(
-        "reach",
-        "Task whose starts ~/reset places the arm and its object at",
-        choices=tuple(TASKS),
-    )
-    seed: int = parameter(0, "Seed of the sequence of starts of ~/reset", minimum=0)
-
-    def check(self) -> list[str]:
-        """Return violations of the rates, and states between cycles in lockstep."""
-        problems = super().check()
-        if self.pace == "lockstep" and self.state_rate_hz != self.filter_rate_hz:
-            problems.append(
-                f"state_rate_hz {self.state_rate_hz} differs from filter_rate_hz "
-                f"{self.filter_rate_hz}: lockstep has one state per cycle of the filter"
-            )
-        for name, positions in (("adapter", "trajectory"), ("output", "positions")):
-            if getattr(self, name) == positions and self.mode == "joint_effort":
-                problems.append(
-                    f"{name} is {positions}, mode joint_effort: efforts lead to no positions, use "
-                    "a forward controller of efforts"
-                )
-        return problems
-
-    @property
-    def taken_mode(self) -> str:
-        """The action mode whose unit the commands taken have."""
-        positions = self.adapter == "trajectory" or self.output == "positions"
-        return "joint_position" if positions else self.mode
 
 
 class SimDriver(SinewNode):
@@ -139,7 +63,23 @@ class SimDriver(SinewNode):
         self._task = make_task(p.task_name, robot, task, p)
         self._starts = np.random.default_rng(p.seed)
         self._engine = make_engine(p.engine, robot, p.physics_rate_hz, self._task.scene)
-        self._arm = SimulatedArm(
+        self._arm = self._make_arm(params)
+        self._counters: Counter[str] = Counter()
+        self._placed_ns = 0  # stamp of the first state after a reset, until it is answered
+        joint_names = [p.joint_prefix + name for name in robot.joint_names]
+        self._state = JointStateWriter(joint_names)
+        self._follower = TrajectoryFollower(joint_names, period_ns(p.state_rate_hz))
+        self._step = self._follow if p.adapter == "trajectory" else self._arm.step
+        self._accept: Callable[[Sequence[float]], bool] = self._arm.accept
+        self._emulation = self._emulate(emulated, robot) if emulated != ArmParameters() else None
+        self._clock_message = ClockMessage()
+        self._open_topics(robot, emulated)
+        self._begin_pace()
+        self._publish()
+
+    def _make_arm(self, params: SimParams | None) -> SimulatedArm:
+        p = self._p
+        return SimulatedArm(
             self._engine,
             make_drive(
                 p.taken_mode,
@@ -155,22 +95,14 @@ class SimDriver(SinewNode):
             rng=np.random.default_rng([p.seed, _NOISE_STREAM]),
             thing=self._draw_object(),
         )
-        self._counters: Counter[str] = Counter()
-        self._placed_ns = 0  # stamp of the first state after a reset, until it is answered
-        joint_names = [p.joint_prefix + name for name in robot.joint_names]
-        self._state = JointStateWriter(joint_names)
-        self._follower = TrajectoryFollower(joint_names, period_ns(p.state_rate_hz))
-        self._step = self._follow if p.adapter == "trajectory" else self._arm.step
-        self._accept: Callable[[Sequence[float]], bool] = self._arm.accept
-        self._emulation = self._emulate(emulated, robot) if emulated != ArmParameters() else None
-        self._clock_message = ClockMessage()
-        self._open_topics(robot, emulated)
-        self._begin_pace()
-        self._publish()
 
     def _emulate(self, emulated: ArmParameters, robot: RobotModel) -> Emulation:
         """Put an emulated arm between topics and simulation."""
         p = self._p
+        if self._lockstep and emulated.parts > 1:
+            raise ConfigError(
+                f"arm.parts is {emulated.parts}: in lockstep each message is answered, use 1"
+            )
         setting = Setting(
             mode=p.taken_mode,
             controller=controller_name(p.taken_mode, p.adapter, p.controller),
