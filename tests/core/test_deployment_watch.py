@@ -70,8 +70,8 @@ def test_the_first_thing_that_is_wrong_ends_the_motion(changes, what):
 
 @given(
     velocity=st.lists(st.floats(-4.0, 4.0), min_size=1, max_size=7),
-    deceleration=st.floats(0.5, 20.0),
-    period_s=st.sampled_from([0.002, 0.01, 0.05]),
+    deceleration=st.floats(2.0, 20.0),
+    period_s=st.sampled_from([0.01, 0.05]),
 )
 def test_the_last_resort_slows_every_joint_to_rest_within_the_weakest_ones_limit(
     velocity, deceleration, period_s

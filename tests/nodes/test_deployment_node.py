@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.graph, pytest.mark.slow]
 
 PANDA = load_robot("panda")
 JOINTS = list(PANDA.joint_names)
+_PATIENCE_S = 60.0
 DEPLOYMENT = "sinew_policy.deployment"
 # Wide watchdogs: a busy machine is no fault in these tests.
 PATIENT = {
@@ -93,22 +94,26 @@ class Arm:
         )
 
     def until_phase(self, words):
-        self.probe.until(lambda: words in self.values("deployment").get("message", ""), words)
+        self.probe.until(
+            lambda: words in self.values("deployment").get("message", ""), words, _PATIENCE_S
+        )
 
     def speed(self):
         return max(map(abs, self.states[-1].velocity)) if self.states else 0.0
 
     def until_moving(self):
-        self.probe.until(lambda: self.speed() > 0.02, "motion")
+        self.probe.until(lambda: self.speed() > 0.02, "motion", _PATIENCE_S)
 
     def until_rest(self):
-        self.probe.until(lambda: self.speed() < 1e-3, "rest")
+        self.probe.until(lambda: self.speed() < 1e-3, "rest", _PATIENCE_S)
 
     def trigger(self, name):
         return self.probe.call(Trigger, self.name(name))
 
     def filter_is(self, state):
-        self.probe.until(lambda: self.values("safety_filter").get("state") == state, state)
+        self.probe.until(
+            lambda: self.values("safety_filter").get("state") == state, state, _PATIENCE_S
+        )
 
 
 def read(folder):
@@ -255,7 +260,7 @@ def test_a_shadow_reports_on_an_arm_and_on_its_bag_and_commands_neither(
     assert not reached
     assert arm.speed() < 1e-3
     assert report["latency_output"]["count"] > 10
-    assert report["interventions"]["cycles"] > 50
+    assert report["interventions"]["cycles"] > 10
     assert {row["field"] for row in report["observation"]} >= {"joint_position"}
     assert arm.driver.interrupt() == 0
     bag = write_bag(tmp_path / "bag", recording.messages[-150:])
