@@ -17,6 +17,7 @@ setup(
     entry_points={
         "console_scripts": [
             "policy = sinew_policy.policy:main",
+            "deployment = sinew_policy.deployment:main",
         ],
     },
 )

@@ -14,16 +14,18 @@ from sinew_core.sysid.parameters import GapParameters, SystemIdParameters
 from sinew_core.tasks import TASKS
 from sinew_core.tasks.reach import ReachParameters
 from sinew_core.training.config import TrainConfig
+from sinew_policy.deployment_parameters import DeploymentParameters
 from sinew_policy.parameters import PolicyParameters
 from sinew_safety.parameters import ReplayParameters, SafetyFilterParameters
-from sinew_sim.sim_driver import SimDriverParameters
+from sinew_sim.emulation.parameters import ArmParameters
+from sinew_sim.parameters import SimDriverParameters
 from sinew_sysid.excite_parameters import ExciteParameters
 from sinew_sysid.gap_monitor_parameters import GapMonitorParameters
 from sinew_sysid.parameters import RecordParameters
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
 
 NODES: dict[str, dict[str, type[Parameters]]] = {
-    "sim_driver": {"": SimDriverParameters, "task": ReachParameters},
+    "sim_driver": {"": SimDriverParameters, "task": ReachParameters, "arm": ArmParameters},
     "safety_filter": {
         "": SafetyFilterParameters,
         "watchdog": SupervisorParameters,
@@ -32,6 +34,7 @@ NODES: dict[str, dict[str, type[Parameters]]] = {
     "replay": {"": ReplayParameters},
     "record": {"": RecordParameters},
     "policy": {"": PolicyParameters},
+    "deployment": {"": DeploymentParameters},
     "system_id": {"": SystemIdParameters},
     "gap": {"": GapParameters},
     "gap_monitor": {"": GapMonitorParameters},

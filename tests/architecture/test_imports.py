@@ -49,6 +49,7 @@ DEPLOYED = (
     "sinew_core.bundle.runtime",
     "sinew_core.bundle.reader",
     "sinew_policy.policy",
+    "sinew_policy.deployment",
     "sinew_safety.safety_filter",
     "sinew_safety.replay",
     "sinew_sysid.record",

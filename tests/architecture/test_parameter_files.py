@@ -4,18 +4,21 @@ import yaml
 from architecture.node_parameters import NODES, by_class
 from architecture.source_files import ROOT
 
-PARAMETER_FILES = sorted((ROOT / "config").glob("*.yaml"))
+CONFIG = ROOT / "config"
+PARAMETER_FILES = sorted(
+    path for folder in ("", "emulated", "real") for path in (CONFIG / folder).glob("*.yaml")
+)
 SECTIONS = [
-    pytest.param(path, section, id=f"{path.stem}-{section}")
+    pytest.param(path, section, id=f"{path.parent.name}-{path.stem}-{section}")
     for path in PARAMETER_FILES
     for section in yaml.safe_load(path.read_text())
 ]
 # What a launch file gives a node beside the file: without it the node would not start.
-REQUIRED = {"policy": {"bundle": "x"}, "evaluator": {"bundle": "x"}}
+REQUIRED = {"policy": {"bundle": "x"}, "evaluator": {"bundle": "x"}, "deployment": {"bundle": "x"}}
 
 
 def test_the_files_are_found():
-    assert {path.stem for path in PARAMETER_FILES} >= {"deploy_sim", "train_sim"}
+    assert {path.stem for path in PARAMETER_FILES} >= {"deploy_sim", "train_sim", "ur5e"}
 
 
 @pytest.mark.parametrize(("path", "section"), SECTIONS)

@@ -92,6 +92,15 @@ def test_a_missing_or_nan_velocity_is_the_difference_of_positions():
     assert mapper.velocity[0] == pytest.approx(0.02 / 0.01)
 
 
+def test_positions_far_apart_in_time_show_no_velocity():
+    mapper = JointStateMapper(["a"])
+    mapper.update(state(1_000_000_000, name=["a"], position=[1.0]))
+    mapper.update(state(1_110_000_000, name=["a"], position=[2.0]))
+    assert mapper.velocity == [0.0]
+    mapper.update(state(1_210_000_000, name=["a"], position=[2.1]))
+    assert mapper.velocity[0] == pytest.approx(1.0)
+
+
 two = st.lists(st.floats(), min_size=2, max_size=2)
 
 

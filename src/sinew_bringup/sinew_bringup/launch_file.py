@@ -179,7 +179,8 @@ def _resolve(
         package=text(node, "pkg"),
         executable=text(node, "exec"),
         name=text(node, "name", ""),
-        namespace=text(node, "namespace", ""),
+        # An empty one is the root, as `launch_ros` has it; without the key there is none.
+        namespace=text(node, "namespace") or "/" if "namespace" in node else "",
         parameters=tuple(parameters),
         remaps=tuple((text(remap, "from"), text(remap, "to")) for remap in remaps),
         required="on_exit" in node,

@@ -60,6 +60,9 @@ class SinewNode(Node):  # type: ignore[misc]  # rclpy is untyped
     prompt: tuple[Service, ...] = ()
     """Services that must not wait for a pause between messages, as the others do."""
 
+    companions: tuple[Node, ...] = ()
+    """Nodes of the same process that run beside this one, such as a simulated controller's."""
+
     exit_code: int | None = None
 
     def finish(self, exit_code: int = 0) -> None:
@@ -100,7 +103,8 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
     status = 1
     try:
         node = make_node()
-        executor.add_node(node)
+        for each in (node, *node.companions):
+            executor.add_node(each)
         if node.urgent:
             _run_first()
         # What the start has made stays: collecting it again and again would cost whole cycles.
@@ -131,7 +135,8 @@ def _leave(executor: WaitSetExecutor, node: SinewNode | None, status: int) -> No
     timer = ExitTimer(_END_WITHIN_S, status)
     executor.shutdown(0)
     if node is not None:
-        node.destroy_node()
+        for each in (*node.companions, node):
+            each.destroy_node()
     rclpy.try_shutdown()
     timer.cancel()
     faulthandler.cancel_dump_traceback_later()

@@ -61,7 +61,7 @@ class FilterConfiguration:
     def controller(self) -> str:
         """The name of the controller."""
         node = self.node
-        return controller_name(node.sent_mode, node.adapter, node.controller)
+        return controller_name(node.sent_mode, node.adapter, node.named_controller)
 
     @property
     def outputs_topic(self) -> str:
@@ -70,8 +70,8 @@ class FilterConfiguration:
         if node.shadow:
             return "~/shadow"
         if node.adapter == "trajectory":
-            return trajectory_topic(node.controller)
-        return commands_topic(node.sent_mode, node.controller)
+            return trajectory_topic(node.named_controller)
+        return commands_topic(node.sent_mode, node.named_controller)
 
     def prefixed(self, robot: RobotModel) -> tuple[str, ...]:
         """Return the robot's joints as joint states and controller name them."""

@@ -28,7 +28,10 @@ class SafetyFilterParameters(Rates):
         True, "Efforts: whether the driver adds the effort that gravity asks for"
     )
     controller: str = parameter(
-        "", "Name of the controller, relative or absolute; empty: that of mode and adapter"
+        "", "Name of the controller, relative or absolute; empty: usual_controller"
+    )
+    usual_controller: str = parameter(
+        "", "The same from the file of a robot; empty: that of mode and adapter"
     )
     adapter: str = parameter(
         "forward",
@@ -85,6 +88,11 @@ class SafetyFilterParameters(Rates):
                 f"point, use {self.filter_period_s:g} s, a filter period, or more"
             )
         return problems
+
+    @property
+    def named_controller(self) -> str:
+        """The name of the controller that was given, if any."""
+        return self.controller or self.usual_controller
 
     @property
     def sent_mode(self) -> str:

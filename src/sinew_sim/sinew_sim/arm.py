@@ -127,6 +127,19 @@ class SimulatedArm:
             if self._jitter_s and self._fresh:
                 self._lateness = self._rng.random()
             self._commands.send(self.command, self._lateness)
+        self._advance()
+
+    def brake(self) -> None:
+        """Advance by one period as if no command were in force, without counting a trip."""
+        self._commands.forget()
+        self._drive.brake(self.command, self._true_position, self._true_velocity)
+        self._advance()
+
+    def stand(self) -> None:
+        """Put the command in force that keeps the arm where it is."""
+        self._drive.rest(self.command, self._true_position)
+
+    def _advance(self) -> None:
         self._fresh = False
         self._commands.step(self._steps)
         self.stamp_ns += self._period_ns

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -17,18 +16,16 @@ from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from sinew_core.parameters import parameter
+from sinew_core.errors import ConfigError
 from sinew_core.randomisation import CONTROLLER_MODES, check_controller
-from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.sim_params import SimParams, check_compensation, load_sim_params
-from sinew_core.safety.make import FILTERED_MODES
-from sinew_core.simulation import ENGINE_NAMES, make_engine
+from sinew_core.simulation import make_engine
 from sinew_core.tasks import TASKS, make_task
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import commands_topic, label_stamp, trajectory_topic
+from sinew_ros.messages import commands_topic, controller_name, label_stamp, trajectory_topic
 from sinew_ros.parameters import Declarations
 from sinew_ros.poses import set_pose
 from sinew_ros.qos import LATCHED, RELIABLE
@@ -36,73 +33,15 @@ from sinew_ros.raw import JointStateWriter, read_controller_command, read_trajec
 from sinew_ros.stamps import period_ns, set_stamp
 from sinew_sim.arm import Place, SimulatedArm
 from sinew_sim.drives import make_drive
+from sinew_sim.emulated import Emulation, Setting
+from sinew_sim.emulation.description import published_description
+from sinew_sim.emulation.parameters import ArmParameters
+from sinew_sim.parameters import SimDriverParameters
 from sinew_sim.trajectories import TrajectoryFollower
 
 _REPUBLISH_S = 1.0
 _NOISE_STREAM = 0x5E15
 """Keeps the noise of the sensors apart from the starts."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SimDriverParameters(Rates):
-    """Parameters of the simulated driver."""
-
-    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
-    urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
-    engine: str = parameter("pybullet", "Physics engine", choices=ENGINE_NAMES)
-    sim_params: str = parameter(
-        "",
-        "mismatched, or a YAML file, of an arm and its joint controllers; empty: the nominal arm",
-    )
-    pace: str = parameter(
-        "realtime",
-        "Run by the clock, or one filter period for each command that answers a state",
-        choices=("realtime", "lockstep"),
-    )
-    speed: float = parameter(
-        1.0, "Simulated seconds per second in real time", minimum=0.01, maximum=100.0
-    )
-    mode: str = parameter("joint_velocity", "What the commands are", choices=FILTERED_MODES)
-    controller: str = parameter("", "Takes <controller>/commands; empty: that of the mode")
-    adapter: str = parameter(
-        "forward",
-        "Takes <controller>/commands, or <controller>/joint_trajectory, one point each (positions)",
-        choices=("forward", "trajectory"),
-    )
-    joint_prefix: str = parameter(
-        "", "In front of the joint names in joint_states and in trajectories"
-    )
-    gravity_compensation: bool = parameter(
-        True, "Efforts: whether the effort that gravity asks for is added"
-    )
-    driver_watchdog_s: float = parameter(
-        0.1,
-        "Simulated time without a command after which the arm is brought to rest; 0: never",
-        unit="s",
-        minimum=0.0,
-        maximum=10.0,
-    )
-    task_name: str = parameter(
-        "reach",
-        "Task whose starts ~/reset places the arm and its object at",
-        choices=tuple(TASKS),
-    )
-    seed: int = parameter(0, "Seed of the sequence of starts of ~/reset", minimum=0)
-
-    def check(self) -> list[str]:
-        """Return violations of the rates, and states between cycles in lockstep."""
-        problems = super().check()
-        if self.pace == "lockstep" and self.state_rate_hz != self.filter_rate_hz:
-            problems.append(
-                f"state_rate_hz {self.state_rate_hz} differs from filter_rate_hz "
-                f"{self.filter_rate_hz}: lockstep has one state per cycle of the filter"
-            )
-        if self.adapter == "trajectory" and self.mode != "joint_position":
-            problems.append(
-                f"adapter is trajectory, mode {self.mode}: trajectories are followed by positions, "
-                "use mode joint_position"
-            )
-        return problems
 
 
 class SimDriver(SinewNode):
@@ -114,6 +53,7 @@ class SimDriver(SinewNode):
         declarations = Declarations(self)
         self._p = p = declarations.declare(SimDriverParameters)
         task = declarations.declare(TASKS[p.task_name].parameters_class, prefix="task")
+        emulated = declarations.declare(ArmParameters, prefix="arm")
         declarations.finish()
         self._lockstep = p.pace == "lockstep"
         self._sim_time = bool(self.get_parameter("use_sim_time").value)
@@ -123,10 +63,26 @@ class SimDriver(SinewNode):
         self._task = make_task(p.task_name, robot, task, p)
         self._starts = np.random.default_rng(p.seed)
         self._engine = make_engine(p.engine, robot, p.physics_rate_hz, self._task.scene)
-        self._arm = SimulatedArm(
+        self._arm = self._make_arm(params)
+        self._counters: Counter[str] = Counter()
+        self._placed_ns = 0  # stamp of the first state after a reset, until it is answered
+        joint_names = [p.joint_prefix + name for name in robot.joint_names]
+        self._state = JointStateWriter(joint_names)
+        self._follower = TrajectoryFollower(joint_names, period_ns(p.state_rate_hz))
+        self._step = self._follow if p.adapter == "trajectory" else self._arm.step
+        self._accept: Callable[[Sequence[float]], bool] = self._arm.accept
+        self._emulation = self._emulate(emulated, robot) if emulated != ArmParameters() else None
+        self._clock_message = ClockMessage()
+        self._open_topics(robot, emulated)
+        self._begin_pace()
+        self._publish()
+
+    def _make_arm(self, params: SimParams | None) -> SimulatedArm:
+        p = self._p
+        return SimulatedArm(
             self._engine,
             make_drive(
-                p.mode,
+                p.taken_mode,
                 self._engine,
                 1.0 / p.state_rate_hz,
                 gravity_compensation=p.gravity_compensation,
@@ -139,16 +95,25 @@ class SimDriver(SinewNode):
             rng=np.random.default_rng([p.seed, _NOISE_STREAM]),
             thing=self._draw_object(),
         )
-        self._counters: Counter[str] = Counter()
-        self._placed_ns = 0  # stamp of the first state after a reset, until it is answered
-        joint_names = [p.joint_prefix + name for name in robot.joint_names]
-        self._state = JointStateWriter(joint_names)
-        self._follower = TrajectoryFollower(joint_names, period_ns(p.state_rate_hz))
-        self._step = self._follow if p.adapter == "trajectory" else self._arm.step
-        self._clock_message = ClockMessage()
-        self._open_topics(robot)
-        self._begin_pace()
-        self._publish()
+
+    def _emulate(self, emulated: ArmParameters, robot: RobotModel) -> Emulation:
+        """Put an emulated arm between topics and simulation."""
+        p = self._p
+        if self._lockstep and emulated.parts > 1:
+            raise ConfigError(
+                f"arm.parts is {emulated.parts}: in lockstep each message is answered, use 1"
+            )
+        setting = Setting(
+            mode=p.taken_mode,
+            controller=controller_name(p.taken_mode, p.adapter, p.controller),
+            joint_prefix=p.joint_prefix,
+            period_s=1.0 / p.state_rate_hz,
+        )
+        emulation = Emulation(self, emulated, setting, robot, self._arm, self._follower.forget)
+        self._step = emulation.arm.stepping(self._step)
+        self._accept = emulation.arm.accept
+        self.companions = emulation.companions
+        return emulation
 
     def _begin_pace(self) -> None:
         """Step with each command, and repeat a state that none has answered; or step by a clock."""
@@ -159,23 +124,35 @@ class SimDriver(SinewNode):
             self.cycle_period_s = 1.0 / (self._p.state_rate_hz * self._p.speed)
             self.urgent = True
 
-    def _open_topics(self, robot: RobotModel) -> None:
-        self._states = self.create_publisher(JointState, "joint_states", RELIABLE)
+    def _open_topics(self, robot: RobotModel, emulated: ArmParameters) -> None:
+        if self._emulation is None:
+            self._states = self.create_publisher(JointState, "joint_states", RELIABLE)
+            self._publish_states: Callable[[int], None] = self._publish_plainly
+        else:
+            self._publish_states = self._emulation.publish
         self._object_message = PoseStamped()
         self._object_message.header.frame_id = robot.base_link
         if self._task.scene is not None:
             self._object_poses = self.create_publisher(PoseStamped, "object_pose", RELIABLE)
         self._clock_publisher = self.create_publisher(ClockMessage, "/clock", RELIABLE)
         description = self.create_publisher(String, "robot_description", LATCHED)
-        description.publish(String(data=robot.urdf_text))
+        text = published_description(robot.urdf_text, self._p.joint_prefix, emulated.endless_joints)
+        description.publish(String(data=text))
         if self._p.adapter == "trajectory":
             topic = trajectory_topic(self._p.controller)
-            self.create_subscription(JointTrajectory, topic, self._trajectory, RELIABLE, raw=True)
+            self._listen(JointTrajectory, topic, self._trajectory)
         else:
-            topic = commands_topic(self._p.mode, self._p.controller)
-            self.create_subscription(Float64MultiArray, topic, self._command, RELIABLE, raw=True)
+            topic = commands_topic(self._p.taken_mode, self._p.controller)
+            self._listen(Float64MultiArray, topic, self._command)
         self.create_service(Trigger, "~/reset", self._reset)
         self._diagnostics = Diagnostics(self, self._report)
+
+    def _listen(self, kind: type, topic: str, callback: Callable[[bytes], None]) -> None:
+        """Subscribe what the controller takes, by its own node where it has one."""
+        node, name = (
+            (self, topic) if self._emulation is None else self._emulation.place(self, topic)
+        )
+        node.create_subscription(kind, name, callback, RELIABLE, raw=True)
 
     def cycle(self, missed: int) -> None:
         """Advance to the present (real time): an arm goes on moving while its driver is late."""
@@ -188,8 +165,7 @@ class SimDriver(SinewNode):
 
     def _publish(self) -> int:
         """Publish the present state; return its stamp."""
-        arm = self._arm
-        stamp = self.get_clock().now().nanoseconds if self._wall_stamps else arm.stamp_ns
+        stamp = self.get_clock().now().nanoseconds if self._wall_stamps else self._arm.stamp_ns
         if self._sim_time:
             set_stamp(self._clock_message.clock, stamp)
             self._clock_publisher.publish(self._clock_message)
@@ -198,14 +174,18 @@ class SimDriver(SinewNode):
             set_stamp(message.header.stamp, stamp)
             set_pose(message.pose, self._engine.object_pose())
             self._object_poses.publish(message)
+        self._publish_states(stamp)
+        self._published_s = time.monotonic()
+        self._counters["states"] += 1
+        return stamp
+
+    def _publish_plainly(self, stamp: int) -> None:
+        arm = self._arm
         self._states.publish(
             self._state.write(
                 stamp, arm.position.tolist(), arm.velocity.tolist(), arm.effort.tolist()
             )
         )
-        self._published_s = time.monotonic()
-        self._counters["states"] += 1
-        return stamp
 
     def _republish(self) -> None:
         if time.monotonic() - self._published_s >= _REPUBLISH_S:
@@ -215,13 +195,19 @@ class SimDriver(SinewNode):
     def _command(self, data: bytes) -> None:
         label, values = read_controller_command(data)
         if self._admits(label_stamp(label)):
-            self._taken(self._arm.accept(values))
+            self._taken(self._accept(values))
 
     def _trajectory(self, data: bytes) -> None:
         message = read_trajectory(data)
         label = "" if message is None else message.header.frame_id
         if self._admits(label_stamp(label.partition(" ")[0])):
-            self._taken(message is not None and not self._follower.take(message))
+            self._taken(message is not None and self._takes(message))
+
+    def _takes(self, message: JointTrajectory) -> bool:
+        """Take a trajectory; a controller that is not active hears it, and that is all."""
+        if self._emulation is not None and not self._emulation.arm.hears():
+            return True
+        return not self._follower.take(message)
 
     def _follow(self) -> None:
         """Advance by one period on the way to the last trajectory's point."""
@@ -257,6 +243,8 @@ class SimDriver(SinewNode):
         start = self._task.sample_start(self._starts)
         self._arm.reset(start, self._draw_object())
         self._follower.forget()
+        if self._emulation is not None:
+            self._emulation.arm.reset()
         self._counters["resets"] += 1
         self._placed_ns = self._publish()
         response.success = True
@@ -276,12 +264,18 @@ class SimDriver(SinewNode):
         message = (
             f"{rejected} commands rejected, {trips} watchdog trips" if level != Level.OK else ""
         )
+        emulated: dict[str, object] = {}
+        if self._emulation is not None:
+            emulated = self._emulation.values()
+            level = Level.ERROR if self._emulation.stopped else level
+            message = self._emulation.stopped or message
         values: dict[str, object] = {
             "robot": self._p.robot,
             "engine": self._p.engine,
             "mode": self._p.mode,
             "pace": self._p.pace,
             "watchdog_trips": trips,
+            **emulated,
             **dict(sorted(self._counters.items())),
         }
         return level, message or "running", values
@@ -299,8 +293,8 @@ def _read_arm(p: SimDriverParameters, robot: RobotModel) -> SimParams | None:
     """
     if not p.sim_params:
         return None
-    params = load_sim_params(p.sim_params, robot, CONTROLLER_MODES[p.mode])
-    check_controller(params.controller, p.mode)
+    params = load_sim_params(p.sim_params, robot, CONTROLLER_MODES[p.taken_mode])
+    check_controller(params.controller, p.taken_mode)
     check_compensation(params.controller, gravity_compensation=p.gravity_compensation)
     return params
 

@@ -80,7 +80,7 @@ class Evaluator(SinewNode):
             max_control_steps=task.episode_ticks,
         )
         self._link = LinkMeter(self._state_period_ns)
-        self._mapper = JointStateMapper(robot.joint_names)
+        self._mapper = JointStateMapper([p.joint_prefix + name for name in robot.joint_names])
         self._record = EvaluationRecord()
         self._seen_armed = self._disarmed = self._reported_all = False
         self._phase = Phase.CONNECTING
@@ -210,6 +210,10 @@ class Evaluator(SinewNode):
             if self._lockstep and self._is_tick(stamp) and self._due_ns != stamp:
                 self._publish_target(stamp)
         elif self._phase is Phase.PREPARING:
+            if stamp - before_ns != self._state_period_ns:
+                # After a reset the positions jump, which is no velocity where none is told.
+                mapper.forget()
+                mapper.update_raw(data)
             if self._drawn and not self._lockstep:
                 self._publish_target(stamp)  # the policy must not chase the old target once armed
             self._arming.state(stamp)

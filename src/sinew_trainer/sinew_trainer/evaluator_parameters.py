@@ -14,6 +14,7 @@ class EvaluatorParameters(Parameters):
     bundle: str = parameter("", "folder of the policy bundle, which names robot, task and rates")
     robot: str = parameter("", "robot name or robot file; empty: the one the bundle names")
     urdf: str = parameter("", "URDF that replaces the robot's own; empty: none")
+    joint_prefix: str = parameter("", "in front of the joint names in joint_states")
     pace: str = parameter(
         "realtime",
         "as the driver's: waits for each other, or real time",

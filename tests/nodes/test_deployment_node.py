@@ -1,0 +1,273 @@
+"""Deployments with real processes: what is refused, what moves, and what puts an arm on hold."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from conftest import ROOT
+from controllers import ForwardController
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from recording import Recording, write_bag
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import Trigger
+
+from reach_samples import write_reaching_bundle
+from sinew_core.rates import Rates
+from sinew_core.robots.catalogue import load_robot
+from sinew_ros.qos import RELIABLE
+
+pytestmark = [pytest.mark.graph, pytest.mark.slow]
+
+PANDA = load_robot("panda")
+JOINTS = list(PANDA.joint_names)
+_PATIENCE_S = 60.0
+DEPLOYMENT = "sinew_policy.deployment"
+# Wide watchdogs: a busy machine is no fault in these tests.
+PATIENT = {
+    "watchdog.command_timeout_s": 1.0,
+    "watchdog.state_timeout_s": 1.0,
+    "watchdog.missed_cycles": 200,
+    "safety.max_latency_periods": 20,
+}
+# The driver sends twice as many states as are asked for, for the same reason.
+RATES = Rates(physics_rate_hz=500, state_rate_hz=50, filter_rate_hz=50, control_rate_hz=25)
+QUICK = {"window_s": 0.5, "latency_ms": 900.0, "ramp_s": 0.2, "output_timeout_s": 1.0}
+
+
+class Arm:
+    """A simulated arm with a filter and a policy; starts deployments."""
+
+    def __init__(self, start_node, probe, tmp_path, *, namespace="", prefix="", driver=(), **given):
+        self.start_node, self.probe, self.folder = start_node, probe, tmp_path
+        self.bundle = write_reaching_bundle(tmp_path / "bundle", rates=RATES, episode_s=30.0)
+        self.namespace, self.prefix = namespace, prefix
+        self.states = probe.listen(JointState, self.name("joint_states"), RELIABLE)
+        self.reports = probe.listen(DiagnosticArray, self.name("diagnostics"), RELIABLE)
+        common = {"joint_prefix": prefix} if prefix else {}
+        self.common = common
+        if driver is not None:
+            options = {"engine": "mujoco", "driver_watchdog_s": 0.0, **common, **dict(driver)}
+            self.driver = self.start("sinew_sim.sim_driver", options)
+        self.filter_parameters = {**PATIENT, **RATES.to_mapping(), **common, **given}
+        self.filter = self.start_filter()
+        self.policy = self.start_policy()
+
+    def name(self, topic):
+        return f"/{self.namespace}/{topic}".replace("//", "/")
+
+    def start(self, module, parameters):
+        extra = ["-r", f"__ns:=/{self.namespace}"] if self.namespace else []
+        return self.start_node(module, parameters, *extra)
+
+    def start_filter(self):
+        return self.start("sinew_safety.safety_filter", self.filter_parameters)
+
+    def start_policy(self):
+        return self.start("sinew_policy.policy", {"bundle": self.bundle, **self.common})
+
+    def deploy(self, name, mode, **given):
+        """Return a deployment's process and the folder of its report."""
+        output = self.folder / name
+        parameters = {"mode": mode, "bundle": self.bundle, "output": output, **QUICK}
+        return self.start(DEPLOYMENT, {**parameters, **self.common, **given}), output
+
+    def outcome(self, name, mode, **given):
+        """Return exit status and report of a deployment that ends by itself."""
+        process, output = self.deploy(name, mode, hold_timeout_s=0.1, **given)
+        process.supervised = False
+        status = process.wait(90.0)
+        assert (output / "report.json").exists(), process.output
+        return status, read(output)
+
+    def values(self, node):
+        """Return what a node last reported."""
+        name = self.name(node).lstrip("/")
+        found = [s for r in self.reports for s in r.status if s.name == name]
+        return (
+            {"message": found[-1].message, **{v.key: v.value for v in found[-1].values}}
+            if found
+            else {}
+        )
+
+    def until_phase(self, words):
+        self.probe.until(
+            lambda: words in self.values("deployment").get("message", ""), words, _PATIENCE_S
+        )
+
+    def speed(self):
+        return max(map(abs, self.states[-1].velocity)) if self.states else 0.0
+
+    def until_moving(self):
+        self.probe.until(lambda: self.speed() > 0.02, "motion", _PATIENCE_S)
+
+    def until_rest(self):
+        self.probe.until(lambda: self.speed() < 1e-3, "rest", _PATIENCE_S)
+
+    def trigger(self, name):
+        return self.probe.call(Trigger, self.name(name))
+
+    def filter_is(self, state):
+        self.probe.until(
+            lambda: self.values("safety_filter").get("state") == state, state, _PATIENCE_S
+        )
+
+
+def read(folder):
+    return json.loads((folder / "report.json").read_text())
+
+
+def checks(report):
+    return {check["what"]: check for check in report["checks"]}
+
+
+def controller(probe, joints, driver_topic, name="wrist", namespace="arm"):
+    node = ForwardController(name, joints, JOINTS, driver_topic, namespace)
+    probe.executor.add_node(node)
+    return node
+
+
+def remove(probe, node):
+    probe.executor.remove_node(node)
+    node.destroy_node()
+
+
+def write_wider_robot(folder):
+    """The Panda with a first joint that is faster than its description and its bundle say."""
+    path = ROOT / "config" / "robots" / "panda.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["limits"]["velocity_rad_s"][0] += 1.0
+    content["urdf"] = str(path.parent / content["urdf"])
+    wider = folder / "wider.yaml"
+    wider.write_text(yaml.safe_dump(content))
+    return wider
+
+
+def test_preflight_names_what_does_not_fit_and_passes_once_it_does(start_node, probe, tmp_path):
+    arm = Arm(start_node, probe, tmp_path, shadow=True, controller="/arm/wrist")
+    iiwa = write_reaching_bundle(tmp_path / "iiwa", "iiwa14")
+    arm.targets = probe.publisher(PoseStamped, "target_pose", RELIABLE)
+    node = controller(probe, JOINTS[::-1], "/nowhere")
+    reports = preflights(
+        arm, order={}, robot={"bundle": iiwa}, limits={"robot": write_wider_robot(tmp_path)}
+    )
+    assert set(reports["order"]["failed"]) == {"joint order of the controller"}
+    assert "lacks lbr_A1" in checks(reports["robot"])["robot_description"]["found"]
+    assert set(reports["robot"]["failed"]) >= {"joints in joint_states", "robot of the filter"}
+    assert set(reports["limits"]["failed"]) >= {
+        "limits of the description",
+        "limits trained under",
+        "robot of the filter",
+    }
+    assert not node.heard
+    remove(probe, node)
+    assert preflights(arm, nobody={})["nobody"]["failed"] == ["controller"]
+    node = controller(probe, JOINTS, "/nowhere")
+    assert preflights(arm, fits={})["fits"]["failed"] == []
+    assert not node.heard
+    remove(probe, node)
+
+
+def preflights(arm, **runs):
+    """Return the reports of preflights that run beside each other."""
+    started = {name: arm.deploy(name, "preflight", **given) for name, given in runs.items()}
+    for process, _ in started.values():
+        process.supervised = False
+
+    def ended():
+        target = PoseStamped()
+        target.pose.position.x, target.pose.position.z = 0.5, 0.4
+        arm.targets.publish(target)
+        return not any(process.running() for process, _ in started.values())
+
+    arm.probe.until(ended, "their end", 60.0)
+    reports = {name: read(output) for name, (_, output) in started.items()}
+    for name, (process, _) in started.items():
+        assert process.wait() == int(bool(reports[name]["failed"]))
+        assert ("remedy" in process.output) or not reports[name]["failed"]
+    return reports
+
+
+def test_a_live_arm_reaches_its_targets_and_rests_after_ctrl_c(start_node, probe, tmp_path):
+    arm = Arm(start_node, probe, tmp_path, namespace="left", prefix="l_")
+    status, report = arm.outcome("reach", "live", targets=2, authority=1.0)
+    assert (status, report["failed"]) == (0, [])
+    targets = report["targets"]
+    assert (targets["successes"], targets["episodes"], targets["limit_violations"]) == (2, 2, 0)
+    assert report["held"] == []
+    assert report["latency_output"]["count"] > 10
+    arm.filter_is("disarmed")
+    slow, output = arm.deploy("slow", "live", targets=5, authority=0.1, seed=3)
+    arm.until_moving()
+    # The bundle moves each joint at up to 0.4 of its limit.
+    assert arm.speed() < 0.1 * 0.4 * max(PANDA.limits.velocity_rad_s) * 1.05
+    assert slow.interrupt() == 0
+    arm.filter_is("disarmed")
+    arm.until_rest()
+    assert read(output)["targets"]["successes"] == 0
+
+
+def test_a_killed_policy_and_a_killed_filter_hold_the_arm_until_it_is_started(
+    start_node, probe, tmp_path
+):
+    arm = Arm(start_node, probe, tmp_path)
+    process, output = arm.deploy(
+        "live", "live", targets=50, authority=0.5, **{"output_timeout_s": 0.3}
+    )
+    arm.until_moving()
+    arm.policy.kill()
+    arm.until_phase("on hold")
+    arm.until_rest()
+    arm.filter_is("latched")
+    assert arm.trigger("safety_filter/clear").success
+    arm.policy = arm.start_policy()
+    assert arm.trigger("deployment/start").success
+    arm.until_phase("running")
+    arm.until_moving()
+    # The simulated driver has no watchdog here: like a forward controller, it goes on for ever.
+    arm.filter.kill()
+    arm.until_phase("on hold: the safety filter has gone silent")
+    arm.until_rest()
+    arm.filter = arm.start_filter()
+    arm.filter_is("disarmed")
+    assert arm.trigger("deployment/start").success
+    arm.until_phase("running")
+    arm.until_moving()
+    assert arm.trigger("deployment/hold").success
+    arm.until_rest()
+    assert process.interrupt() == 0
+    reasons = [held["reason"] for held in read(output)["held"]]
+    assert len(reasons) == 3
+    assert reasons[2] == "~/hold was called"
+
+
+def test_a_shadow_reports_on_an_arm_and_on_its_bag_and_commands_neither(
+    start_node, probe, tmp_path
+):
+    arm = Arm(start_node, probe, tmp_path, shadow=True)
+    commands = "forward_velocity_controller/commands"
+    reached = probe.listen(Float64MultiArray, commands, RELIABLE)
+    recording = Recording(probe)
+    recording.listen(JointState, "joint_states")
+    process, output = arm.deploy("arm", "shadow", targets=1, duration_s=1.0)
+    process.supervised = False
+    probe.until(lambda: not process.running(), "its end", 60.0)
+    report = read(output)
+    assert (process.wait(), report["failed"]) == (0, []), process.output
+    assert not reached
+    assert arm.speed() < 1e-3
+    assert report["latency_output"]["count"] > 10
+    assert report["interventions"]["cycles"] > 10
+    assert {row["field"] for row in report["observation"]} >= {"joint_position"}
+    assert arm.driver.interrupt() == 0
+    bag = write_bag(tmp_path / "bag", recording.messages[-150:])
+    status, report = arm.outcome("bag", "shadow", targets=1, bag=bag, unusual_std=1.0)
+    assert status == 1
+    # The sample's statistics are 0 and 1, and nearly every home is further off than that.
+    assert report["failed"] == ["observation as in training"]
+    assert report["held"] == []
+    assert report["joint_states"]["count"] > 50
+    assert not reached
