@@ -105,6 +105,9 @@ def policy(name: str, folder: Path) -> Path:
     mapping: dict[str, object] = {
         "robot": name,
         "seed": 1,
+        # It keeps the tool upright, and with it the posture: in real time each target begins where
+        # the one before ended, at postures that joint velocities learned from home do not know.
+        "action_mode": "tool_velocity",
         "target_success_rate": 0.99,
         "confirm_episodes": 100,
         "eval_episodes": 1,

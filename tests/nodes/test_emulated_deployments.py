@@ -19,14 +19,14 @@ RAW = {"joint_states": "franka/joint_states"}
 LBR = {"namespace": "lbr"}
 XARM = Rates(state_rate_hz=50, filter_rate_hz=50)
 ARMS = [
-    # A kilohertz takes its time.
-    ("ur5e", 2, {}, Rates()),
-    ("fr3", 1, RAW, Rates()),
-    ("panda", 1, RAW, Rates()),
-    ("iiwa7", 5, LBR, Rates()),
+    # The faster an arm, the fewer episodes.
+    ("ur5e", 1, {}, Rates()),
+    ("fr3", 2, RAW, Rates()),
+    ("panda", 2, RAW, Rates()),
+    ("iiwa7", 4, LBR, Rates()),
     ("iiwa14", 4, LBR, Rates()),
-    ("xarm7", 5, {}, XARM),
-    ("gen3", 5, {}, Rates()),
+    ("xarm7", 4, {}, XARM),
+    ("gen3", 4, {}, Rates()),
 ]
 
 
