@@ -97,6 +97,23 @@ class PolicyController:
         self.signals.previous_action[:] = 0.0
         self._followed = False
 
+    def follow(self, other: PolicyController) -> None:
+        """Go on where another controller stopped, as if the last command had been this one's.
+
+        Where both have the same action mode, the previous action becomes the one that asked for the
+        same in this one's scale. Another mode has no such action: it is zero, as in a new episode.
+        """
+        mine, theirs = self._decoder.spec, other._decoder.spec
+        action, last = self.signals.previous_action, other.signals.previous_action
+        if mine.mode == theirs.mode and len(action) == len(last):
+            ratio = np.array(theirs.scale) / np.array(mine.scale)
+            np.clip(last * ratio, -1.0, 1.0, out=action)
+        else:
+            action[:] = 0.0
+        for name in ("object_position_base", "object_axis_base", "object_displacement_base"):
+            getattr(self.signals, name)[:] = getattr(other.signals, name)
+        self._followed = other._followed
+
     def decide(
         self,
         position_rad: Sequence[float],
