@@ -45,7 +45,13 @@ BENCHMARKS = {
         "parameters found from bags of simulated arms, beside the truth",
     ),
     "faults": ("benchmarks.faults.run", "reactions of the safety filter, beside their bounds"),
+    "graph": (
+        "benchmarks.graph.benchmark",
+        "from joint_states to command through the graph at 500 Hz, beside its bars",
+    ),
 }
+JUDGED = ("graph",)
+"""Benchmarks that end with status 1 where a bar is missed."""
 INTERRUPTED = 130
 
 
@@ -57,7 +63,11 @@ class Benchmark(Protocol):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run what the command line asks for; the status says whether it ran, not what it found."""
+    """Run what the command line asks for.
+
+    The status says whether it ran, not what it found; that of the `JUDGED` says both.
+    """
+    missed = False
     try:
         name, options = _parse(argv)
         names = [name] if name else list(BENCHMARKS)
@@ -65,19 +75,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ["OMP_NUM_THREADS"] = "1"
         signal.signal(signal.SIGTERM, _interrupt)
         for each in names:
-            if not run_benchmark(each, options):
+            met = run_benchmark(each, options)
+            if met is None:
                 return INTERRUPTED
+            missed |= each in JUDGED and not met
     except ModuleNotFoundError as error:
         _say(f"{error.name} is not installed: ./sinew setup bench installs the peers")
         return 1
     except SinewError as error:
         _say(str(error))
         return 2
-    return 0
+    return int(missed)
 
 
-def run_benchmark(name: str, options: Options) -> bool:
-    """Run one benchmark, print its table, and return whether it ran to its end."""
+def run_benchmark(name: str, options: Options) -> bool | None:
+    """Run one benchmark and print its table.
+
+    Returns:
+        Whether every goal was met; None where it did not run to its end.
+    """
     module, title = BENCHMARKS[name]
     benchmark: Benchmark = importlib.import_module(module)
     folder = options.output / f"bench-{name}"
@@ -91,7 +107,7 @@ def run_benchmark(name: str, options: Options) -> bool:
     finally:
         report.finish(complete=complete)
     sys.stdout.write(f"{report.table()}\n{folder / 'report.html'}\n")
-    return complete
+    return all(line.met() is not False for line in report.lines) if complete else None
 
 
 def _parse(argv: Sequence[str] | None) -> tuple[str, Options]:

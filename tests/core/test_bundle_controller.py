@@ -134,6 +134,25 @@ def test_real_time_never_decides_twice_in_a_period(stamps, rate_hz):
     assert set(answered) == {stamp // ticks.period_ns for stamp in stamps}
 
 
+def decisions(stamps, **rates):
+    ticks = ControlTicks(500, lockstep=False, **rates)
+    return [stamp for stamp in stamps if ticks.is_due(stamp) and [ticks.answered(stamp)]]
+
+
+@given(st.lists(st.integers(-400_000, 400_000), min_size=3, max_size=100), st.integers(0, 2 * MS))
+def test_every_state_is_answered_where_there_is_one_for_each_decision(jitter_ns, phase_ns):
+    # Neighbours are at least 2 - 2 * 0.4 = 1.2 ms apart, more than half a control period.
+    stamps = [2 * MS * (100 + i) + phase_ns + jitter for i, jitter in enumerate(jitter_ns)]
+    assert decisions(stamps, state_rate_hz=500) == stamps
+
+
+def test_a_driver_that_is_faster_than_said_does_not_make_the_policy_faster():
+    # 600 Hz instead of 500: 5 of 6 states are answered, and half a period's worth at the start.
+    stamps = [10**9 + i * 10**9 // 600 for i in range(6000)]
+    assert 5000 <= len(decisions(stamps, state_rate_hz=500)) <= 5002
+    assert len(decisions(stamps)) == 5000
+
+
 @pytest.mark.parametrize(
     ("lockstep", "gap_ms", "in_force"),
     [

@@ -48,7 +48,9 @@ class Decider:
         action, rates = policy.bundle.specification.action, policy.bundle.specification.rates
         names = [parameters.joint_prefix + name for name in policy.bundle.manifest.joint_names]
         self._mapper = JointStateMapper(names)
-        self._ticks = ControlTicks(rates.control_rate_hz, lockstep=self._lockstep)
+        self._ticks = ControlTicks(
+            rates.control_rate_hz, lockstep=self._lockstep, state_rate_hz=rates.state_rate_hz
+        )
         self._message = CommandMessage(
             names,
             action.command_mode,
