@@ -55,8 +55,8 @@ _NOTE = (
 _HOST_NOTE = (
     "The machine stood still where a clock of its own core, above every other priority, was more "
     "than 0.5 ms late: the host took it away, or (some 50 ms at a time) the kernel held back all "
-    "real-time processes together, ours and others', at their limit of 95 % of a core. What was on its way then is left out in the lines that say so; the bars "
-    "hold for everything."
+    "real-time processes together, ours and others', at their limit of 95 % of a core. What was on "
+    "its way then is left out in the lines that say so; the bars hold for everything."
 )
 
 
