@@ -25,6 +25,30 @@ from sinew_ros.qos import RELIABLE
 pytestmark = [pytest.mark.graph, pytest.mark.beside]
 
 
+def check_what_is_possible(probe):
+    states = probe.call(GetAvailableStates, "policy/get_available_states").available_states
+    assert {s.label for s in states} >= {"unconfigured", "inactive", "active", "finalized"}
+    possible = probe.call(GetAvailableTransitions, "policy/get_available_transitions")
+    names = {t.transition.label for t in possible.available_transitions}
+    assert names == {"deactivate", "shutdown"}
+    graph = probe.call(GetAvailableTransitions, "policy/get_transition_graph")
+    assert {t.transition.label for t in graph.available_transitions} >= {*TRANSITIONS, "shutdown"}
+
+
+def until_a_state_has_come(rig):
+    rig.targets.publish(target())
+    rig.probe.until(
+        lambda: rig.status()[1].get("states", "0") != "0" or rig.states.publish(state(START)),
+        "a state",
+    )
+
+
+def shut_down(rig):
+    request = ChangeState.Request(transition=Transition(label="shutdown"))
+    assert rig.probe.call(ChangeState, "policy/change_state", request).success
+    assert rig.lifecycle() == "finalized"
+
+
 def test_every_request_is_answered_and_the_node_goes_on(probe, start_node, tmp_path):
     rig = ManagedRig(probe, start_node, write_policy(tmp_path / "a"))
     events = probe.listen(TransitionEvent, "policy/transition_event", RELIABLE)
@@ -45,13 +69,7 @@ def test_every_request_is_answered_and_the_node_goes_on(probe, start_node, tmp_p
     assert "transition no such thing is not possible in state active: choose" in rig.process.output
     rig.states.publish(state(START + 40 * MS))
     rig.until_commands(2)
-    states = probe.call(GetAvailableStates, "policy/get_available_states").available_states
-    assert {s.label for s in states} >= {"unconfigured", "inactive", "active", "finalized"}
-    possible = probe.call(GetAvailableTransitions, "policy/get_available_transitions")
-    names = {t.transition.label for t in possible.available_transitions}
-    assert names == {"deactivate", "shutdown"}
-    graph = probe.call(GetAvailableTransitions, "policy/get_transition_graph")
-    assert {t.transition.label for t in graph.available_transitions} >= {*TRANSITIONS, "shutdown"}
+    check_what_is_possible(probe)
 
     probe.until(lambda: probe.node.count_publishers("policy/transition_event"), "events")
     assert rig.change("deactivate")
@@ -82,11 +100,7 @@ def test_left_to_a_manager_it_goes_all_the_way_and_back(probe, start_node, tmp_p
     assert rig.set_bundle(first) == (True, "")
     assert rig.change("configure")
     rig.open_topics()
-    rig.targets.publish(target())
-    probe.until(
-        lambda: rig.status()[1].get("states", "0") != "0" or rig.states.publish(state(START)),
-        "a state",
-    )
+    until_a_state_has_come(rig)
     assert rig.lifecycle() == "inactive"
     assert rig.commands == []
     assert rig.change("activate")
@@ -106,9 +120,7 @@ def test_left_to_a_manager_it_goes_all_the_way_and_back(probe, start_node, tmp_p
     expected = expected_commands(second, [(HOME, [0.1] * 7)])
     assert rig.commands[0].points[0].velocities.tolist() == expected[0]
 
-    request = ChangeState.Request(transition=Transition(label="shutdown"))
-    assert probe.call(ChangeState, "policy/change_state", request).success
-    assert rig.lifecycle() == "finalized"
+    shut_down(rig)
     assert not rig.change("configure")
     assert rig.set_bundle(first) == (
         False,

@@ -66,14 +66,19 @@ def open_pipe(path, probe):
     return os.fdopen(opened[0], "wb")
 
 
-def test_commands_go_on_while_a_bundle_is_loaded_and_across_the_swap(probe, start_node, tmp_path):
-    first, second = write_policy(tmp_path / "a", seed=0), write_policy(tmp_path / "b", seed=1)
-    bundles = load_bundle(first), load_bundle(second)
-    # The load stands still in the middle for as long as the test likes: in a pipe.
-    onnx = second / ONNX_FILE
+def into_pipe(folder):
+    """Let the load of a bundle stand still in the middle, in a pipe; return it and its content."""
+    onnx = folder / ONNX_FILE
     content = onnx.read_bytes()
     onnx.unlink()
     os.mkfifo(onnx)
+    return onnx, content
+
+
+def test_commands_go_on_while_a_bundle_is_loaded_and_across_the_swap(probe, start_node, tmp_path):
+    first, second = write_policy(tmp_path / "a", seed=0), write_policy(tmp_path / "b", seed=1)
+    bundles = load_bundle(first), load_bundle(second)
+    onnx, content = into_pipe(second)
     rig = ManagedRig(probe, start_node, first)
     client = probe.node.create_client(SetParameters, "policy/set_parameters")
     probe.until(client.service_is_ready, "the parameter service")
@@ -110,16 +115,14 @@ def test_commands_go_on_while_a_bundle_is_loaded_and_across_the_swap(probe, star
     assert last == decided(*zip((*bundles, bundles[0]), runs, strict=True))[-1]
 
 
-def test_what_does_not_fit_is_refused_and_the_running_bundle_goes_on(probe, start_node, tmp_path):
-    rig = ManagedRig(probe, start_node, write_policy(tmp_path / "a"))
-    stream = Stream(rig)
-    stream.tick()
+def unfit(tmp_path):
+    """Return bundles that the running graph cannot go on with, by the reason."""
     names = tuple(reversed(PANDA.joint_names))
     turned = make_manifest(names, PANDA.limits, "panda")
     limits = dataclasses.replace(PANDA.limits, velocity_rad_s=0.9 * PANDA.limits.velocity_rad_s)
     positions = make_action_spec("joint_position", PANDA, Rates())
     fast = Rates(physics_rate_hz=500, state_rate_hz=250, filter_rate_hz=250, control_rate_hz=25)
-    refused = {
+    return {
         "joint_names: expected panda_joint7": write_policy(
             tmp_path / "joints", joint_names=names, action=turned.action
         ),
@@ -142,7 +145,13 @@ def test_what_does_not_fit_is_refused_and_the_running_bundle_goes_on(probe, star
         "policy.safetensors: expected SHA-256": damaged(tmp_path),
         "bundle is empty": "",
     }
-    for reason, folder in refused.items():
+
+
+def test_what_does_not_fit_is_refused_and_the_running_bundle_goes_on(probe, start_node, tmp_path):
+    rig = ManagedRig(probe, start_node, write_policy(tmp_path / "a"))
+    stream = Stream(rig)
+    stream.tick()
+    for reason, folder in unfit(tmp_path).items():
         successful, found = rig.set_bundle(folder)
         assert (successful, reason in found, "\n" in found) == (False, True, False), found
         stream.tick()
