@@ -43,6 +43,17 @@ def until_a_state_has_come(rig):
     )
 
 
+def configure_again(rig, second):
+    assert rig.set_bundle(second) == (True, "")
+    assert rig.change("configure")
+    assert rig.change("activate")
+    rig.commands.clear()
+    rig.open_topics()
+    rig.first_command(START)
+    expected = expected_commands(second, [(HOME, [0.1] * 7)])
+    assert rig.commands[0].points[0].velocities.tolist() == expected[0]
+
+
 def shut_down(rig):
     request = ChangeState.Request(transition=Transition(label="shutdown"))
     assert rig.probe.call(ChangeState, "policy/change_state", request).success
@@ -111,15 +122,7 @@ def test_left_to_a_manager_it_goes_all_the_way_and_back(probe, start_node, tmp_p
     rig.until_status("unconfigured: no command is sent")
     assert probe.node.count_publishers("policy/command") == 0
 
-    assert rig.set_bundle(second) == (True, "")
-    assert rig.change("configure")
-    assert rig.change("activate")
-    rig.commands.clear()
-    rig.open_topics()
-    rig.first_command(START)
-    expected = expected_commands(second, [(HOME, [0.1] * 7)])
-    assert rig.commands[0].points[0].velocities.tolist() == expected[0]
-
+    configure_again(rig, second)
     shut_down(rig)
     assert not rig.change("configure")
     assert rig.set_bundle(first) == (
