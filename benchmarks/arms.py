@@ -27,9 +27,6 @@ from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.loop import train
 from sinew_trainer.launching import Launch
 
-REQUIRED = True
-"""Below its bars the benchmark fails."""
-
 FAILING = 0.1
 """Largest share of episodes that may fail."""
 _LOCKSTEP, _REAL = "deploy_sim in lockstep", "deploy_real in real time"

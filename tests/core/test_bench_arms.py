@@ -63,8 +63,6 @@ def test_a_deployment_that_preflight_refused_names_the_checks():
 )
 def test_the_exit_status_says_whether_the_bars_are_met(outcome, failed, tmp_path, monkeypatch):
     class Judged:
-        REQUIRED = True
-
         @staticmethod
         def run(report: Report, options: Options) -> None:
             put(report, "gen3", "in a test", outcome)

@@ -134,6 +134,25 @@ def test_real_time_never_decides_twice_in_a_period(stamps, rate_hz):
     assert set(answered) == {stamp // ticks.period_ns for stamp in stamps}
 
 
+def decisions(stamps, **rates):
+    ticks = ControlTicks(500, lockstep=False, **rates)
+    return [stamp for stamp in stamps if ticks.is_due(stamp) and [ticks.answered(stamp)]]
+
+
+@given(st.lists(st.integers(-400_000, 400_000), min_size=3, max_size=100), st.integers(0, 2 * MS))
+def test_every_state_is_answered_where_there_is_one_for_each_decision(jitter_ns, phase_ns):
+    # Neighbours are at least 2 - 2 * 0.4 = 1.2 ms apart, more than half a control period.
+    stamps = [2 * MS * (100 + i) + phase_ns + jitter for i, jitter in enumerate(jitter_ns)]
+    assert decisions(stamps, state_rate_hz=500) == stamps
+
+
+def test_a_driver_that_is_faster_than_said_does_not_make_the_policy_faster():
+    # 600 Hz instead of 500: 5 of 6 states are answered, and half a period's worth at the start.
+    stamps = [10**9 + i * 10**9 // 600 for i in range(6000)]
+    assert 5000 <= len(decisions(stamps, state_rate_hz=500)) <= 5002
+    assert len(decisions(stamps)) == 5000
+
+
 @pytest.mark.parametrize(
     ("lockstep", "gap_ms", "in_force"),
     [
@@ -161,3 +180,50 @@ def test_a_jump_of_the_stamps_is_a_new_epoch(jump_ms, new):
     assert ticks.is_new_epoch((5000 + jump_ms) * MS) is new
     if new:
         assert ticks.is_due((5000 + jump_ms) * MS)
+
+
+def run_on(controller, ticks, position=None):
+    at = PANDA.home_rad.tolist() if position is None else position
+    return [controller.decide(at, AT_REST, [0.5, 0.1, 0.4]).tolist() for _ in range(ticks)]
+
+
+def test_a_controller_that_follows_its_equal_commands_what_that_would_have(bundle):
+    one, other = (PolicyController(bundle, PANDA.chain) for _ in range(2))
+    run_on(one, 3)
+    other.follow(one)
+    assert run_on(other, 3) == run_on(one, 3)
+    fresh = PolicyController(bundle, PANDA.chain)
+    assert run_on(fresh, 1) != run_on(other, 1)
+
+
+def scaled(tmp_path, factor, mode="joint_velocity"):
+    action = make_action_spec(mode, PANDA, Rates())
+    action = dataclasses.replace(action, scale=tuple(factor * s for s in action.scale))
+    manifest = dataclasses.replace(
+        make_manifest(PANDA.joint_names, PANDA.limits, "panda"),
+        action=action.to_mapping(),
+        observation=reach_observation_spec(PANDA.limits, action=action).to_mapping(),
+    )
+    network = make_network((17 + action.size, 8, action.size))
+    folder = tmp_path / f"{mode}{factor}"
+    return PolicyController(load_bundle(write_sample(folder, network, manifest)), PANDA.chain)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_followed_action_is_what_asked_for_the_same_in_the_own_scale(tmp_path, factor):
+    one, other = scaled(tmp_path, 1.0), scaled(tmp_path, factor)
+    run_on(one, 2)
+    other.follow(one)
+    # An action of 1 stands for `factor` times as much: the same velocity is 1 / factor of it, and
+    # where that is more than any action of the follower's, its largest comes closest.
+    expected = np.clip(one.signals.previous_action / factor, -1.0, 1.0)
+    assert np.any(one.signals.previous_action != 0.0)
+    assert np.allclose(other.signals.previous_action, expected, rtol=1e-15, atol=0.0)
+
+
+def test_an_action_of_another_mode_is_not_carried_over(tmp_path):
+    one, other = scaled(tmp_path, 1.0), scaled(tmp_path, 1.0, "tool_velocity")
+    run_on(one, 2)
+    run_on(other, 2)
+    other.follow(one)
+    assert np.all(other.signals.previous_action == 0.0)

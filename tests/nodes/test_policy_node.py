@@ -6,88 +6,35 @@ import sys
 import numpy as np
 import pytest
 from conftest import ROOT
-from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
-from sensor_msgs.msg import JointState
-from trajectory_msgs.msg import JointTrajectory
+from policy_rig import (
+    HOME,
+    MODULE,
+    MS,
+    PANDA,
+    START,
+    Rig,
+    expected_commands,
+    object_pose,
+    state,
+    target,
+)
 
 from bundle_samples import make_manifest, make_network, write_sample
 from push_samples import write_push_bundle
 from sinew_core.bundle import load_bundle
-from sinew_core.bundle.controller import PolicyController
 from sinew_core.observation import ObservationBuilder, Signals
-from sinew_core.robots.catalogue import load_robot
 from sinew_ros.messages import JointStateMapper
 from sinew_ros.qos import RELIABLE
-from sinew_ros.stamps import stamp_ns, to_stamp
+from sinew_ros.stamps import stamp_ns
 
 pytestmark = [pytest.mark.graph, pytest.mark.beside]
-
-MODULE = "sinew_policy.policy"
-PANDA = load_robot("panda")
-HOME = PANDA.home_rad.tolist()
-TARGET = (0.5, 0.1, 0.4)
-MS = 1_000_000
-START = 1_000 * MS
 
 
 @pytest.fixture
 def folder(tmp_path):
     manifest = make_manifest(PANDA.joint_names, PANDA.limits, "panda")
     return write_sample(tmp_path / "bundle", make_network((24, 8, 7)), manifest)
-
-
-def state(stamp, position=HOME, names=PANDA.joint_names, velocity=None):
-    message = JointState(name=list(names), position=list(position))
-    message.velocity = [0.1] * len(position) if velocity is None else list(velocity)
-    message.header.stamp = to_stamp(stamp)
-    return message
-
-
-def target(stamp=0, position=TARGET, frame="panda_link0"):
-    message = PoseStamped()
-    message.header.stamp = to_stamp(stamp)
-    message.header.frame_id = frame
-    point = message.pose.position
-    point.x, point.y, point.z = position
-    message.pose.orientation.w = 1.0
-    return message
-
-
-class Rig:
-    """The policy node with the test on both sides of it."""
-
-    def __init__(self, probe, start_node, folder, **parameters):
-        self.process = start_node(MODULE, {"bundle": folder, **parameters})
-        self.probe = probe
-        self.commands = probe.listen(JointTrajectory, "policy/command", RELIABLE)
-        self.reports = probe.listen(DiagnosticArray, "diagnostics", RELIABLE)
-        self.states = probe.publisher(JointState, "joint_states", RELIABLE)
-        self.targets = probe.publisher(PoseStamped, "target_pose", RELIABLE)
-        probe.until(lambda: probe.node.count_publishers("policy/command"), "the command publisher")
-        probe.until(lambda: self.status()[0] == "waiting for joint_states", "the first report")
-
-    def status(self):
-        """Return (message, values) of the latest report."""
-        if not self.reports:
-            return "", {}
-        latest = self.reports[-1].status[0]
-        return latest.message, {pair.key: pair.value for pair in latest.values}
-
-    def until_status(self, part):
-        self.probe.until(lambda: part in self.status()[0], f"status '{part}'")
-
-    def until_count(self, key, value):
-        self.probe.until(lambda: self.status()[1].get(key) == str(value), f"{key} {value}")
-
-    def until_commands(self, count):
-        self.probe.until(lambda: len(self.commands) >= count, f"{count} commands")
-
-
-def expected_commands(folder, states, point=TARGET):
-    """Compute the commands that the controller gives for (position, velocity) one after another."""
-    controller = PolicyController(load_bundle(folder), PANDA.chain)
-    return [controller.decide(q, v, point).tolist() for q, v in states]
 
 
 def test_commands_answer_states_at_the_control_rate(probe, start_node, folder):
@@ -107,12 +54,6 @@ def test_commands_answer_states_at_the_control_rate(probe, start_node, folder):
     assert [c.points[0].velocities.tolist() for c in (first, second)] == expected
     assert len(first.points) == 1
     assert not first.points[0].positions
-
-
-def object_pose(stamp, position=(0.5, 0.0, 0.03), turn=1.0):
-    message = target(stamp, position)
-    message.pose.orientation.w = turn
-    return message
 
 
 @pytest.fixture

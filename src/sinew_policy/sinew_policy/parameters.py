@@ -12,7 +12,10 @@ from sinew_core.specs import COMMAND_MODES
 class PolicyParameters(Parameters):
     """What the policy node runs, on which robot, and how."""
 
-    bundle: str = parameter("", "folder of the policy bundle; required")
+    bundle: str = parameter("", "folder of the policy bundle; required to configure", settable=True)
+    autostart: bool = parameter(
+        True, "configure and activate at the start; false: wait for ~/change_state"
+    )
     robot: str = parameter("", "robot name or robot file; empty: the one the bundle names")
     urdf: str = parameter("", "URDF that replaces the robot file's; empty: the robot file's")
     tool_link: str = parameter("", "tool link; empty: the robot file's")
@@ -58,4 +61,6 @@ class PolicyParameters(Parameters):
 
     def check(self) -> list[str]:
         """Return the missing bundle as a violation."""
-        return [] if self.bundle else ["bundle is empty: give the folder of a policy bundle"]
+        if self.bundle or not self.autostart:
+            return []
+        return ["bundle is empty: give the folder of a policy bundle"]

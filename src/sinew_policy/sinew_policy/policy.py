@@ -1,265 +1,186 @@
 """The policy node: joint states and a target to commands, by a policy bundle.
 
-Topics: subscribes `joint_states`, `target_pose` and, for a policy that sees an object,
-`object_pose`; publishes `policy/command` and `diagnostics`.
+A managed node, see `sinew_ros.managed`; by default it configures and activates itself. While it is
+configured it subscribes `joint_states`, `target_pose` and, for a policy that sees an object,
+`object_pose`, and publishes `policy/command` when active; `diagnostics` it publishes always. The
+parameter `bundle` may be set at any time: a configured node loads and verifies the bundle beside
+its loop, and either goes on with it at the next decision or refuses it with the reason.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
+import functools
 import sys
-import time
-from collections import deque
+from collections.abc import Mapping, Sequence
 
-from geometry_msgs.msg import PoseStamped
-from sensor_msgs.msg import JointState
-from trajectory_msgs.msg import JointTrajectory
+from rcl_interfaces.msg import Parameter, ParameterType
 
-from sinew_core.bundle.controller import ControlTicks, PolicyController
-from sinew_core.bundle.fit import require_fit
-from sinew_core.bundle.reader import Bundle, load_bundle
-from sinew_core.robots.catalogue import load_robot
-from sinew_core.robots.model import RobotModel
+from sinew_core.errors import ConfigError, SinewError
+from sinew_core.parameters import Parameters
+from sinew_policy.decider import Decider
+from sinew_policy.loading import Policy, load_policy
 from sinew_policy.parameters import PolicyParameters
+from sinew_ros.background import Background, prepare_changes
 from sinew_ros.diagnostics import Diagnostics, Level, Status
-from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import CommandMessage, JointStateMapper
+from sinew_ros.main import run_node
+from sinew_ros.managed import ManagedNode
 from sinew_ros.parameters import declare_from
-from sinew_ros.poses import PoseInput
-from sinew_ros.qos import RELIABLE, state_subscription
-from sinew_ros.raw import read_stamp
-from sinew_ros.stamps import NS_PER_S
-
-_KEPT_DURATIONS = 1000
-_COUNTED = ("states", "commands", "repeats", "epochs", "unusual")
+from sinew_ros.settable import Settable
 
 
-class PolicyNode(SinewNode):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    """What loading a bundle came to, as the successor of one that was running then."""
+
+    folder: str
+    running: Policy
+    outcome: Policy | SinewError
+
+
+class PolicyNode(ManagedNode):
     """Decides at the control rate; publishes nothing before a fresh state and a target."""
 
     def __init__(self) -> None:
-        """Load the bundle and refuse one that does not fit.
+        """Declare the parameters and, unless that is left to others, configure and activate.
 
         Raises:
             SinewError: for bad parameters, a bad bundle, or a bundle that does not fit the robot.
         """
         super().__init__("policy")
-        self._parameters = parameters = declare_from(self, PolicyParameters)
-        self._bundle = bundle = load_bundle(parameters.bundle)
-        self._lockstep = parameters.pace == "lockstep"
-        robot = _load_robot(parameters, bundle)
-        self._require_fit(robot)
-        self.urgent = not self._lockstep
-        rates = bundle.specification.rates
-        names = [parameters.joint_prefix + name for name in bundle.manifest.joint_names]
-        self._mapper = JointStateMapper(names)
-        self._ticks = ControlTicks(rates.control_rate_hz, lockstep=self._lockstep)
-        self._controller = PolicyController(bundle, robot.chain, unusual_std=parameters.unusual_std)
-        self._message = CommandMessage(
-            names,
-            bundle.specification.action.command_mode,
-            parameters.sender_id or self.get_fully_qualified_name(),
-            rates.control_period_s,
-        )
-        frames = ("", parameters.target_frame or robot.base_link)
-        self._target = PoseInput("target_pose", frames, oriented=False)
-        self._object = PoseInput("object_pose", frames, oriented=True)
-        self._pending_ns: int | None = None
-        self._answer: tuple[int, JointTrajectory] | None = None
-        self._received_s: float | None = None
-        self._object_timeout_ns = round(parameters.object_timeout_s * NS_PER_S)
-        self._timeout_ns = round(parameters.state_timeout_s * NS_PER_S)
-        self._durations_us: deque[float] = deque(maxlen=_KEPT_DURATIONS)
-        self._status = (Level.WARN, "waiting for joint_states")
-        self._counts = dict.fromkeys(_COUNTED, 0)
+        self._p = parameters = declare_from(self, PolicyParameters)
+        self.urgent = parameters.pace != "lockstep"
+        self._decider: Decider | None = None
+        self._prepared: _Prepared | None = None
+        self._swaps = 0
+        self._background = Background(self)
+        prepare_changes(self, self._prepare)
         self._diagnostics = Diagnostics(self, self._report)
-        self._open_topics()
-
-    def _open_topics(self) -> None:
-        self._publisher = self.create_publisher(JointTrajectory, "policy/command", RELIABLE)
-        self.create_subscription(PoseStamped, "target_pose", self._on_target, RELIABLE)
-        if self._controller.sees_object:
-            self.create_subscription(PoseStamped, "object_pose", self._on_object, RELIABLE)
-        states = self.create_subscription(
-            JointState,
-            "joint_states",
-            self._on_state,
-            state_subscription(lockstep=self._lockstep),
-            raw=True,
+        if parameters.autostart:
+            self.start()
+        self.settable = Settable(
+            {"": parameters},
+            check=self._check_change,
+            apply=self._apply_change,
+            reasons={"": "the node was built for it"},
         )
-        if self._lockstep:
-            # There nothing is decided before the target of a tick, which its state precedes.
-            self.quiet = (states,)
 
-    def _require_fit(self, robot: RobotModel) -> None:
-        trained = self._bundle.specification
-        rates = trained.rates
-        remarks = require_fit(
-            self._bundle,
-            robot,
-            control_rate_hz=self._parameters.control_rate_hz or rates.control_rate_hz,
-            filter_rate_hz=self._parameters.filter_rate_hz or rates.filter_rate_hz,
-            mode=self._parameters.mode or trained.action.command_mode,
-        )
-        for remark in remarks:
+    def configure(self) -> None:
+        """Load the bundle, refuse one that does not fit, and open the topics."""
+        if not self._p.bundle:
+            raise ConfigError("bundle is empty: set it to the folder of a policy bundle")
+        policy = load_policy(self._p, self._p.bundle)
+        self._tell(policy)
+        self._decider = Decider(self, self._p, policy, self.changed)
+
+    def activate(self) -> None:
+        """Begin to send commands."""
+        if self._decider is not None:
+            self._decider.activate()
+
+    def deactivate(self) -> None:
+        """Send no more commands; the safety filter does what it does without."""
+        if self._decider is not None:
+            self._decider.deactivate()
+
+    def clean_up(self) -> None:
+        """Close the topics and forget the bundle."""
+        if self._decider is not None:
+            self._decider.close()
+        self._decider = self._prepared = None
+
+    def changed(self) -> None:
+        """Report at once."""
+        self._diagnostics.changed()
+
+    async def _prepare(self, changes: Sequence[Parameter]) -> None:
+        """Load a bundle that is to follow the running one, while that one goes on."""
+        for change in changes:
+            folder = change.value.string_value
+            is_text = change.value.type == ParameterType.PARAMETER_STRING
+            if change.name == "bundle" and is_text and self._decider is not None:
+                running = self._decider.policy
+                load = functools.partial(_outcome, self._p, folder, running)
+                outcome = await self._background.run(load)
+                self._prepared = _Prepared(folder=folder, running=running, outcome=outcome)
+
+    def _check_change(self, declared: Mapping[str, Parameters]) -> None:
+        """Refuse a bundle that the running graph cannot go on with.
+
+        Raises:
+            SinewError: with the reason.
+        """
+        if self.lifecycle == "finalized":
+            raise ConfigError("bundle: the node is finalized: start it again with another one")
+        if self._decider is not None:
+            self._successor(_own(declared).bundle, self._decider.policy)
+
+    def _apply_change(self, declared: Mapping[str, Parameters]) -> None:
+        self._p = parameters = _own(declared)
+        if self._decider is None:
+            return
+        policy = self._successor(parameters.bundle, self._decider.policy)
+        self._decider.swap(policy)
+        self._prepared = None
+        self._swaps += 1
+        self._tell(policy)
+        self.changed()
+
+    def _successor(self, folder: str, running: Policy) -> Policy:
+        """Return what was loaded beside the loop; where nothing was for this, load it now.
+
+        Raises:
+            SinewError: the bundle is bad or does not fit.
+        """
+        ready = self._prepared
+        if ready is None or ready.folder != folder or ready.running is not running:
+            outcome = _outcome(self._p, folder, running)
+            ready = self._prepared = _Prepared(folder=folder, running=running, outcome=outcome)
+        if isinstance(ready.outcome, SinewError):
+            self._prepared = None
+            raise ready.outcome
+        return ready.outcome
+
+    def _tell(self, policy: Policy) -> None:
+        for remark in policy.remarks:
             self.get_logger().warning(f"bundle and robot differ: {remark}")
 
-    def _on_state(self, data: bytes) -> None:
-        mapper = self._mapper
-        stamp = read_stamp(data)
-        if self._ticks.is_new_epoch(stamp):
-            mapper.forget()
-            self._answer = None
-            self._counts["epochs"] += 1
-        if not mapper.update_raw(data):
-            self._check_complete()
-            return
-        self._counts["states"] += 1
-        self._received_s = time.monotonic()
-        if self._answer is not None and self._answer[0] == stamp:
-            if self._lockstep:
-                self._counts["repeats"] += 1
-                self._publisher.publish(self._answer[1])
-        elif self._ticks.is_due(stamp):
-            self._pending_ns = stamp
-            self._try_to_answer()
-
-    def _on_target(self, message: PoseStamped) -> None:
-        self._take(self._target, message)
-
-    def _on_object(self, message: PoseStamped) -> None:
-        self._take(self._object, message)
-
-    def _take(self, pose: PoseInput, message: PoseStamped) -> None:
-        problem = pose.take(message)
-        if problem is not None:
-            self._set_status(Level.ERROR, problem)
-        elif self._lockstep:
-            self._try_to_answer()
-
-    def _try_to_answer(self) -> None:
-        """Decide on the pending state, if it is complete, fresh, and its target is known."""
-        stamp = self._pending_ns
-        if stamp is None or not self._check_complete() or not self._check_fresh(stamp):
-            return
-        if not self._check_target(stamp) or not self._check_object(stamp):
-            return
-        self._pending_ns = None
-        if not self._ticks.answered(stamp):
-            self._controller.forget()
-        start = time.perf_counter()
-        command = self._controller.decide(
-            self._mapper.position,
-            self._mapper.velocity,
-            self._target.position,
-            self._object.pose,
-        ).tolist()
-        self._durations_us.append((time.perf_counter() - start) * 1e6)
-        if not all(map(math.isfinite, command)):
-            self._set_status(Level.ERROR, "the policy's action is not finite: no command is sent")
-            return
-        message = self._message.fill(stamp, command)
-        self._publisher.publish(message)
-        self._answer = (stamp, message)
-        self._counts["commands"] += 1
-        self._counts["unusual"] += bool(self._controller.unusual)
-        self._set_status(Level.OK, "commanding")
-
-    def _check_target(self, stamp: int) -> bool:
-        """Tell whether the target is known; in lockstep one to come is the normal course."""
-        if not self._target.position:
-            self._set_status(Level.WARN, "waiting for target_pose")
-            return False
-        return not self._lockstep or self._target.stamp_ns == stamp
-
-    def _check_object(self, stamp: int) -> bool:
-        """Tell whether an object that the policy sees is where it was said to be."""
-        if not self._controller.sees_object:
-            return True
-        if not self._object.pose:
-            self._set_status(Level.WARN, "waiting for object_pose")
-            return False
-        age_ns = self._object.age_ns(stamp)
-        if self._lockstep:
-            return age_ns == 0
-        if age_ns > self._object_timeout_ns:
-            self._set_status(
-                Level.ERROR,
-                f"object_pose is {age_ns / NS_PER_S:.1f} s off joint_states, allowed are "
-                f"{self._parameters.object_timeout_s} s: no command is sent, check its publisher",
-            )
-            return False
-        return True
-
-    def _check_complete(self) -> bool:
-        missing = self._mapper.missing
-        if missing:
-            self._set_status(
-                Level.WARN,
-                f"joint_states lacks {', '.join(missing)}: check the driver and joint_prefix",
-            )
-        return not missing
-
-    def _check_fresh(self, stamp: int) -> bool:
-        mapper = self._mapper
-        old = [
-            name
-            for name, updated in zip(mapper.joint_names, mapper.updated_ns, strict=True)
-            if stamp - updated > self._timeout_ns
-        ]
-        if old:
-            self._set_status(Level.WARN, f"joint_states no longer updates {', '.join(old)}")
-        return not old
-
-    def _set_status(self, level: Level, text: str) -> None:
-        if self._status != (level, text):
-            self._status = (level, text)
-            self._diagnostics.changed()
-
     def _report(self) -> Status:
-        level, text = self._status
-        unusual = self._controller.unusual
-        if self._received_s is not None and not self._lockstep:
-            silent_s = time.monotonic() - self._received_s
-            if silent_s > self._parameters.state_timeout_s:
-                level, text = Level.WARN, f"no joint_states for {silent_s:.1f} s"
-        if level is Level.OK and unusual:
-            level, text = Level.WARN, f"unlike training: {', '.join(unusual)}"
-        durations = sorted(self._durations_us)
-        manifest = self._bundle.manifest
+        values: dict[str, object] = {"lifecycle": self.lifecycle, "swaps": self._swaps}
+        decider = self._decider
+        if decider is None:
+            text = f"{self.lifecycle}: {self.refusal or 'no command is sent'}"
+            return Level.WARN, text, {"bundle": self._p.bundle, **values}
+        bundle = decider.policy.bundle
+        level, text = decider.status()
+        if not decider.active:
+            level, text = Level.WARN, "inactive: no command is sent"
         return (
             level,
             text,
             {
-                "robot": manifest.robot,
-                "bundle": str(self._bundle.folder),
-                "algorithm": manifest.algorithm,
-                **self._counts,
-                "rejected_targets": self._target.rejected,
-                "rejected_objects": self._object.rejected,
-                "inference_p50_us": _percentile(durations, 0.50),
-                "inference_p99_us": _percentile(durations, 0.99),
+                "robot": bundle.manifest.robot,
+                "bundle": str(bundle.folder),
+                "algorithm": bundle.manifest.algorithm,
+                **decider.values(),
+                **values,
             },
         )
 
 
-def _load_robot(parameters: PolicyParameters, bundle: Bundle) -> RobotModel:
-    """Load the robot, its joints named as in the bundle, without the prefix."""
-    robot = load_robot(
-        parameters.robot or bundle.manifest.robot,
-        urdf=parameters.urdf,
-        tool_link=parameters.tool_link,
-        base_link=parameters.base_link,
-    )
-    names = tuple(name.removeprefix(parameters.joint_prefix) for name in robot.joint_names)
-    return dataclasses.replace(robot, joint_names=names)
+def _outcome(parameters: PolicyParameters, folder: str, running: Policy) -> Policy | SinewError:
+    try:
+        return load_policy(parameters, folder, running)
+    except SinewError as error:
+        return error
+    except Exception as error:  # a running policy must outlive whatever a folder holds
+        return ConfigError(f"bundle {folder} cannot be loaded: {error!r}: the running one goes on")
 
 
-def _percentile(ordered: list[float], fraction: float) -> str:
-    if not ordered:
-        return "none"
-    return f"{ordered[min(int(fraction * len(ordered)), len(ordered) - 1)]:.1f}"
+def _own(declared: Mapping[str, Parameters]) -> PolicyParameters:
+    parameters = declared[""]
+    assert isinstance(parameters, PolicyParameters)
+    return parameters
 
 
 def main(args: list[str] | None = None) -> int:

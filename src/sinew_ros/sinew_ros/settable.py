@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 
-from sinew_core.errors import ConfigError, suggest
+from sinew_core.errors import ConfigError, SinewError, suggest
 from sinew_core.parameters import Parameters, describe
 
 Declared = Mapping[str, Parameters]
@@ -33,7 +33,7 @@ class Settable:
 
         Args:
             declared: as `Declarations.declared`.
-            check: raises a `ConfigError` for classes that do not fit each other.
+            check: raises a `SinewError` for classes that do not fit each other.
             apply: lets checked classes take effect.
             reasons: why the parameters under a prefix are fixed, "because ...".
         """
@@ -48,7 +48,7 @@ class Settable:
         """Return why a change is refused, in one line; '' if it may be made."""
         try:
             self._check(self._changed(given))
-        except ConfigError as error:
+        except SinewError as error:
             return str(error)
         return ""
 

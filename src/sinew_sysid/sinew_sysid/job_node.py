@@ -33,7 +33,7 @@ class JobNode(SinewNode):
 
     def start(self, parameters: BagParameters) -> None:
         """Start the job of this node's name."""
-        self._parameters = parameters
+        self._p = parameters
         self._display = Display(sys.stdout)
         self._process = JobProcess(self.get_name(), parameters.to_mapping())
         self._diagnostics = Diagnostics(self, self._report)
@@ -90,6 +90,6 @@ class JobNode(SinewNode):
                 raise JobError("the computation did not end in time: killed, nothing was written")
 
     def _report(self) -> Status:
-        values: dict[str, object] = {"robot": self._parameters.robot, "bag": self._parameters.bag}
+        values: dict[str, object] = {"robot": self._p.robot, "bag": self._p.bag}
         values |= self._progress
         return Level.OK, describe(self._progress), values

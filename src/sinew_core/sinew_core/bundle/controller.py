@@ -22,12 +22,19 @@ class ControlTicks:
     """Tells from stamps alone at which joint states the policy decides.
 
     In lockstep these are the multiples of the control period, else the first state from each on.
+    Where the driver sends one state in each control period, its jitter would put two into one
+    period now and then, and so leave one out: there a state is due up to half a period early, as
+    long as all of them together are not more than that ahead of the control rate.
     """
 
-    def __init__(self, control_rate_hz: int, *, lockstep: bool) -> None:
-        """Take the control rate in Hz."""
+    def __init__(
+        self, control_rate_hz: int, *, lockstep: bool, state_rate_hz: int | None = None
+    ) -> None:
+        """Take the control rate, and that of the joint states in Hz where it is known."""
         self.period_ns = _NS_PER_S // control_rate_hz
         self._lockstep = lockstep
+        self._one_each = state_rate_hz == control_rate_hz
+        self._ahead_ns = 0
         self._last_ns: int | None = None
 
     def is_new_epoch(self, stamp_ns: int) -> bool:
@@ -43,7 +50,10 @@ class ControlTicks:
             return stamp_ns % self.period_ns == 0
         if self._last_ns is None or self.is_new_epoch(stamp_ns):
             return True
-        return stamp_ns // self.period_ns > self._last_ns // self.period_ns
+        if stamp_ns // self.period_ns > self._last_ns // self.period_ns:
+            return True
+        early_ns = self.period_ns - (stamp_ns - self._last_ns)
+        return self._one_each and max(early_ns, self._ahead_ns + early_ns) <= self.period_ns // 2
 
     def answered(self, stamp_ns: int) -> bool:
         """Record a decision; return whether the one before it is still in force."""
@@ -51,6 +61,8 @@ class ControlTicks:
         if last_ns is None:
             return False
         elapsed_ns = stamp_ns - last_ns
+        ahead_ns = self._ahead_ns + self.period_ns - elapsed_ns
+        self._ahead_ns = max(0, ahead_ns) if elapsed_ns > 0 else 0
         if self._lockstep:
             # A reset of the simulation leaves the last state unanswered, hence a longer gap.
             return elapsed_ns == self.period_ns
@@ -96,6 +108,23 @@ class PolicyController:
         """Start as in a new episode: the previous action is zero, an object has not moved."""
         self.signals.previous_action[:] = 0.0
         self._followed = False
+
+    def follow(self, other: PolicyController) -> None:
+        """Go on where another controller stopped, as if the last command had been this one's.
+
+        Where both have the same action mode, the previous action becomes the one that asked for the
+        same in this one's scale. Another mode has no such action: it is zero, as in a new episode.
+        """
+        mine, theirs = self._decoder.spec, other._decoder.spec
+        action, last = self.signals.previous_action, other.signals.previous_action
+        if mine.mode == theirs.mode and len(action) == len(last):
+            ratio = np.array(theirs.scale) / np.array(mine.scale)
+            np.clip(last * ratio, -1.0, 1.0, out=action)
+        else:
+            action[:] = 0.0
+        for name in ("object_position_base", "object_axis_base", "object_displacement_base"):
+            getattr(self.signals, name)[:] = getattr(other.signals, name)
+        self._followed = other._followed
 
     def decide(
         self,

@@ -1,0 +1,1 @@
+"""The running graph at 500 Hz: latency, loss and memory, beside their bars."""
