@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from rclpy.callback_groups import ReentrantCallbackGroup
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -46,15 +47,15 @@ class SafetyFilter(SinewNode):
         configuration = FilterConfiguration(node=p, watchdog=watchdog, safety=safety)
         robot = configuration.load_robot()
         if p.sim_params:
-            params = load_sim_params(p.sim_params, robot, CONTROLLER_MODES[p.mode])
+            params = load_sim_params(p.sim_params, robot, CONTROLLER_MODES[p.sent_mode])
             check_compensation(params.controller, gravity_compensation=p.gravity_compensation)
             alone = Randomisation(robot=robot, base=params.dynamics)
-            check_assumptions(alone, safety, p, p.mode, params.controller)
+            check_assumptions(alone, safety, p, p.sent_mode, params.controller)
         self._lockstep = configuration.lockstep
         self._latch = LatchFile(latch_path(p.robot, self.get_namespace()))
         self._outputs = Outputs(self, configuration, robot)
         self._supervisor = Supervisor(
-            robot.joint_names,
+            configuration.prefixed(robot),
             self._outputs.mode,
             watchdog,
             period_ns=period_ns(p.filter_rate_hz),
@@ -62,10 +63,13 @@ class SafetyFilter(SinewNode):
             lockstep=self._lockstep,
             latched=self._latch.reason,
             set_latch=self._latch.set,
+            shadow=p.shadow,
         )
+        self._outputs.lost = self._lost
         self._scaling = self._outputs.mode.scaling
         self.settable = settings(declarations.declared, self._supervisor, self._scaling)
-        self._mapper = JointStateMapper(robot.joint_names)
+        self._mapper = JointStateMapper(configuration.prefixed(robot))
+        self._joint_names = robot.joint_names
         self._senders = Senders()
         self._reported = self._supervisor.state
         self._cycle_ns: list[int] = []
@@ -85,7 +89,9 @@ class SafetyFilter(SinewNode):
             raw=True,
         )
         self.create_subscription(JointTrajectory, "policy/command", self._command, RELIABLE)
-        self.create_service(SetBool, "~/arm", self._arm)
+        # While it waits for the controller's answer, nothing else must wait with it.
+        alone = ReentrantCallbackGroup()
+        self.create_service(SetBool, "~/arm", self._arm, callback_group=alone)
         self.prompt = (self.create_service(Trigger, "~/stop", self._stop),)
         self.create_service(Trigger, "~/clear", self._clear)
         self._diagnostics = Diagnostics(self, self._report)
@@ -145,14 +151,14 @@ class SafetyFilter(SinewNode):
         if self._supervisor.state is not self._reported and not self._latch.busy:
             self._diagnostics.changed()
 
-    def _arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+    async def _arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         if request.data:
             obstacles = [
+                *await self._outputs.obstacles(),
                 *incompatible_publishers(self, "policy/command", RELIABLE),
                 *incompatible_publishers(
                     self, "joint_states", state_subscription(lockstep=self._lockstep)
                 ),
-                *self._outputs.obstacles(),
             ]
             if not self._mapper.complete:
                 missing = ", ".join(self._mapper.missing)
@@ -164,6 +170,11 @@ class SafetyFilter(SinewNode):
             response.success = self._supervisor.state is not State.LATCHED
             response.message = self._supervisor.state.value
         return self._done(response)
+
+    def _lost(self, reason: str) -> None:
+        """Stop an arm that moves: its controller is not what it was armed with."""
+        if self._supervisor.state is State.ARMED:
+            self._supervisor.stop(reason)
 
     def _stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._stopped_ns = time.monotonic_ns()
@@ -200,7 +211,7 @@ class SafetyFilter(SinewNode):
             **{f"rejected: {cause.value}": n for cause, n in gate.rejected.items()},
             **supervisor.counters,
         }
-        for joint, causes in zip(self._mapper.joint_names, supervisor.interventions, strict=True):
+        for joint, causes in zip(self._joint_names, supervisor.interventions, strict=True):
             for cause, cycles in causes.items():
                 values[f"interventions: {joint} {cause.name.lower()}"] = cycles
         if self._cycle_ns:
