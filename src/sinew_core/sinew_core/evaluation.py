@@ -143,6 +143,37 @@ def _sum_or_none(values: Sequence[int | None]) -> int | None:
     return sum(known) if len(known) == len(values) else None
 
 
+def pooled(parts: Sequence[Mapping[str, object]]) -> dict[str, float | None]:
+    """Return mean and deviation of return, mean length and jerk over all episodes of evaluations.
+
+    Args:
+        parts: with `episodes` and, where they are known, `return_mean`, `return_std`,
+            `length_mean` and `jerk_rad_s3`.
+
+    Returns:
+        These four; None for one that a part does not know.
+    """
+    weights = [float(str(part["episodes"])) for part in parts]
+
+    def mean(name: str, square: bool = False) -> float | None:
+        values = [part.get(name) for part in parts]
+        known = [v for v in values if isinstance(v, int | float)]
+        if len(known) < len(values) or not sum(weights):
+            return None
+        return float(np.average(np.array(known) ** (2 if square else 1), weights=weights))
+
+    return_mean, squared = mean("return_mean"), mean("return_mean", square=True)
+    within, spread = mean("return_std", square=True), None
+    if return_mean is not None and squared is not None and within is not None:
+        spread = math.sqrt(max(0.0, within + squared - return_mean**2))
+    return {
+        "return_mean": return_mean,
+        "return_std": spread,
+        "length_mean": mean("length_mean"),
+        "jerk_rad_s3": mean("jerk_rad_s3"),
+    }
+
+
 def episode_seeds(seed: int, episodes: int) -> list[int]:
     """Return the seed of each episode of an evaluation; more episodes begin with the same."""
     sequence = np.random.SeedSequence([seed, _EVALUATION_STREAM])

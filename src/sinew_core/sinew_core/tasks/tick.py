@@ -1,4 +1,4 @@
-"""What success and reward of one control tick depend on: the same for environment, graph and bag."""
+"""What success and reward of a control tick depend on, in the environment as over the graph."""
 
 from __future__ import annotations
 
