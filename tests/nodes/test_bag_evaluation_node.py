@@ -56,8 +56,9 @@ def test_a_recording_in_lockstep_is_judged_as_the_evaluator_judged_it(start_node
     assert evaluator.wait() == 0, evaluator.output
     assert recorder.interrupt() == 0, recorder.output
     graph.end()
-    expected, (found, printed, traces) = graph.figures(), evaluate(
-        start_node, tmp_path, path, bundle
+    expected, (found, printed, traces) = (
+        graph.figures(),
+        evaluate(start_node, tmp_path, path, bundle),
     )
     assert 0 < expected["successes"] < 6
     assert {name: found[name] for name in expected if name not in ("seed", "wall_s")} == {
@@ -66,7 +67,7 @@ def test_a_recording_in_lockstep_is_judged_as_the_evaluator_judged_it(start_node
     assert (found["cut"], set(found["unavailable"])) == (0, {"latency"})
     motion = graph.traces()
     assert all(np.array_equal(motion[name], traces[name]) for name in motion)
-    assert f"success  " in printed
+    assert "success  " in printed
     check_against_the_environment(bundle, traces, found)
 
 
@@ -82,3 +83,24 @@ def check_against_the_environment(bundle, traces, found):
     assert np.mean([o.length for o in outcomes]) == pytest.approx(found["length_mean"])
     assert np.mean([o.total_reward for o in outcomes]) == pytest.approx(found["return_mean"])
     assert np.mean([o.jerk_rad_s3 for o in outcomes]) == pytest.approx(found["jerk_rad_s3"])
+
+
+def test_a_recording_in_real_time_is_judged_within_a_control_period(start_node, tmp_path, probe):
+    # Whatever it does is success once it is held, so that all agree on when; 0.2 s at 25 Hz are
+    # five periods, and six good ticks.
+    bundle = write_bundle(tmp_path / "bundle", {**TASK, "tolerance_m": 1.0})
+    recorder, path = record(start_node, tmp_path, probe)
+    graph = Graph(start_node, bundle, tmp_path, pace="realtime")
+    evaluator = graph.evaluate(episodes=4, clear_latch=True)
+    assert evaluator.wait() == 0, evaluator.output
+    assert recorder.interrupt() == 0, recorder.output
+    graph.end()
+    expected = graph.figures()
+    found, _, _ = evaluate(start_node, tmp_path, path, bundle)
+    same = ("episodes", "successes", "success_ci95", "faults", "interventions", "pace")
+    assert {name: found[name] for name in same} == {name: expected[name] for name in same}
+    assert found["length_mean"] == pytest.approx(expected["length_mean"], abs=1.0)
+    # A tick of difference in phase or length of five: a reward, and a fifth of what changes.
+    assert found["return_mean"] == pytest.approx(expected["return_mean"], rel=0.4)
+    assert 0.0 < found["latency_ms_p50"] <= found["latency_ms_p99"]
+    assert (found["cut"], found["unavailable"]) == (0, {})

@@ -149,8 +149,9 @@ class Evaluator(SinewNode):
 
     def _missing(self) -> list[str]:
         missing = self._arming.missing
-        if self._target_publisher.get_subscription_count() == 0:
-            missing.append("subscriber of target_pose")
+        listening = self._target_publisher.get_subscription_count()
+        if listening < 1 + self._p.recorded:
+            missing.append(f"{'recorder' if listening else 'subscriber'} of target_pose")
         needed = ["joint_states", "policy/command", *["object_pose"] * self._has_object]
         missing += [t for t in needed if not self.count_publishers(t)]
         return missing

@@ -18,7 +18,7 @@ from sinew_core.bags.bag import Bag
 from sinew_core.bags.messages import Command
 from sinew_core.bundle.reader import Bundle, load_bundle
 from sinew_core.deployment.bag_parameters import BagEvaluationParameters
-from sinew_core.deployment.bag_segments import Place, Segment, Timeline, cut_segments
+from sinew_core.deployment.bag_segments import BEGAN_BEFORE, Place, Segment, Timeline, cut_segments
 from sinew_core.deployment.bag_topics import (
     DeploymentReader,
     DeploymentRecord,
@@ -141,26 +141,30 @@ def evaluate_bag(parameters: BagEvaluationParameters) -> BagEvaluation:
         )
     finally:
         bag.close()
-    if parameters.target_m and not record.targets:
+    given = bool(parameters.target_m) and not record.targets
+    if given:
         x, y, z = parameters.target_m
-        given = Place(int(record.states.log_ns[0]), 0, (x, y, z))
-        record = dataclasses.replace(record, targets=[given])
-    return Judgement(assignment, record).evaluation()
+        first = Place(int(record.states.log_ns[0]), 0, (x, y, z))
+        record = dataclasses.replace(record, targets=[first])
+    return Judgement(assignment, record, from_start=given).evaluation()
 
 
 class Judgement:
     """Judges the episodes of one recording."""
 
-    def __init__(self, assignment: Assignment, record: DeploymentRecord) -> None:
-        """Cut the recording into episodes."""
+    def __init__(
+        self, assignment: Assignment, record: DeploymentRecord, *, from_start: bool = False
+    ) -> None:
+        """Cut the recording into episodes; `from_start`: its target is in force from the start."""
         self._assignment, self._bag = assignment, record
         states = record.states
-        self._timeline = Timeline(
-            log_ns=states.log_ns, stamp_ns=states.stamp_ns, epoch=states.epoch
-        )
         lockstep, rates = assignment.lockstep, assignment.rates
         self._segments = cut_segments(
-            self._timeline, record.targets, record.reports, lockstep=lockstep
+            Timeline(log_ns=states.log_ns, stamp_ns=states.stamp_ns, epoch=states.epoch),
+            record.targets,
+            record.reports,
+            lockstep=lockstep,
+            from_start=from_start,
         )
         period_ns = states.period_ns or _NS_PER_S // rates.state_rate_hz
         self._ticks = EpisodeTicks(_NS_PER_S // rates.control_rate_hz, period_ns, lockstep=lockstep)
@@ -195,6 +199,9 @@ class Judgement:
 
     def _judge_segment(self, segment: Segment) -> None:
         """Feed the states of a segment to the judge until it has seen enough."""
+        if segment.ending == BEGAN_BEFORE:
+            self._cut[BEGAN_BEFORE] += 1
+            return
         episode = self._follow(segment)
         if episode is None and segment.fault:
             self._record.faults[segment.ending] += 1

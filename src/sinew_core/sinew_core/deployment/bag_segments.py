@@ -14,6 +14,10 @@ NEXT_TARGET = "the next target came"
 DISARMED = "the filter was disarmed"
 CLOCK = "the clock jumped, or joint states are missing"
 END = "the recording ended"
+BEGAN_BEFORE = "it began before the recording"
+
+_AT_ONCE_NS = 500_000_000
+"""A target that comes so soon after the first state, to an armed arm, may well be an older one."""
 
 _ARMED, _BRAKING = "armed", "braking"
 _BY_AN_OPERATOR = ("disarmed", "cleared", "")
@@ -125,6 +129,7 @@ class _Cutter:
             self._armed, self._braking_from = False, None
 
     def finish(self) -> None:
+        """End the last segment."""
         self._close(len(self._timeline.log_ns) - 1, END)
 
     def _close(self, end: int, ending: str, *, fault: bool = False) -> None:
@@ -145,19 +150,22 @@ def cut_segments(
     reports: Sequence[FilterReport],
     *,
     lockstep: bool,
+    from_start: bool = False,
 ) -> list[Segment]:
     """Return the segments of a recording in their order; the last state of one may begin the next.
 
     A segment begins at a target that differs from the one before, once the filter is armed, and at
     each arming. It ends at the next target, at a fault, a disarming, a jump of the clock or the end
     of the recording, whichever comes first. Without any report the filter counts as armed; before
-    the first one it counts as what that says.
+    the first one it counts as what that says. A first segment that seems to have begun before the
+    recording ends in that, and is not to be judged.
 
     Args:
         timeline: of N joint states.
         targets: in the order of recording.
         reports: in the order of recording.
         lockstep: whether the arm stood still while nodes answered.
+        from_start: whether an arm that is armed from the first report on got its target then.
     """
     armed = not reports or reports[0].state == _ARMED
     cutter = _Cutter(timeline, armed=armed, lockstep=lockstep)
@@ -171,4 +179,8 @@ def cut_segments(
         else:
             cutter.report(event)
     cutter.finish()
+    first_ns = int(timeline.log_ns[0]) if len(timeline.log_ns) else 0
+    soon = bool(targets) and targets[0].log_ns - first_ns < _AT_ONCE_NS
+    if cutter.segments and reports and armed and soon and not from_start:
+        cutter.segments[0] = cutter.segments[0]._replace(ending=BEGAN_BEFORE, fault=False)
     return cutter.segments
