@@ -164,10 +164,26 @@ def test_no_controller_or_one_of_other_joints_is_named_at_each_arming(start_node
     probe.executor.add_node(other)
     reason = "controller /arm/wrist has no list of names as parameter 'joints'"
     probe.until(lambda: reason in graph.arm().message, reason)
-    assert "QoS of /arm/wrist/commands to /arm/wrist does not fit" in graph.arm().message
+    assert "QoS of /arm/wrist/commands to " in graph.arm().message
     assert graph.state() == "disarmed"
     assert not graph.sent
     remove(probe, other)
+
+
+def test_disarming_while_the_controller_is_asked_wins(start_node, probe):
+    graph = Graph(start_node, probe, "arm/wrist/commands", Float64MultiArray, **READ)
+    # It hears the question once it is spun.
+    node = ForwardController("wrist", JOINTS, JOINTS, f"/{DRIVEN}", "arm")
+    client = probe.node.create_client(SetBool, "safety_filter/arm")
+    probe.until(client.service_is_ready, "the service")
+    asked = client.call_async(SetBool.Request(data=True))
+    assert probe.call(SetBool, "safety_filter/arm", SetBool.Request(data=False)).success
+    probe.executor.add_node(node)
+    probe.until(asked.done, "the answer to the first call")
+    assert not asked.result().success
+    assert "another call of ~/arm" in asked.result().message
+    assert graph.state() == "disarmed"
+    remove(probe, node)
 
 
 def test_velocities_reach_a_trajectory_controller_as_positions(start_node, probe, tmp_path):

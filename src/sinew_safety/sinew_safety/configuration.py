@@ -15,8 +15,10 @@ import yaml
 from sinew_core.errors import ConfigError, RobotError
 from sinew_core.joint_order import joint_order
 from sinew_core.parameters import Parameters
+from sinew_core.randomisation import CONTROLLER_MODES, Randomisation, check_assumptions
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.model import RobotModel
+from sinew_core.robots.sim_params import check_compensation, load_sim_params
 from sinew_core.safety.command_mode import CommandMode, make_command_mode
 from sinew_core.safety.integrating import make_integrating_mode
 from sinew_core.safety.parameters import SafetyParameters
@@ -87,6 +89,20 @@ class FilterConfiguration:
             return None
         whose = f"joints of controller {self.controller}"
         return joint_order(self.controller_joints, self.prefixed(robot), whose)
+
+    def check_sim_params(self, robot: RobotModel) -> None:
+        """Refuse assumptions of the filter that the arm, as it was identified, does not keep.
+
+        Raises:
+            ConfigError: says which.
+        """
+        node = self.node
+        if not node.sim_params:
+            return
+        params = load_sim_params(node.sim_params, robot, CONTROLLER_MODES[node.sent_mode])
+        check_compensation(params.controller, gravity_compensation=node.gravity_compensation)
+        alone = Randomisation(robot=robot, base=params.dynamics)
+        check_assumptions(alone, self.safety, node, node.sent_mode, params.controller)
 
     def make_mode(self, robot: RobotModel) -> tuple[CommandMode, SpeedScaling]:
         """Return the command mode with its filter, and the scaling, that the node runs.

@@ -11,8 +11,6 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from sinew_core.randomisation import CONTROLLER_MODES, Randomisation, check_assumptions
-from sinew_core.robots.sim_params import check_compensation, load_sim_params
 from sinew_core.safety.latch import LatchFile, latch_path
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.senders import Senders
@@ -46,11 +44,7 @@ class SafetyFilter(SinewNode):
         check_watchdogs(watchdog, p)
         configuration = FilterConfiguration(node=p, watchdog=watchdog, safety=safety)
         robot = configuration.load_robot()
-        if p.sim_params:
-            params = load_sim_params(p.sim_params, robot, CONTROLLER_MODES[p.sent_mode])
-            check_compensation(params.controller, gravity_compensation=p.gravity_compensation)
-            alone = Randomisation(robot=robot, base=params.dynamics)
-            check_assumptions(alone, safety, p, p.sent_mode, params.controller)
+        configuration.check_sim_params(robot)
         self._lockstep = configuration.lockstep
         self._latch = LatchFile(latch_path(p.robot, self.get_namespace()))
         self._outputs = Outputs(self, configuration, robot)
@@ -73,6 +67,7 @@ class SafetyFilter(SinewNode):
         self._senders = Senders()
         self._reported = self._supervisor.state
         self._cycle_ns: list[int] = []
+        self._arm_requests = 0
         self._stopped_ns = 0
         self._stop_reaction_ms: float | None = None
         self._open_topics()
@@ -152,6 +147,8 @@ class SafetyFilter(SinewNode):
             self._diagnostics.changed()
 
     async def _arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._arm_requests += 1
+        number = self._arm_requests
         if request.data:
             obstacles = [
                 *await self._outputs.obstacles(),
@@ -163,6 +160,8 @@ class SafetyFilter(SinewNode):
             if not self._mapper.complete:
                 missing = ", ".join(self._mapper.missing)
                 obstacles.append(f"joint_states lack {missing}: check robot and prefix")
+            if number != self._arm_requests:
+                obstacles.append("another call of ~/arm came while the controller was asked")
             response.message = self._supervisor.arm(self._now_ns(), obstacles) or "armed"
             response.success = response.message == "armed"
         else:
