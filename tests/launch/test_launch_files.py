@@ -167,8 +167,9 @@ def test_the_files_are_found():
 
 @each_file
 def test_every_argument_reaches_a_node_with_its_type(path, tmp_path):
-    prefix = make_prefix(tmp_path / "prefix", path)
-    recorder = ["record:=true", "recording:=a bag"] if path.name.startswith("deploy_sim") else []
+    optional = {"record": "true"} if path.name.startswith("deploy_sim") else {}
+    prefix = make_prefix(tmp_path / "prefix", path, **optional)
+    recorder = ["record:=true", "recording:=a bag"] if optional else []
     status, output = run(
         ["-m", "sinew_bringup.launcher", str(path), *words(path), *recorder], prefix, tmp_path
     )
