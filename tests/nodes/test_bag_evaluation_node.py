@@ -104,3 +104,13 @@ def test_a_recording_in_real_time_is_judged_within_a_control_period(start_node, 
     assert found["return_mean"] == pytest.approx(expected["return_mean"], rel=0.4)
     assert 0.0 < found["latency_ms_p50"] <= found["latency_ms_p99"]
     assert (found["cut"], found["unavailable"]) == (0, {})
+
+
+def test_what_is_no_bag_ends_the_node_with_one_line(start_node, tmp_path):
+    (tmp_path / "bag").mkdir()
+    (tmp_path / "bag" / "bag_0.mcap").write_bytes(bytes(range(256)))
+    node = start_node(BAG_EVALUATOR, {"bag": tmp_path / "bag", "robot": "panda"})
+    node.supervised = False
+    assert node.wait() == 1
+    (line,) = node.output.splitlines()
+    assert line.startswith("bag_evaluator: no complete bag at")

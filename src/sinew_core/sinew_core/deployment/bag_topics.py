@@ -103,13 +103,16 @@ class DeploymentRecord:
 def read_setting(bag: Bag, parameters: BagEvaluationParameters) -> Setting:
     """Return what the safety filter's configuration in a bag says; nothing where it has none."""
     topic = absolute(f"{parameters.safety_filter}/configuration", parameters.namespace)
-    text = _last_text(bag, topic)
+    return parse_setting(_last_text(bag, topic), parameters.safety_filter)
+
+
+def parse_setting(text: str, safety_filter: str) -> Setting:
+    """Return what a configuration of the node of this name says; nothing of any other text."""
     try:
-        content = yaml.safe_load(text)
-        values = content["safety_filter"]["ros__parameters"]
+        values = yaml.safe_load(text)["safety_filter"]["ros__parameters"]
         texts = {str(name): str(value) for name, value in values.items()}
     # Whatever else the text may be, it is no configuration.
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Setting()
     sent = "joint_position" if texts.get("output") == "positions" else texts.get("mode", "")
     usual = f"forward_{sent.removeprefix('joint_')}_controller"
@@ -124,7 +127,7 @@ def read_setting(bag: Bag, parameters: BagEvaluationParameters) -> Setting:
         outputs=(
             f"{controller}/commands",
             f"{controller}/joint_trajectory",
-            f"{parameters.safety_filter}/shadow",
+            f"{safety_filter}/shadow",
         ),
     )
 
