@@ -142,5 +142,5 @@ def _check_stability(
     robot: RobotModel, params: SimParams, rows: Array, position_rad: Array, rate_hz: int
 ) -> None:
     """Check with some margin that the controllers do not diverge along a motion (N, n)."""
-    for k in np.linspace(0, len(position_rad) - 1, _POSES).astype(int):
-        check_stability(robot, params.dynamics, rows, int(rate_hz / _MARGIN), position_rad[k])
+    places = np.linspace(0, len(position_rad) - 1, _POSES).astype(int)
+    check_stability(robot, params.dynamics, rows, int(rate_hz / _MARGIN), position_rad[places])
