@@ -60,6 +60,7 @@ def test_a_recording_in_lockstep_is_judged_as_the_evaluator_judged_it(start_node
         graph.figures(),
         evaluate(start_node, tmp_path, path, bundle),
     )
+    assert found["notes"] == []
     assert 0 < expected["successes"] < 6
     assert {name: found[name] for name in expected if name not in ("seed", "wall_s")} == {
         name: value for name, value in expected.items() if name not in ("seed", "wall_s")
