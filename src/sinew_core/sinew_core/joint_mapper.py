@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 
 _NS_PER_S = 1_000_000_000
+_MOTION_NS = 100_000_000
+"""How far two positions may be apart in time to show a velocity."""
 
 
 class JointMapper:
@@ -13,7 +15,7 @@ class JointMapper:
 
     Extra joints and partial messages are tolerated. An effort that is missing or NaN stays at its
     last value (0 at first). A velocity that is missing or NaN is the difference of the positions
-    over the difference of the stamps (0 at first).
+    over the difference of the stamps; 0 at first and after a gap of more than 0.1 s.
 
     Attributes:
         position, velocity, effort: lists of n floats, ordered as `joint_names` (rad, rad/s, N m).
@@ -102,6 +104,8 @@ class JointMapper:
         elapsed_ns = stamp - self.updated_ns[i]
         if not self.updated_ns[i] or elapsed_ns <= 0:
             return self.velocity[i]
+        if elapsed_ns > _MOTION_NS:
+            return 0.0
         return (position - self.position[i]) / (elapsed_ns / _NS_PER_S)
 
     def _map(self, names: Sequence[str]) -> None:

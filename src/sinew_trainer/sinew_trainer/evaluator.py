@@ -72,7 +72,8 @@ class Evaluator(SinewNode):
         self._task, self._tool_xyz = task, robot.chain.tool_xyz
         self._lockstep = p.pace == "lockstep"
         self.urgent = not self._lockstep
-        control_ns, state_ns = period_ns(rates.control_rate_hz), period_ns(rates.state_rate_hz)
+        self._state_period_ns = state_ns = period_ns(rates.state_rate_hz)
+        control_ns = period_ns(rates.control_rate_hz)
         self._ticks = EpisodeTicks(control_ns, state_ns, lockstep=self._lockstep)
         self._rng = np.random.default_rng(p.seed)
         self._judge = EpisodeJudge(
@@ -82,7 +83,7 @@ class Evaluator(SinewNode):
             max_control_steps=task.episode_ticks,
             task=task,
         )
-        self._link = LinkMeter(state_ns)
+        self._link = LinkMeter(self._state_period_ns)
         self._mapper = JointStateMapper(robot.joint_names)
         self._record = EvaluationRecord()
         self._seen_armed = self._disarmed = self._reported_all = False
