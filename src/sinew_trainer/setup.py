@@ -16,6 +16,7 @@ setup(
     extras_require={"test": ["pytest"]},
     entry_points={
         "console_scripts": [
+            "bag_evaluator = sinew_trainer.bag_evaluator:main",
             "trainer = sinew_trainer.trainer:main",
             "evaluator = sinew_trainer.evaluator:main",
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sinew_core.algorithms.parameters import PARAMETERS
+from sinew_core.deployment.bag_parameters import BagEvaluationParameters
 from sinew_core.parameters import Parameters
 from sinew_core.rates import Rates
 from sinew_core.safety.parameters import SafetyParameters
@@ -39,6 +40,7 @@ NODES: dict[str, dict[str, type[Parameters]]] = {
     "gap": {"": GapParameters},
     "gap_monitor": {"": GapMonitorParameters},
     "evaluator": {"": EvaluatorParameters},
+    "bag_evaluator": {"": BagEvaluationParameters},
     "excite": {
         "": ExciteParameters,
         "excitation": ExcitationParameters,

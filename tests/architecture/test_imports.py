@@ -54,6 +54,7 @@ DEPLOYED = (
     "sinew_safety.replay",
     "sinew_sysid.record",
     "sinew_sysid.bag_tool",
+    "sinew_trainer.bag_evaluator",
 )
 NOT_DEPLOYED = (
     "gymnasium", "matplotlib", "mujoco", "numba", "onnx", "onnxruntime", "PIL", "pybullet",

@@ -1,10 +1,13 @@
+import math
+
 import numpy as np
 import pytest
 
-from sinew_core.graph_evaluation import EpisodeJudge, LinkMeter, violations
+from sinew_core.graph_evaluation import EpisodeJudge, EpisodeTicks, LinkMeter, violations
 from sinew_core.graph_record import EvaluationRecord, read_traces, summarise, write_traces
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
+from sinew_core.tasks import make_task
 from sinew_core.tasks.judge import HoldJudge
 from sinew_core.tasks.reach import ReachParameters
 
@@ -12,9 +15,15 @@ PANDA = load_robot("panda")
 TARGET = np.array([0.4, 0.0, 0.4])
 AWAY = np.array([0.5, 0.0, 0.4])
 REST = np.zeros(7)
+WEIGHED = ReachParameters(
+    distance_weight=0.0,
+    precision_weight=0.0,
+    energy_weight=0.01,
+    smoothness_weight=2.0,
+)
 
 
-def judge(tool_positions, max_control_steps=75):
+def judge(tool_positions, max_control_steps=75, task=None):
     """Return a judge whose forward kinematics yields these tool positions in turn."""
     positions = iter(tool_positions)
     made = EpisodeJudge(
@@ -22,6 +31,7 @@ def judge(tool_positions, max_control_steps=75):
         limits=PANDA.limits,
         tool_xyz=lambda q: tuple(next(positions)),
         max_control_steps=max_control_steps,
+        task=task,
     )
     made.begin(TARGET)
     return made
@@ -166,3 +176,54 @@ def test_the_record_counts_faults_and_only_its_own_interventions():
     assert record.sentence() == (
         "0 of 1 episodes succeeded, 0 limit violations, fault (1): states are stale"
     )
+
+
+def test_the_return_is_the_sum_of_the_rewards_after_the_first_tick():
+    # Away by 0.1 m: goal = -5 e - e / (e + 0.05), e = sqrt(0.01 + 0.0004) - 0.02 = 0.0819804, so
+    # -0.409902 - 0.621156 = -1.031058 for each of two steps; the first tick has no reward.
+    task = make_task("reach", PANDA, ReachParameters(), Rates())
+    made = judge([AWAY] * 3, max_control_steps=2, task=task)
+    assert [observe(made, i) for i in range(2)] == [None, None]
+    assert observe(made, 2).total_reward == pytest.approx(-2.062116, abs=1e-5)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_reward_that_depends_on_efforts_and_actions_needs_them(given):
+    # Power 7 * |2 * 0.5| = 7 W at 0.01; action changes 0 -> 1 -> 0.5: mean squares 1 and 0.25 at 2.
+    task = make_task("reach", PANDA, WEIGHED, Rates())
+    made = judge([TARGET] * 3, max_control_steps=2, task=task)
+    known = {"effort": [2.0] * 7, "action": [1.0] * 7} if given else {}
+    for i in range(2):
+        made.observe(i * 40_000_000, PANDA.home_rad, [0.5] * 7, control_tick=True, **known)
+    known = {"effort": [2.0] * 7, "action": [0.5] * 7} if given else {}
+    last = made.observe(80_000_000, PANDA.home_rad, [0.5] * 7, control_tick=True, **known)
+    assert last.total_reward == (pytest.approx(-2.64) if given else None)
+
+
+def test_the_jerk_is_the_second_difference_of_the_velocities():
+    # 0, 0, 0.0016 and 0.0032 rad/s at 0.04 s: (0 - 0 + 0.0016) / 0.0016 = 1, then 0; all joints
+    # the same, so the RMS is sqrt(0.5).
+    made = judge([AWAY] * 4, max_control_steps=3)
+    for i, speed in enumerate([0.0, 0.0, 0.0016]):
+        observe(made, i, np.full(7, speed))
+    assert observe(made, 3, np.full(7, 0.0032)).jerk_rad_s3 == pytest.approx(math.sqrt(0.5))
+
+
+def test_an_episode_of_two_ticks_has_no_jerk():
+    made = judge([AWAY] * 2, max_control_steps=1)
+    observe(made, 0)
+    assert observe(made, 1).jerk_rad_s3 is None
+
+
+def test_ticks_in_real_time_keep_to_the_grid_of_the_first_state():
+    ticks = EpisodeTicks(40_000_000, 10_000_000, lockstep=False)
+    due = [ms for ms in [3, 13, 23, 33, 44, 53, 63, 95, 104, 113, 123] if ticks.is_due(ms * 10**6)]
+    # The grid is 3, 43, 83, 123 ms; 95 is the first after 83, and does not shift what follows.
+    assert due == [3, 44, 95, 123]
+
+
+def test_a_filter_that_starts_anew_counts_from_zero():
+    record = EvaluationRecord()
+    for total in (100, 103, 2, 5):
+        record.count_interventions(total)
+    assert record.figures()["interventions"] == 3 + 2 + 3

@@ -45,6 +45,26 @@ GIVEN = {
         "pace": "lockstep",
         "seed": "5",
     },
+    "evaluate_bag": {
+        "bag": "1e3",
+        "bundle": "007",
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "task": "reach",
+        "pace": "lockstep",
+        "episode_s": "6.5",
+        "namespace": "left",
+        "joint_prefix": "left_",
+        "state_topic": "states",
+        "target_topic": "goal",
+        "target": "0.4 0.0 0.5",
+        "object_topic": "cube",
+        "command_topic": "008",
+        "output_topic": "out",
+        "safety_filter": "other",
+        "output": "1.5",
+        "page": "a page.html",
+    },
     "excite_and_record": {
         "robot": "iiwa14",
         "urdf": "an arm.urdf",
@@ -176,15 +196,20 @@ def test_the_files_are_found():
 
 @each_file
 def test_every_argument_reaches_a_node_with_its_type(path, tmp_path):
-    prefix = make_prefix(tmp_path / "prefix", path)
+    optional = {"record": "true"} if path.name.startswith("deploy_sim") else {}
+    prefix = make_prefix(tmp_path / "prefix", path, **optional)
+    recorder = ["record:=true", "recording:=a bag"] if optional else []
     status, output = run(
-        ["-m", "sinew_bringup.launcher", str(path), *words(path)], prefix, tmp_path
+        ["-m", "sinew_bringup.launcher", str(path), *words(path), *recorder], prefix, tmp_path
     )
     assert status == 0, output
     given = what_was_given(output)
     if path.name.startswith("excite_and_record"):
         # The bag goes into a folder of its own in that of the plan.
         assert given["record"][4].pop("output") == "007/bag"
+    if path.name.startswith("deploy_sim"):
+        assert given["record"][4].pop("output") == "a bag"
+        assert given["evaluator"][4].pop("recorded") is True
     values = [node[4] for node in given.values()]
     for name, text in GIVEN[short_name(path)].items():
         expected = int(text) if name in INTEGERS else text
@@ -207,6 +232,12 @@ def test_a_real_arm_or_another_recorder_takes_the_place_of_a_node(name, tmp_path
     nodes = {node.name for node in LaunchFile(path).nodes({name: "false"})}
     left_out = {"simulated": "sim_driver", "record": "record"}[name]
     assert nodes == {"sim_driver", "safety_filter", "record", "excite"} - {left_out}
+
+
+def test_a_deployment_is_recorded_only_if_asked_for():
+    file = LaunchFile(ROOT / "launch" / "deploy_sim.launch.yaml")
+    nodes = [node.name for node in file.nodes({"bundle": "x"})]
+    assert nodes == ["sim_driver", "safety_filter", "policy", "evaluator"]
 
 
 def test_only_a_simulated_arm_is_armed_by_itself():

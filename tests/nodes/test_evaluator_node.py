@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import numpy as np
@@ -10,14 +9,11 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from std_srvs.srv import Trigger
 
-from bundle_samples import make_manifest, make_network, write_sample
+from nodes.whole_graph import EVALUATOR, PANDA, Graph, write_bundle
 from push_samples import TASK as PUSH
 from push_samples import write_push_bundle
-from sinew_core.action import make_action_spec
 from sinew_core.bundle.reader import load_bundle
 from sinew_core.environments.arm import ArmEnv
-from sinew_core.rates import Rates
-from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.tasks.push import PushParameters
 from sinew_core.tasks.reach import ReachParameters
@@ -25,8 +21,6 @@ from sinew_ros.qos import RELIABLE
 
 pytestmark = pytest.mark.graph
 
-PANDA = load_robot("panda")
-EVALUATOR = "sinew_trainer.evaluator"
 # Short episodes, and a start that keeps a random policy clear of the floor and of itself.
 TASK = {"episode_s": 0.6, "hold_s": 0.2}
 TICKS = 15
@@ -35,7 +29,10 @@ KEYS = {
     "successes",
     "success_rate",
     "success_ci95",
+    "return_mean",
+    "return_std",
     "length_mean",
+    "jerk_rad_s3",
     "limit_violations",
     "states",
     "interventions",
@@ -48,17 +45,6 @@ KEYS = {
 }
 
 
-def write_bundle(folder, task, mode="joint_velocity"):
-    network = make_network((24, 8, 7))
-    layers = tuple((0.2 * weight, 0.2 * bias) for weight, bias in network.layers)
-    manifest = make_manifest(PANDA.joint_names, PANDA.limits, "panda")
-    action = make_action_spec(mode, PANDA, Rates())
-    manifest = dataclasses.replace(
-        manifest, action=action.to_mapping(), task={"name": "reach", **task}
-    )
-    return write_sample(folder, dataclasses.replace(network, layers=layers), manifest)
-
-
 @pytest.fixture
 def bundle(tmp_path):
     return write_bundle(tmp_path / "bundle", TASK)
@@ -67,37 +53,6 @@ def bundle(tmp_path):
 @pytest.fixture
 def long_bundle(tmp_path):
     return write_bundle(tmp_path / "bundle", {**TASK, "episode_s": 20.0})
-
-
-class Graph:
-    """Starts the four nodes, and knows where the figures go."""
-
-    def __init__(self, start_node, bundle, tmp_path, *, pace="lockstep", engine="mujoco", **driver):
-        self.start_node, self.bundle, self.tmp_path = start_node, bundle, tmp_path
-        common = {"mode": load_bundle(bundle).specification.action.command_mode, "pace": pace}
-        self.partners = [
-            start_node("sinew_sim.sim_driver", {**common, "engine": engine, "seed": 3, **driver}),
-            start_node("sinew_safety.safety_filter", common),
-            start_node("sinew_policy.policy", {**common, "bundle": bundle}),
-        ]
-        self.pace = pace
-
-    def evaluate(self, name="graph", episodes=2, **parameters):
-        """Return the process of an evaluator, which has just begun."""
-        self.output = self.tmp_path / name / "figures.json"
-        common = {"bundle": self.bundle, "pace": self.pace, "seed": 5, "output": self.output}
-        return self.start_node(EVALUATOR, {**common, "episodes": episodes, **parameters})
-
-    def end(self):
-        for node in self.partners:
-            assert node.interrupt() == 0
-
-    def figures(self):
-        return json.loads(self.output.read_text())
-
-    def traces(self):
-        with np.load(self.output.with_suffix(".npz")) as file:
-            return {name: file[name] for name in file.files}
 
 
 @pytest.fixture

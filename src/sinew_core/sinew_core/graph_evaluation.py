@@ -9,14 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sinew_core.episode_score import Tick, jerk_of, total_reward
 from sinew_core.robots.limits import JointLimits
 from sinew_core.tasks.judge import HoldJudge
+from sinew_core.tasks.task import Task
 
 FloatArray = NDArray[np.float64]
 
 # A simulated drive may pass a commanded limit by its solver's error; a violation is more than that.
 POSITION_SLACK_RAD = 1e-6
 VELOCITY_SLACK = 1e-3
+
+OBJECT_LOST_NS = 200_000_000
+"""Time off a joint state from which a pose says nothing of where the object is."""
+NOWHERE = (math.inf, math.inf, math.inf)
+"""Where an object is that was lost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +33,9 @@ class Episode:
     time_s: (n_states,) since its first state.
     position_rad, velocity_rad_s: (n_states, n_joints).
     limit_violations: states outside a limit.
+    total_reward: None where the task was not given, or where its reward depends on what is not
+        known.
+    jerk_rad_s3: RMS of the joints' jerk, see `smoothness`; None for fewer than three ticks.
     object_m: (n_states, 3) where the object was at the latest control tick; None without one.
     """
 
@@ -36,7 +46,41 @@ class Episode:
     position_rad: FloatArray
     velocity_rad_s: FloatArray
     limit_violations: int
+    total_reward: float | None = None
+    jerk_rad_s3: float | None = None
     object_m: FloatArray | None = None
+
+
+class EpisodeTicks:
+    """Tells which joint states of an episode are control ticks.
+
+    In lockstep these are the multiples of the control period. Else the first state is one, and then
+    the first within half a state's period of each control period since, or after it.
+    """
+
+    def __init__(self, control_period_ns: int, state_period_ns: int, *, lockstep: bool) -> None:
+        """Take the periods in ns."""
+        self._control_ns, self._half_ns = control_period_ns, state_period_ns // 2
+        self._lockstep = lockstep
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin an episode."""
+        self._first_ns: int | None = None
+        self._periods = 0
+
+    def is_due(self, stamp_ns: int) -> bool:
+        """Tell whether the state of this stamp is a tick; ask once for each state."""
+        if self._lockstep:
+            return stamp_ns % self._control_ns == 0
+        if self._first_ns is None:
+            self._first_ns = stamp_ns
+            return True
+        periods = (stamp_ns - self._first_ns + self._half_ns) // self._control_ns
+        if periods <= self._periods:
+            return False
+        self._periods = periods
+        return True
 
 
 class EpisodeJudge:
@@ -53,6 +97,7 @@ class EpisodeJudge:
         limits: JointLimits,
         tool_xyz: Callable[[Sequence[float]], tuple[float, float, float]],
         max_control_steps: int,
+        task: Task | None = None,
     ) -> None:
         """Prepare for one task and robot.
 
@@ -61,7 +106,9 @@ class EpisodeJudge:
             limits: of n_joints joints.
             tool_xyz: forward kinematics, (n_joints,) rad to (x, y, z) m in the base frame.
             max_control_steps: the episode is truncated after so many control periods.
+            task: whose reward is summed up; None: episodes have no `total_reward`.
         """
+        self._task = task
         self._judge = judge
         self._limits = limits
         self._tool_xyz = tool_xyz
@@ -75,10 +122,17 @@ class EpisodeJudge:
         self._stamps_ns: list[int] = []
         self._positions: list[tuple[float, ...]] = []
         self._velocities: list[tuple[float, ...]] = []
+        self._efforts: list[tuple[float, ...]] = []
+        self._ticks: list[tuple[int, Sequence[float], Sequence[float]]] = []
         self._objects: list[tuple[float, ...]] = []
         self._object: tuple[float, ...] = ()
         self._control_steps = -1
         self._judge.reset()
+
+    @property
+    def control_steps(self) -> int:
+        """Control periods that the present episode has had."""
+        return max(0, self._control_steps)
 
     def observe(
         self,
@@ -88,12 +142,16 @@ class EpisodeJudge:
         *,
         control_tick: bool,
         object_m: Sequence[float] = (),
+        effort: Sequence[float] = (),
+        action: Sequence[float] = (),
     ) -> Episode | None:
         """Take one joint state (n_joints,); return the episode when this state ends it.
 
         The first control tick is the state that the first decision is made on. Success is judged
         at control ticks only, exactly as the environment does: by where the object is, (3,) m in
-        the base frame, where there is one, else by where the tool is.
+        the base frame, where there is one, else by where the tool is. Efforts (n_joints,) and, at
+        control ticks, the action in force until then count for the return only; empty where they
+        are not known.
         """
         if control_tick:
             self._object = tuple(object_m)
@@ -102,10 +160,12 @@ class EpisodeJudge:
         self._stamps_ns.append(stamp_ns)
         self._positions.append(tuple(position))
         self._velocities.append(tuple(velocity))
+        self._efforts.append(tuple(effort))
         if not control_tick:
             return None
         self._control_steps += 1
         achieved = self._object or self._tool_xyz(position)
+        self._ticks.append((len(self._positions) - 1, achieved, tuple(action)))
         x, y, z = (a - b for a, b in zip(achieved, self._target, strict=True))
         distance = math.sqrt(x * x + y * y + z * z)
         if self._judge.update(distance, max(map(abs, velocity))):
@@ -123,16 +183,37 @@ class EpisodeJudge:
         stamps = np.array(self._stamps_ns, dtype=np.int64)
         position = np.array(self._positions).reshape(-1, n)
         velocity = np.array(self._velocities).reshape(-1, n)
+        time_s, ticks = (stamps - stamps[:1]) / 1e9, self._known_ticks()
+        at_ticks = time_s[[index for index, *_ in self._ticks]]
         return Episode(
             success=success,
-            control_steps=max(0, self._control_steps),
+            control_steps=self.control_steps,
             target_m=np.array(self._target),
-            time_s=(stamps - stamps[:1]) / 1e9,
+            time_s=time_s,
             position_rad=position,
             velocity_rad_s=velocity,
             limit_violations=int(violations(self._limits, position, velocity).sum()),
+            total_reward=self._total_reward(ticks),
+            jerk_rad_s3=jerk_of(at_ticks, ticks),
             object_m=np.array(self._objects) if self._objects else None,
         )
+
+    def _known_ticks(self) -> list[Tick]:
+        return [
+            Tick(
+                position=self._positions[index],
+                velocity=self._velocities[index],
+                effort=self._efforts[index],
+                action=action,
+                achieved=achieved,
+            )
+            for index, achieved, action in self._ticks
+        ]
+
+    def _total_reward(self, ticks: Sequence[Tick]) -> float | None:
+        if self._task is None:
+            return None
+        return total_reward(self._task, self._tool_xyz, self._target, ticks)
 
 
 def violations(

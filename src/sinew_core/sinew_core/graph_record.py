@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sinew_core.evaluation import wilson_interval
 from sinew_core.files import write_atomically, write_json
 from sinew_core.graph_evaluation import Episode
+from sinew_core.smoothness import mean_or_none
 
 FloatArray = NDArray[np.float64]
 ToolPosition = Callable[[Sequence[float]], tuple[float, float, float]]
@@ -34,7 +35,7 @@ class EvaluationRecord:
         self.episodes: list[Episode] = []
         self.faults: Counter[str] = Counter()
         self._interventions = 0
-        self._interventions_before: int | None = None
+        self._interventions_last: int | None = None
 
     @property
     def successes(self) -> int:
@@ -42,10 +43,14 @@ class EvaluationRecord:
         return sum(e.success for e in self.episodes)
 
     def count_interventions(self, total: int) -> None:
-        """Take the filter's own total; what it was at the first call does not count."""
-        if self._interventions_before is None:
-            self._interventions_before = total
-        self._interventions = total - self._interventions_before
+        """Take the filter's own total; what it was at the first call does not count.
+
+        A total that is smaller than the last one is of a filter that was started anew.
+        """
+        last = self._interventions_last
+        if last is not None:
+            self._interventions += total - last if total >= last else total
+        self._interventions_last = total
 
     def figures(self) -> dict[str, object]:
         """Return the figures of `eval_graph` that joint states and the filter's reports give."""
@@ -77,12 +82,17 @@ class EvaluationRecord:
 def summarise(episodes: Sequence[Episode]) -> dict[str, object]:
     """Return the figures of `eval_graph` that joint states give."""
     successes = sum(e.success for e in episodes)
+    returns = [e.total_reward for e in episodes if e.total_reward is not None]
+    rewarded = bool(episodes) and len(returns) == len(episodes)
     return {
         "episodes": len(episodes),
         "successes": successes,
         "success_rate": successes / len(episodes) if episodes else None,
         "success_ci95": list(wilson_interval(successes, len(episodes))) if episodes else None,
+        "return_mean": float(np.mean(returns)) if rewarded else None,
+        "return_std": float(np.std(returns)) if rewarded else None,
         "length_mean": float(np.mean([e.control_steps for e in episodes])) if episodes else None,
+        "jerk_rad_s3": mean_or_none([e.jerk_rad_s3 for e in episodes]),
         "limit_violations": sum(e.limit_violations for e in episodes),
         "states": sum(len(e.time_s) for e in episodes),
     }
@@ -103,6 +113,20 @@ class EpisodeTrace:
     success: bool
 
 
+def trace_of(episode: Episode, tool_xyz: ToolPosition) -> EpisodeTrace:
+    """Return the motion of an episode as reports draw it."""
+    achieved = episode.object_m
+    if achieved is None:
+        tool = [tool_xyz(q) for q in episode.position_rad.tolist()]
+        achieved = np.array(tool).reshape(-1, 3)
+    return EpisodeTrace(
+        time_s=episode.time_s,
+        distance_m=np.linalg.norm(episode.target_m - achieved, axis=1),
+        velocity_rad_s=episode.velocity_rad_s,
+        success=episode.success,
+    )
+
+
 def write_traces(
     path: Path,
     episodes: Sequence[Episode],
@@ -111,13 +135,9 @@ def write_traces(
     """Write the motion of episodes as one compressed file of arrays, atomically."""
     arrays: dict[str, FloatArray] = {}
     for i, episode in enumerate(episodes):
-        achieved = episode.object_m
-        if achieved is None:
-            tool = [tool_xyz(q) for q in episode.position_rad.tolist()]
-            achieved = np.array(tool).reshape(-1, 3)
-        else:
-            arrays[f"{i}/object_m"] = achieved
-        arrays[f"{i}/distance_m"] = np.linalg.norm(episode.target_m - achieved, axis=1)
+        if episode.object_m is not None:
+            arrays[f"{i}/object_m"] = episode.object_m
+        arrays[f"{i}/distance_m"] = trace_of(episode, tool_xyz).distance_m
         for name in _KEPT:
             arrays[f"{i}/{name}"] = np.asarray(getattr(episode, name), dtype=np.float64)
     buffer = io.BytesIO()

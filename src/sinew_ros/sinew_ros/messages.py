@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from sinew_core.errors import ConfigError
+from sinew_core.joint_mapper import JointMapper
 from sinew_ros.raw import JointStateReader
 from sinew_ros.stamps import NS_PER_S, set_stamp, stamp_ns
 
@@ -27,8 +27,6 @@ _CONTROLLERS = {
     "joint_effort": "forward_effort_controller",
 }
 _TRAJECTORY_CONTROLLER = "joint_trajectory_controller"
-_MOTION_NS = 100_000_000
-"""How far two positions may be apart in time to show a velocity."""
 
 
 def commands_topic(mode: str, controller: str = "") -> str:
@@ -52,109 +50,22 @@ def point_values(message: JointTrajectory, mode: str) -> list[Sequence[float]]:
     return [getattr(point, COMMAND_FIELDS[mode]) for point in message.points]
 
 
-class JointStateMapper:
-    """The latest state of some joints, by name, merged from whatever joint states arrive.
-
-    Extra joints and partial messages are tolerated. An effort that is missing or NaN stays at its
-    last value (0 at first). A velocity that is missing or NaN is the difference of the positions
-    over the difference of the stamps; 0 at first and after a gap of more than 0.1 s.
-
-    Attributes:
-        position, velocity, effort: lists of n floats, ordered as `joint_names` (rad, rad/s, N m).
-        stamp_ns: stamp of the last message used.
-        updated_ns: per joint, the stamp of the last message that held it.
-    """
+class JointStateMapper(JointMapper):
+    """Merges `JointState` messages, see `JointMapper`."""
 
     def __init__(self, joint_names: Sequence[str]) -> None:
         """Map the joints named, in this order."""
-        n = len(joint_names)
-        self.joint_names = tuple(joint_names)
-        self.position = [math.nan] * n
-        self.velocity = [0.0] * n
-        self.effort = [0.0] * n
-        self.stamp_ns = 0
-        self.updated_ns = [0] * n
-        self._index = {name: i for i, name in enumerate(self.joint_names)}
-        self._names: Sequence[str] = ()
+        super().__init__(joint_names)
         self._reader = JointStateReader()
-        self._pairs: list[tuple[int, int]] = []
-        self._in_order = False
-
-    @property
-    def complete(self) -> bool:
-        """Whether every joint has been seen."""
-        return all(self.updated_ns)
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The joints not seen yet."""
-        return tuple(n for n, t in zip(self.joint_names, self.updated_ns, strict=True) if not t)
-
-    def forget(self) -> None:
-        """Start again as if nothing had been seen (after a jump of the clock or a teleport)."""
-        n = len(self.joint_names)
-        self.position[:] = [math.nan] * n
-        self.velocity[:] = self.effort[:] = [0.0] * n
-        self.updated_ns[:] = [0] * n
 
     def update_raw(self, data: bytes) -> bool:
         """Take over a message as it came (`raw=True`), several times faster than `update`."""
-        return self._merge(*self._reader.read(data))
+        return self.merge(*self._reader.read(data))
 
     def update(self, message: JointState) -> bool:
         """Take one message over; return whether it held a finite position of any joint."""
         stamp = stamp_ns(message.header.stamp)
-        return self._merge(stamp, message.name, message.position, message.velocity, message.effort)
-
-    def _merge(
-        self,
-        stamp: int,
-        names: Sequence[str],
-        position: Sequence[float],
-        velocity: Sequence[float],
-        effort: Sequence[float],
-    ) -> bool:
-        if names is not self._names and names != self._names:
-            self._map(names)
-        n_names = len(names)
-        if len(position) != n_names:
-            return False
-        has_velocity, has_effort = len(velocity) == n_names, len(effort) == n_names
-        usual = self._in_order and has_velocity and has_effort
-        # The sum of finite numbers may overflow, which only costs time.
-        if usual and math.isfinite(sum(position) + sum(velocity) + sum(effort)):
-            self.position[:], self.velocity[:], self.effort[:] = position, velocity, effort
-            self.updated_ns[:] = [stamp or 1] * n_names
-            self.stamp_ns = stamp
-            return True
-        used = False
-        for i, source in self._pairs:
-            q = position[source]
-            if not math.isfinite(q):
-                continue
-            used = True
-            v = velocity[source] if has_velocity else math.nan
-            if not math.isfinite(v):
-                v = self._difference(i, q, stamp)
-            self.position[i], self.velocity[i], self.updated_ns[i] = q, v, stamp or 1
-            if has_effort and math.isfinite(effort[source]):
-                self.effort[i] = effort[source]
-        if used:
-            self.stamp_ns = stamp
-        return used
-
-    def _difference(self, i: int, position: float, stamp: int) -> float:
-        elapsed_ns = stamp - self.updated_ns[i]
-        if not self.updated_ns[i] or elapsed_ns <= 0:
-            return self.velocity[i]
-        if elapsed_ns > _MOTION_NS:
-            return 0.0
-        return (position - self.position[i]) / (elapsed_ns / NS_PER_S)
-
-    def _map(self, names: Sequence[str]) -> None:
-        self._names = names
-        self._pairs = [(self._index[n], k) for k, n in enumerate(names) if n in self._index]
-        self._in_order = tuple(names) == self.joint_names
+        return self.merge(stamp, message.name, message.position, message.velocity, message.effort)
 
 
 class CommandMessage:

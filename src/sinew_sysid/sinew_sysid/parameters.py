@@ -41,6 +41,12 @@ class RecordParameters(Parameters):
     )
     filter: str = parameter("safety_filter", "Name of the safety filter, for its configuration")
     state_topic: str = parameter("joint_states", "Joint states")
+    target_topic: str = parameter(
+        "target_pose", "Targets of the policy, by which episodes are told; empty: none"
+    )
+    object_topic: str = parameter(
+        "object_pose", "Poses of the object, where a task has one; empty: none"
+    )
     topics: str = parameter("", "Further topics as name:type, with spaces between them")
     state_timeout_s: float = parameter(
         30.0, "Time within which joint states must come; 0: any", unit="s", minimum=0.0

@@ -28,6 +28,7 @@ STRING = "std_msgs/msg/String"
 _ARRAY = "std_msgs/msg/Float64MultiArray"
 _TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 _DIAGNOSTICS = "diagnostic_msgs/msg/DiagnosticArray"
+_POSE = "geometry_msgs/msg/PoseStamped"
 _RELIABLE, _BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 
 
@@ -84,6 +85,9 @@ def topics_to_record(p: RecordParameters) -> list[RecordedTopic]:
     found[f"{p.filter}/configuration"] = STRING, kept
     found[f"{p.filter}/interventions"] = _TRAJECTORY, reliable
     found["diagnostics"] = _DIAGNOSTICS, reliable
+    for name in (p.target_topic, p.object_topic):
+        if name:
+            found[name] = _POSE, reliable
     for name, kind in p.further_topics:
         if name in found and found[name][0] != kind:
             raise ConfigError(f"topics has {name}:{kind}, which is recorded as {found[name][0]}")

@@ -9,7 +9,6 @@ whenever the evaluator has something else to do, and a run repeats to the last b
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Mapping
@@ -25,7 +24,14 @@ from std_msgs.msg import Float64MultiArray
 
 from sinew_core.bundle.reader import load_bundle
 from sinew_core.errors import RunError
-from sinew_core.graph_evaluation import Episode, EpisodeJudge, LinkMeter
+from sinew_core.graph_evaluation import (
+    NOWHERE,
+    OBJECT_LOST_NS,
+    Episode,
+    EpisodeJudge,
+    EpisodeTicks,
+    LinkMeter,
+)
 from sinew_core.graph_record import EvaluationRecord
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
@@ -37,12 +43,8 @@ from sinew_ros.messages import JointStateMapper, command_stamp, commands_topic
 from sinew_ros.parameters import declare_from
 from sinew_ros.poses import PoseInput
 from sinew_ros.qos import RELIABLE, controller_command, state_subscription
-from sinew_ros.stamps import is_control_tick, period_ns, set_stamp
+from sinew_ros.stamps import period_ns, set_stamp
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
-
-_OBJECT_LOST_NS = 200_000_000
-"""Time off a joint state from which a pose says nothing of where the object is."""
-_NOWHERE = (math.inf, math.inf, math.inf)
 
 
 class Phase(Enum):
@@ -70,14 +72,16 @@ class Evaluator(SinewNode):
         self._task, self._tool_xyz = task, robot.chain.tool_xyz
         self._lockstep = p.pace == "lockstep"
         self.urgent = not self._lockstep
-        self._control_period_ns = period_ns(rates.control_rate_hz)
-        self._state_period_ns = period_ns(rates.state_rate_hz)
+        self._state_period_ns = state_ns = period_ns(rates.state_rate_hz)
+        control_ns = period_ns(rates.control_rate_hz)
+        self._ticks = EpisodeTicks(control_ns, state_ns, lockstep=self._lockstep)
         self._rng = np.random.default_rng(p.seed)
         self._judge = EpisodeJudge(
             judge=task.judge,
             limits=robot.limits,
             tool_xyz=self._tool_xyz,
             max_control_steps=task.episode_ticks,
+            task=task,
         )
         self._link = LinkMeter(self._state_period_ns)
         self._mapper = JointStateMapper([p.joint_prefix + name for name in robot.joint_names])
@@ -86,7 +90,6 @@ class Evaluator(SinewNode):
         self._phase = Phase.CONNECTING
         self._heard_s = self._began_s = self._ended_s = time.monotonic()
         self._object_heard_s = self._heard_s
-        self._next_tick_ns = 0
         self._object = PoseInput("object_pose", ("", robot.base_link), oriented=True)
         self._has_object = task.scene is not None
         self._drawn = False
@@ -147,8 +150,9 @@ class Evaluator(SinewNode):
 
     def _missing(self) -> list[str]:
         missing = self._arming.missing
-        if self._target_publisher.get_subscription_count() == 0:
-            missing.append("subscriber of target_pose")
+        listening = self._target_publisher.get_subscription_count()
+        if listening < 1 + self._p.recorded:
+            missing.append(f"{'recorder' if listening else 'subscriber'} of target_pose")
         needed = ["joint_states", "policy/command", *["object_pose"] * self._has_object]
         missing += [t for t in needed if not self.count_publishers(t)]
         return missing
@@ -157,7 +161,8 @@ class Evaluator(SinewNode):
         """Draw a target and prepare the arm; with `none` it goes on from where it is."""
         self._drawn = False
         self._link.pause()
-        self._next_tick_ns, self._due_ns = 0, -1
+        self._ticks.begin()
+        self._due_ns = -1
         if self._p.reset == "none" and self._phase is Phase.RUNNING:
             self._draw_target()
             self._observe()
@@ -207,7 +212,7 @@ class Evaluator(SinewNode):
             self._observe()
         elif self._phase is Phase.RUNNING:
             self._link.repeated()
-            if self._lockstep and self._is_tick(stamp) and self._due_ns != stamp:
+            if self._lockstep and self._ticks.is_due(stamp) and self._due_ns != stamp:
                 self._publish_target(stamp)
         elif self._phase is Phase.PREPARING:
             if stamp - before_ns != self._state_period_ns:
@@ -236,7 +241,7 @@ class Evaluator(SinewNode):
         In real time the driver sends it before the state, and the latest one will do.
         """
         stamp = self._mapper.stamp_ns
-        tick = self._is_tick(stamp)
+        tick = self._ticks.is_due(stamp)
         if tick and self._lockstep and self._has_object and self._object.stamp_ns != stamp:
             self._due_ns = stamp
             return
@@ -246,26 +251,19 @@ class Evaluator(SinewNode):
         """Take the present state; at control ticks give the target on, or end the episode."""
         mapper = self._mapper
         self._due_ns = -1
-        lost = self._has_object and self._object.age_ns(stamp) > _OBJECT_LOST_NS
+        lost = self._has_object and self._object.age_ns(stamp) > OBJECT_LOST_NS
         episode = self._judge.observe(
             stamp,
             mapper.position,
             mapper.velocity,
             control_tick=tick,
-            object_m=_NOWHERE if lost else self._object.position,
+            effort=mapper.effort,
+            object_m=NOWHERE if lost else self._object.position,
         )
         if episode is not None:
             self._end_episode(episode)
         elif tick:
             self._publish_target(stamp)
-
-    def _is_tick(self, stamp: int) -> bool:
-        if self._lockstep:
-            return is_control_tick(stamp, self._control_period_ns)
-        if stamp < self._next_tick_ns - self._state_period_ns // 2:
-            return False
-        self._next_tick_ns = max(self._next_tick_ns, stamp) + self._control_period_ns
-        return True
 
     def _publish_target(self, stamp: int) -> None:
         set_stamp(self._target.header.stamp, stamp)

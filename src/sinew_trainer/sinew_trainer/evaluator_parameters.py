@@ -36,6 +36,7 @@ class EvaluatorParameters(Parameters):
     )
     driver: str = parameter("sim_driver", "node that resets the arm")
     safety_filter: str = parameter("safety_filter", "node that arms")
+    recorded: bool = parameter(False, "wait for a recorder of the targets before the first episode")
     clear_latch: bool = parameter(
         False, "clear the filter's latch, count a failure and go on; for a simulated arm only"
     )

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import cast
 
 from sinew_core.bundle.reader import load_bundle
-from sinew_core.evaluation import wilson_interval
+from sinew_core.evaluation import pooled, wilson_interval
 from sinew_core.files import write_atomically, write_json
 from sinew_core.graph_record import read_traces
+from sinew_core.report.table import table_lines
 from sinew_core.report.training import (
     TrainingReport,
     evaluation_rows,
@@ -66,7 +67,7 @@ def graph_parts(folder: Path, pace: str) -> list[Figures]:
 
 
 def join_graph(lockstep: Sequence[Figures], realtime: Sequence[Figures]) -> dict[str, object]:
-    """Return success from the lockstep episodes, latency from real time, counts from both."""
+    """Return what lockstep episodes came to, latency from real time, counts from both."""
     judged = lockstep or realtime
     episodes, successes = _total(judged, "episodes"), _total(judged, "successes")
     counts = {name: _total([*lockstep, *realtime], name) for name in _COUNTS}
@@ -76,6 +77,7 @@ def join_graph(lockstep: Sequence[Figures], realtime: Sequence[Figures]) -> dict
         "successes": successes,
         "success_rate": successes / episodes,
         "success_ci95": list(wilson_interval(successes, episodes)),
+        **pooled(judged),
         **counts,
         **{name: timed.get(name) for name in _LATENCY},
         "lockstep": list(lockstep),
@@ -125,12 +127,7 @@ def _curve_point(row: Mapping[str, float]) -> CurvePoint:
 def summary_table(folder: Path) -> str:
     """Return the figures of a run as a table of text, with where to look next."""
     figures = _read(folder / REPORT_FILE) or {}
-    rows = [("", "environment", "ROS 2 graph"), *evaluation_rows(figures)]
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    lines = [
-        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    lines = table_lines([("", "environment", "ROS 2 graph"), *evaluation_rows(figures)])
     lines = [training_sentence(figures), *resumed_sentences(figures), *lines]
     if "graph_note" in figures:
         lines.append(str(figures["graph_note"]))

@@ -18,16 +18,25 @@ from sinew_core.errors import BagError
 M = TypeVar("M")
 
 STATE, COMMAND, OUTPUT, CONFIGURATION = "state", "command", "output", "configuration"
-TRAJECTORY = "trajectory"
+TRAJECTORY, POSE, DIAGNOSTICS = "trajectory", "pose", "diagnostics"
 TYPES = {
     STATE: "sensor_msgs/msg/JointState",
     COMMAND: "trajectory_msgs/msg/JointTrajectory",
     OUTPUT: "std_msgs/msg/Float64MultiArray",
     TRAJECTORY: "trajectory_msgs/msg/JointTrajectory",
     CONFIGURATION: "std_msgs/msg/String",
+    POSE: "geometry_msgs/msg/PoseStamped",
+    DIAGNOSTICS: "diagnostic_msgs/msg/DiagnosticArray",
 }
 """Message type of each kind of topic."""
 _PACKED = ".zstd"
+
+
+def absolute(name: str, namespace: str) -> str:
+    """Return the full name of a topic; one that begins with a slash is full already."""
+    if name.startswith("/"):
+        return name
+    return "/" + "/".join(part for part in (namespace.strip("/"), name) if part)
 
 
 class Recorded(NamedTuple):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sinew_core.bags.bag import CONFIGURATION, STATE, TYPES, Bag
+from sinew_core.bags.bag import CONFIGURATION, STATE, TYPES, Bag, absolute
 from sinew_core.bags.checks import (
     Bounds,
     check_positions,
@@ -61,7 +61,7 @@ def read_recording(
     bag = Bag(path)
     try:
         findings = Findings()
-        topic = _absolute(state_topic, namespace)
+        topic = absolute(state_topic, namespace)
         kinds = read_joint_states(bag, topic, findings)
         place = f"bag '{bag.name}', {topic}"
         if bag.is_unfinished:
@@ -71,10 +71,10 @@ def read_recording(
         description = _description(bag, namespace, findings)
         bounds = _bounds(joint_names, robot, description)
         check_positions(samples.position, joint_names, bounds, place)
-        prefix = _absolute("", namespace)
+        prefix = absolute("", namespace)
         source = find_commands(
             bag,
-            _absolute(command_topic, namespace) if command_topic else "",
+            absolute(command_topic, namespace) if command_topic else "",
             command_mode,
             prefix if prefix.endswith("/") else f"{prefix}/",
             findings,
@@ -182,15 +182,9 @@ class _Assembly:
         return f" ({kinds})" if kinds else ""
 
 
-def _absolute(name: str, namespace: str) -> str:
-    if name.startswith("/"):
-        return name
-    return "/" + "/".join(part for part in (namespace.strip("/"), name) if part)
-
-
 def _description(bag: Bag, namespace: str, findings: Findings) -> str:
     """Return the robot description of the namespace, or else the only one."""
-    topic = _absolute("robot_description", namespace)
+    topic = absolute("robot_description", namespace)
     named = [t for t in bag.topics_of(TYPES[CONFIGURATION]) if t.endswith("/robot_description")]
     if topic not in named and len(named) == 1:
         topic = named[0]

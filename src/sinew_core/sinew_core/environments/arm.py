@@ -72,7 +72,8 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
     tool_position, target_position and achieved_goal (the object's position where there is one, else
     the tool's), each (3,) m in the base frame, distance_m from achieved_goal to target,
     joint_velocity (n,) rad/s, reward_rest (the part of the reward that no target changes),
-    interventions (joint commands that the filter changed in this step) and filter_fault (0: none).
+    interventions (joint commands that the filter changed in this step), filter_fault (0: none)
+    and time_s since the episode began.
 
     `reset` takes options start_rad (n,), target_m (3,) and object_place (4,), the object's centre
     in m and its heading in rad, in place of random ones, and one of dynamics, an `ArmDynamics` or
@@ -299,7 +300,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         if self._varied is not None:
             tool, velocity = self._varied.tool_position, self._varied.velocity
         achieved = signals.object_position_base if self._has_object else tool
-        distance, rms_speed, peak_speed, power, change = tick_figures(
+        figures = tick_figures(
             achieved,
             signals.target_position_base,
             velocity,
@@ -307,10 +308,8 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             signals.previous_action,
             self._action_before,
         )
-        reward_rest = task.rest_part(rms_speed, power, change)
-        if self._has_object:
-            reward_rest += task.object_part(tool, achieved)
-        reward = task.goal_part(distance, rms_speed, peak_speed) + reward_rest
+        reward_goal, reward_rest = task.reward_parts(figures, tool, achieved)
+        distance, _, peak_speed, _, _ = figures
         interventions = self._drive.interventions
         info: Info = {
             "is_success": task.judge.update(distance, peak_speed),
@@ -322,9 +321,10 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             "reward_rest": reward_rest,
             "interventions": interventions - self._interventions,
             "filter_fault": self._drive.fault,
+            "time_s": self._ticks * self.rates.control_period_s,
         }
         self._interventions = interventions
-        return observation, reward, info
+        return observation, reward_goal + reward_rest, info
 
 
 def _checked_render_mode(render_mode: str | None) -> str | None:

@@ -17,12 +17,11 @@ from sinew_core.report.figures import (
     velocities_against_limits,
 )
 from sinew_core.report.page import Page
+from sinew_core.report.table import NOTHING, Row, comparison_rows, success_cell
 from sinew_core.training.checkpoints.change import Change
 from sinew_core.training.progress import CurvePoint
 
 Figures = Mapping[str, object]
-
-NOTHING = "-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,20 +100,9 @@ def resumed_sentences(figures: Figures) -> list[str]:
     ]
 
 
-def evaluation_rows(figures: Figures) -> list[tuple[str, str, str]]:
+def evaluation_rows(figures: Figures) -> list[Row]:
     """Return the rows (what, in the environment, over the graph) of the summary table."""
-    env, graph = _part(figures, "eval_env"), _part(figures, "eval_graph")
-    rows = [
-        ("episodes", _shown(env, "episodes"), _shown(graph, "episodes")),
-        ("success", _success(env), _success(graph)),
-        ("return", _return(env), NOTHING),
-        ("mean length", _shown(env, "length_mean", "{:.1f} steps"), NOTHING),
-        ("limit violations", NOTHING, _shown(graph, "limit_violations")),
-        ("filter interventions", NOTHING, _shown(graph, "interventions")),
-        ("latency p50 / p99", NOTHING, _latency(graph)),
-        ("messages lost", NOTHING, _shown(graph, "messages_lost")),
-    ]
-    return [row for row in rows if row[1:] != (NOTHING, NOTHING)]
+    return comparison_rows([_part(figures, "eval_env"), _part(figures, "eval_graph")])
 
 
 def _randomisation(page: Page, drawn: Figures) -> None:
@@ -151,34 +139,12 @@ def _part(figures: Figures, key: str) -> Figures | None:
     return part if isinstance(part, Mapping) else None
 
 
-def _shown(part: Figures | None, key: str, form: str = "{}") -> str:
-    return NOTHING if part is None or part.get(key) is None else form.format(part[key])
-
-
-def _success(part: Figures | None) -> str:
-    if part is None:
-        return NOTHING
-    low, high = cast("tuple[float, float]", part["success_ci95"])
-    rate = part["success_rate"]
-    return f"{part['successes']} of {part['episodes']} = {rate:.1%} [{low:.1%}, {high:.1%}]"
-
-
-def _return(part: Figures | None) -> str:
-    return NOTHING if part is None else f"{part['return_mean']:.2f} ± {part['return_std']:.2f}"
-
-
-def _latency(part: Figures | None) -> str:
-    if part is None or part.get("latency_ms_p50") is None:
-        return NOTHING
-    return f"{part['latency_ms_p50']:.2f} / {part['latency_ms_p99']:.2f} ms"
-
-
 def _verdicts(page: Page, figures: Figures) -> None:
     env, graph = _part(figures, "eval_env"), _part(figures, "eval_graph")
     if env is not None:
-        page.verdict(f"In the environment: {_success(env)}", good=_good(env))
+        page.verdict(f"In the environment: {success_cell(env)}", good=_good(env))
     if graph is not None:
-        page.verdict(f"Over the ROS 2 graph: {_success(graph)}", good=_good(graph))
+        page.verdict(f"Over the ROS 2 graph: {success_cell(graph)}", good=_good(graph))
         violations = graph["limit_violations"]
         page.verdict(f"Limit violations: {violations}", good=violations == 0)
     else:

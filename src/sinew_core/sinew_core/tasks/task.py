@@ -13,6 +13,7 @@ from sinew_core.rates import Rates
 from sinew_core.specs import ActionSpec, ObservationSpec
 from sinew_core.tasks.judge import HoldJudge
 from sinew_core.tasks.parameters import TaskParameters
+from sinew_core.tasks.tick import TickFigures
 
 if TYPE_CHECKING:
     from sinew_core.robots.model import RobotModel
@@ -123,6 +124,22 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def rest_part(self, rms_speed_rad_s: Number, power_w: Number, change: Number) -> Number:
         """Return the goal-independent reward of floats, or of arrays (batch,)."""
+
+    def reward_parts(
+        self, figures: TickFigures, tool_position: FloatArray, achieved: FloatArray
+    ) -> tuple[float, float]:
+        """Return the goal-dependent part and the rest of the reward of one control tick.
+
+        Args:
+            figures: of the tick.
+            tool_position: (3,) m in the base frame.
+            achieved: (3,) m in the base frame, of the object where there is one, else the tool.
+        """
+        distance, rms_speed, peak_speed, power, change = figures
+        rest = self.rest_part(rms_speed, power, change)
+        if self.scene is not None:
+            rest += self.object_part(tool_position, achieved)
+        return self.goal_part(distance, rms_speed, peak_speed), rest
 
     def object_part(self, tool_position: FloatArray, object_position: FloatArray) -> float:
         """Return what the rest gains by the object, from (3,) m and (3,) m in the base frame."""
