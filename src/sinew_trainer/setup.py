@@ -17,6 +17,7 @@ setup(
     entry_points={
         "console_scripts": [
             "trainer = sinew_trainer.trainer:main",
+            "graph_trainer = sinew_trainer.graph_trainer:main",
             "evaluator = sinew_trainer.evaluator:main",
         ],
     },

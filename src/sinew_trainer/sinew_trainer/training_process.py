@@ -37,19 +37,25 @@ class Judged:
 class TrainingProcess:
     """Trains in a run folder; asking it something never blocks."""
 
-    def __init__(self, folder: Path, despite: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, despite: Sequence[str] = (), *, graph: int | None = None
+    ) -> None:
         """Start it; what an earlier process told in this folder is forgotten.
 
         `despite` names kinds of differences, of `DESPITE`, despite which a run is resumed.
+        `graph` is the descriptor of the pipe to whoever runs the episodes, None for workers of its own.
         """
         self._folder = folder
         self._asked = 0
         for name in (PROGRESS_FILE, EVALUATION_FILE):
             (folder / name).unlink(missing_ok=True)
         words = [str(folder), "--control", "--despite", ",".join(despite)]
+        if graph is not None:
+            words += ["--graph", str(graph)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sinew_core.training.process", *words],
             stdin=subprocess.PIPE,
+            pass_fds=() if graph is None else (graph,),
             start_new_session=True,  # Ctrl-C reaches it once, through the node
         )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from sinew_core.algorithms.networks import MLP
 from sinew_core.bundle.runtime import PolicyNetwork
+from sinew_core.errors import ConfigError
 
 
 def rest_gradient(
@@ -34,3 +36,23 @@ def actor_network(actor: MLP, action_size: int) -> PolicyNetwork:
         observation_mean=np.zeros(size, dtype=np.float32),
         observation_std=np.ones(size, dtype=np.float32),
     )
+
+
+def adopt_actor(actor: MLP, network: PolicyNetwork) -> None:
+    """Give a tanh actor the weights of a deployed one, its normaliser folded into the first layer.
+
+    Raises:
+        ConfigError: sizes or activations differ, or the network bounds what it sees.
+    """
+    form = (network.layer_sizes, network.hidden_activation, network.output_activation)
+    wanted = (actor.sizes, actor.hidden_activation, "tanh")
+    if form != wanted or network.observation_clip is not None:
+        raise ConfigError(
+            f"bundle has an actor {form}, clip {network.observation_clip}; the learner's is "
+            f"{wanted}, clip None: take the algorithm and hidden_units that the bundle was made by"
+        )
+    (weight, bias), *rest = network.layers
+    weight = weight / network.observation_std
+    bias = bias - weight @ network.observation_mean
+    flat = [np.concatenate([w.ravel(), b]) for w, b in ((weight, bias), *rest)]
+    actor.parameters.copy_(torch.from_numpy(np.concatenate(flat)))

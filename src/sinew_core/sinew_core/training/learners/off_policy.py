@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from sinew_core.algorithms.state import (
     restore_generator,
 )
 from sinew_core.bundle.runtime import PolicyNetwork
+from sinew_core.errors import ConfigError
 from sinew_core.training.learners.learner import History, scalars
 from sinew_core.training.learners.memory import make_memory
 from sinew_core.training.learners.problem import Problem
@@ -39,6 +40,14 @@ class OffPolicyAgent(Protocol):
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Go on from what `state` returned."""
+
+
+@runtime_checkable
+class Adopting(Protocol):
+    """An agent that can begin with a deployed actor."""
+
+    def adopt(self, network: PolicyNetwork, frozen_updates: int) -> None:
+        """Take it over."""
 
 
 class OffPolicyLearner:
@@ -65,6 +74,16 @@ class OffPolicyLearner:
         self._memory = make_memory(problem, parameters)
         self._latest: object = None
         self.replay: History | None = self._memory.replay
+
+    def adopt(self, network: PolicyNetwork, frozen_updates: int) -> None:
+        """Begin with a deployed actor, see `DDPG.adopt`.
+
+        Raises:
+            ConfigError: the algorithm cannot, or the network has another form.
+        """
+        if not isinstance(self._agent, Adopting):
+            raise ConfigError("bundle:= is for ddpg and td3: their actor is what is deployed")
+        self._agent.adopt(network, frozen_updates)
 
     def explorer(self, env_steps: int) -> Explorer:
         """Return the exploring policy."""
