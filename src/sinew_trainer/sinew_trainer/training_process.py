@@ -43,7 +43,7 @@ class TrainingProcess:
         """Start it; what an earlier process told in this folder is forgotten.
 
         `despite` names kinds of differences, of `DESPITE`, despite which a run is resumed.
-        `graph` is the descriptor of the pipe to whoever runs the episodes, None for workers of its own.
+        `graph` is the descriptor of the pipe to whoever runs the episodes; None: workers.
         """
         self._folder = folder
         self._asked = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -25,6 +26,7 @@ _HOME_GAIN_PER_S = 2.0
 _HOME_SPEED_SHARE = 0.3
 _AT_HOME_RAD = 0.05
 _HOME_WITHIN_S = 30.0
+_REMEMBERED = 1000
 
 
 class Interrupted(Exception):  # noqa: N818 - an operator's decision, not an error
@@ -82,6 +84,12 @@ class GraphEnv(gymnasium.Env[Observation, Action]):
         self._effort = np.zeros(setup.robot.n_joints)
         self._desired = np.zeros(setup.robot.n_joints)
         self._ticks = 0
+        self._seen: deque[Observation] = deque(maxlen=_REMEMBERED)
+
+    def seen(self, count: int) -> Observation:
+        """Return `count` observations (count, size), evenly from those seen last."""
+        places = np.linspace(0, len(self._seen) - 1, count).astype(int)
+        return np.stack([self._seen[place] for place in places])
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, object] | None = None
@@ -130,6 +138,7 @@ class GraphEnv(gymnasium.Env[Observation, Action]):
         """Judge and reward the present state as `ArmEnv` does."""
         signals, task = self._signals, self._setup.task
         observation = self._builder.build(signals)
+        self._seen.append(observation.copy())
         tool, velocity = self._builder.tool_position_base, signals.joint_velocity
         distance, rms_speed, peak_speed, power, change = tick_figures(
             tool,
