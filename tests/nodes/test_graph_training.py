@@ -1,5 +1,6 @@
 """Training over a real graph: exact steps, an operator's stop, and what is kept at the end."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -55,7 +56,10 @@ def assert_steps_of_the_environment(replay, *, episodes):
 def test_lockstep_steps_equal_those_of_the_environment_and_survive_ctrl_c(tmp_path):
     """The run is interrupted in the middle of an episode: only whole ones are remembered."""
     process = subprocess.Popen(
-        [*LAUNCH, f"output:={tmp_path}", "run:=exact"], cwd=ROOT, start_new_session=True
+        [*LAUNCH, f"output:={tmp_path}", "run:=exact"],
+        cwd=ROOT,
+        env={**os.environ, "ROS_HOME": str(tmp_path)},
+        start_new_session=True,
     )
     folder, deadline = tmp_path / "exact", time.monotonic() + 60
     try:
