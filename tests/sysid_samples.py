@@ -9,6 +9,7 @@ from sinew_core.robots.dynamics import joint_inertia
 from sinew_core.simulation.rollout import Plant
 from sinew_core.sysid.controller_file import KnownController
 
+PHYSICS_RATE_HZ = 1000
 STATE_RATE_HZ = 200.0
 BANDWIDTH_RAD_S = 15.0
 
@@ -96,7 +97,7 @@ def commands_of(robot, mode, duration_s, seed, rate_hz=100.0, joints=None, param
 def guiding_efforts(robot, params, time_s, wanted):
     """Efforts (m, n) of a soft loop outside an arm that bears its weight, by its state."""
     inertia, w = 2.0 * joint_inertia(robot), 6.0
-    plant = Plant(robot, 1000)
+    plant = Plant(robot, PHYSICS_RATE_HZ)
     dynamics = params.dynamics
     position, velocity = wanted[0], np.zeros(robot.n_joints)
     efforts = np.zeros(wanted.shape)
@@ -127,7 +128,7 @@ def recording_of(
     """A recording of an arm under commands, and its true motion (N, n)."""
     rng = np.random.default_rng(seed)
     time_s = np.arange(0.0, commands.time_s[-1], 1.0 / rate_hz)
-    plant = plant or Plant(robot, 1000)
+    plant = plant or Plant(robot, PHYSICS_RATE_HZ)
     motion = plant.roll_out(params, commands, robot.home_rad, np.zeros(robot.n_joints), time_s)
     shape = motion.position_rad.shape
     measured = motion.effort_nm + noise_nm * rng.standard_normal(shape)

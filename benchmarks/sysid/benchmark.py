@@ -7,12 +7,14 @@ planned excitation of a minute and recorded at 200 Hz with noise (0.1 mrad, 0.2 
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from benchmarks.bounded import Bounded
 from benchmarks.options import Options
 from benchmarks.report import Progress, Report
-from benchmarks.sysid import cases
+from benchmarks.sysid import cases, training
 from benchmarks.sysid.cases import Case
 from benchmarks.sysid.figures_of_merit import median_sharp, rms_z, worst
 from sinew_core.robots.catalogue import load_robot
@@ -22,6 +24,8 @@ ROBOT = "iiwa14"
 _SEEDS = 10
 _LEAST_RMS_Z, _LARGEST_RMS_Z = 0.8, 1.3
 _MINUTE_S, _QUICK_S, _QUIET_S = 60.0, 20.0, 20.0
+TRAINING, _TRAININGS = "training", 2
+"""The part that trains, and on how many arms at most: each takes two trainings of minutes."""
 _MISMATCH = 1.5
 """chi2 per sample from which a report has to say that the model does not fit."""
 
@@ -81,11 +85,12 @@ PARTS: dict[str, Part] = {
 
 
 def run(report: Report, options: Options) -> None:
-    """Identify arms of every part, over the seeds."""
+    """Identify arms of every part, over the seeds; then train on some."""
     seeds = options.given_seeds or (1 if options.quick else _SEEDS)
     robot = load_robot(ROBOT)
     chosen = {name: part for name, part in PARTS.items() if options.only in name}
-    progress = Progress("sysid", len(chosen) * seeds)
+    trainings = 0 if options.only not in TRAINING else min(seeds, _TRAININGS)
+    progress = Progress("sysid", len(chosen) * seeds + trainings)
     for name, (identified, measures, length_s) in chosen.items():
         results: list[Case] = []
         for seed in range(seeds):
@@ -93,7 +98,22 @@ def run(report: Report, options: Options) -> None:
             shortened = min(length_s, _QUICK_S) if options.quick else length_s
             results.append(identified(robot, seed, shortened))
             put(report, name, measures, results)
+    _train(report, options, progress, trainings)
     progress.close()
+
+
+def _train(report: Report, options: Options, progress: Progress, seeds: int) -> None:
+    """Train on what is identified, and on the description."""
+    robot = load_robot(training.ROBOT)
+    results = []
+    for seed in range(seeds):
+        progress.start(f"{TRAINING}, seed {seed}")
+        with tempfile.TemporaryDirectory(prefix="sinew-bench-") as temporary:
+            results.append(
+                training.compared(robot, seed, _QUICK_S, Path(temporary), quick=options.quick)
+            )
+        report.put(training.solved(results))
+        report.put(training.comparison(results))
 
 
 def put(report: Report, name: str, measures: tuple[Measure, ...], results: list[Case]) -> None:

@@ -8,7 +8,7 @@ setup(
     description="Robots, safety filter, simulation, tasks, learning, policy bundles: no ROS.",
     license="Apache-2.0",
     packages=find_packages(include=["sinew_core", "sinew_core.*"]),
-    package_data={"sinew_core.robots": ["config/*"]},
+    package_data={"sinew_core.robots": ["config/*", "sim_params_config/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/sinew_core"]),
         ("share/sinew_core", ["package.xml"]),

@@ -11,6 +11,7 @@ from benchmarks.sysid.figures_of_merit import Miss, median_sharp, rms_z, worst
 from benchmarks.sysid.motions import PHYSICS_RATE_HZ, mismatched, quiet
 from benchmarks.sysid.recorded import POSITION_NOISE_RAD, sample_times, write_recording
 from benchmarks.sysid.stribeck import StribeckArm
+from benchmarks.sysid.training import Trained, comparison, solved
 from sinew_core.bags.reader import read_recording
 from sinew_core.bags.recording import Commands
 from sinew_core.robots.catalogue import load_robot
@@ -100,3 +101,18 @@ def test_errors_are_relative_to_the_truth_and_in_standard_deviations():
     # only the mass is sharp: 0.01 < 0.01 * 2, while 0.25 > 0.01 * 1
     assert median_sharp(found) == pytest.approx(0.01)
     assert math.isnan(median_sharp(found[1:]))
+
+
+def test_training_has_to_beat_the_description_not_only_equal_it():
+    better = comparison([Trained(identified=0.9, nominal=0.5)])
+    assert better.ratio() == pytest.approx(1.8)
+    assert better.met()
+    assert not comparison([Trained(identified=0.5, nominal=0.5)]).met()
+    assert comparison([Trained(identified=0.5, nominal=0.0)]).met()
+
+
+def test_two_policies_that_fail_do_not_count_as_a_success():
+    failing = [Trained(identified=0.045, nominal=0.010)]
+    assert comparison(failing).met()
+    assert not solved(failing).met()
+    assert solved([Trained(identified=0.9, nominal=0.5)]).met()

@@ -16,7 +16,14 @@ from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.identify import identify
 from sinew_core.sysid.options import IdentifyOptions
 from sinew_core.sysid.validation import error_against
-from sysid_samples import commands_of, controller_of, known_of, recording_of, true_values
+from sysid_samples import (
+    PHYSICS_RATE_HZ,
+    commands_of,
+    controller_of,
+    known_of,
+    recording_of,
+    true_values,
+)
 
 IIWA = load_robot("iiwa14")
 FITTED = ("mass/lbr_link_4", "coulomb/lbr_A4", "viscous/lbr_A4", "coulomb/lbr_A6")
@@ -39,7 +46,7 @@ def identified(recording, mode="position", patterns=(*FITTED, "delay_s"), gains=
     held_out = options.pop("held_out", None)
     progress = options.pop("progress", None)
     known = known_of(controller_of(IIWA, mode), gains)
-    choices = IdentifyOptions(parameters=patterns, **options)
+    choices = IdentifyOptions(parameters=patterns, physics_rate_hz=PHYSICS_RATE_HZ, **options)
     return identify(recording, IIWA, known, choices, held_out, progress)
 
 
@@ -115,7 +122,10 @@ def test_positions_alone_and_no_gain_known_identify_nothing_absolute():
     recording, _ = recording_of(IIWA, params, commands_of(IIWA, "position", 4.0, 0), effort=False)
     found = identify(
         recording, IIWA, known_of(controller, gains=False),
-        IdentifyOptions(parameters=(*FITTED, "delay_s"), max_steps=3, global_search=False),
+        IdentifyOptions(
+            parameters=(*FITTED, "delay_s"), physics_rate_hz=PHYSICS_RATE_HZ, max_steps=3,
+            global_search=False,
+        ),
     )  # fmt: skip
     assert found.verdict == "unidentifiable"
     assert {e.name for e in found.estimates if e.identifiable} <= {"delay_s"}
@@ -141,7 +151,7 @@ def test_a_motion_too_poor_for_most_values_is_called_so():
     patterns = ("coulomb/*", "viscous/lbr_A4", "delay_s")
     values = {k: v for k, v in true_values(IIWA, 3).items() if not k.startswith("mass/")}
     recording, _ = recorded(joints=[3], values=values, duration_s=3.0)
-    found = identified(recording, patterns=patterns, max_steps=5)
+    found = identified(recording, patterns=patterns, max_steps=7)
     assert found.verdict == "poor_excitation"
     known = [e for e in found.estimates if e.identifiable]
     assert {"coulomb/lbr_A4", "viscous/lbr_A4", "delay_s"} <= {e.name for e in known}
@@ -217,19 +227,19 @@ def test_efforts_alone_serve_where_there_are_no_commands():
 def test_an_engine_serves_as_the_compiled_arm_does():
     friction = FITTED[1]
     recording, _ = recorded(duration_s=2.2, values={friction: TRUTH[friction]})
-    found = identified(recording, patterns=(friction,), engine="mujoco", max_steps=1)
+    found = identified(recording, patterns=(friction,), engine="mujoco", max_steps=1, workers=1)
     check_truth(found, names=(friction,))
     assert found.verdict == "good"
 
 
 def test_the_end_of_a_recording_is_held_out_by_default():
-    recording, _ = recorded(duration_s=10.0)
+    recording, _ = recorded(duration_s=8.5)
     patterns = ("coulomb/lbr_A4", "delay_s")
     found = identified(recording, patterns=patterns, held_out_share=0.25, max_steps=1)
     begin = recording.time_s[0] + 0.75 * (recording.time_s[-1] - recording.time_s[0])
     assert found.held_out.time_s[0] == pytest.approx(begin, abs=0.02)
     assert found.held_out.time_s[-1] == recording.time_s[-1]
-    assert "the last 2.5 s" in found.held_out.source
+    assert "the last 2.12 s" in found.held_out.source
 
 
 def test_ctrl_c_ends_the_fit_with_the_best_so_far():
@@ -240,6 +250,46 @@ def test_ctrl_c_ends_the_fit_with_the_best_so_far():
     found = identified(recorded()[0], progress=stop)
     assert any("interrupted" in sentence for sentence in found.findings)
     assert len(found.cost_history) == 2
+    assert found.interrupted
+
+
+def test_ctrl_c_in_the_validation_leaves_it_out_and_keeps_the_fit():
+    def stop(progress):
+        if progress.stage == "validation":
+            raise KeyboardInterrupt
+
+    recording, _ = recorded(duration_s=8.5)
+    found = identified(
+        recording, patterns=("coulomb/lbr_A4", "delay_s"), max_steps=1, progress=stop
+    )
+    assert found.interrupted
+    assert found.held_out is None
+    assert all(np.isfinite(e.sigma) for e in found.estimates)
+    assert "Not validated" in found.findings[-1]
+
+
+def test_a_fit_ends_with_its_best_step_when_its_time_is_used_up():
+    found = identified(recorded()[0], max_fit_s=1e-9)
+    assert len(found.cost_history) == 1
+    assert any("raise max_fit_s" in sentence for sentence in found.findings)
+
+
+def test_efforts_without_noise_are_no_mismatch():
+    # From a start in motion, where the effort before the first sample is one that nobody knows.
+    recording, _ = recorded(duration_s=5.0, noise_nm=0.0)
+    begun = np.searchsorted(recording.time_s, 2.0)
+    late = dataclasses.replace(
+        recording,
+        time_s=recording.time_s[begun:],
+        position_rad=recording.position_rad[begun:],
+        effort_nm=recording.effort_nm[begun:],
+    )
+    found = identified(late)
+    assert found.verdict == "good"
+    assert found.chi2_per_sample < 1.05
+    # A Coulomb friction that the model is not told of is seen all the same.
+    poor = identified(late, patterns=("mass/lbr_link_4", "delay_s"))
+    assert poor.verdict == "model_mismatch"
 
 
 def test_a_value_ends_at_its_bound_and_is_said_to():

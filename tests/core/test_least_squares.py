@@ -143,6 +143,30 @@ def test_the_number_of_steps_is_limited():
     assert len(found.cost_history) == 4
 
 
+def test_time_that_is_used_up_ends_a_fit():
+    left = iter([False, False, True])
+    found = fit(rosenbrock(), [-1.2, 1.0], box(2), max_steps=200, out_of_time=lambda: next(left))
+    assert found.ended == "time"
+    assert len(found.cost_history) == 3
+
+
+def test_steps_that_gain_hardly_anything_end_a_fit():
+    # A slope a thousand times too steep, which holds no farther than 0.02: a kink at every point.
+    at = np.zeros(1)
+
+    def value(x):
+        near = np.abs(x - at) <= 0.02
+        return np.repeat(np.where(near, 10.0 - 1e-3 * x, 1e3), 200)
+
+    def slope(x):
+        at[:] = x
+        return -np.ones((200, 1))
+
+    found = fit(Curve(value, slope), [0.0], box(1), max_steps=100)
+    assert found.ended == "crawled"
+    assert 4 <= len(found.cost_history) < 10
+
+
 def test_ctrl_c_keeps_the_best_point_so_far():
     def stop(progress):
         if progress.step == 2:

@@ -85,6 +85,21 @@ def test_a_controller_file_stands_for_the_nominal_arm(bag, tmp_path):
     assert set(gap) == {"nominal"}
 
 
+def test_ctrl_c_after_the_fit_keeps_its_result(bag, tmp_path):
+    controller = tmp_path / "controller.yaml"
+    known = {"mode": "position", "kp": samples.KP, "kd": samples.KD, "gravity_compensation": True}
+    controller.write_text(yaml.safe_dump(known))
+
+    def tell(told):
+        if told.get("progress", {}).get("stage") == "report":
+            raise KeyboardInterrupt
+
+    given = {"bag": bag, "controller": str(controller), "fit": "payload/mass delay_s"}
+    JOBS["system_id"]({"output": str(tmp_path / "out"), **given}, tell)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["parameters"]["payload/mass"]["identifiable"]
+
+
 class TestDescribedRobot:
     def read(self, description):
         base = samples.record({}, 0.1)

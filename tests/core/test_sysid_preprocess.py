@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sinew_core.bags.recording import Recording
@@ -90,6 +90,7 @@ def test_a_fast_recording_is_thinned_and_a_slow_one_has_a_lower_cutoff():
 
 
 @given(st.lists(st.integers(1, 300), max_size=5), st.integers(2, 700))
+@example(gaps=[], count=111)  # its median period is 5 ms and a rounding
 @settings(max_examples=25, deadline=None)
 def test_any_pieces_are_finite_or_refused(gaps, count):
     time_s = np.arange(count) / RATE_HZ

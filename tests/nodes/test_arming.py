@@ -7,7 +7,9 @@ from itertools import count
 import pytest
 from std_srvs.srv import SetBool, Trigger
 
+from sinew_core.errors import RunError
 from sinew_ros.arming import Arming
+from sinew_ros.stamps import NS_PER_S
 
 pytestmark = [pytest.mark.graph, pytest.mark.beside]
 
@@ -59,3 +61,25 @@ def test_a_request_whose_answer_was_lost_is_repeated(probe, servers, begun):
     assert lost.data is False
     probe.until(begun, "arming")
     assert servers == [("arm", False), ("reset", None), ("arm", True)]
+
+
+def test_an_arm_that_never_comes_to_rest_is_an_error(probe):
+    def brakes(_request, response):
+        response.success, response.message = True, "braking"
+        return response
+
+    probe.node.create_service(SetBool, "safety_filter/arm", brakes)
+    arming, seconds, errors = Arming(probe.node, safety_filter="safety_filter"), count(1), []
+    probe.until(lambda: not arming.missing, "the server")
+    arming.begin(lambda: None)
+
+    def poll():
+        arming.state(next(seconds) * NS_PER_S)
+        try:
+            arming.poll()
+        except RunError as error:
+            errors.append(str(error))
+        return errors
+
+    probe.until(poll, "giving up")
+    assert "has not come to rest in 10 s of braking" in errors[0]

@@ -64,10 +64,6 @@ def test_system_id_identifies_the_arm_of_a_bag(start_node, bag, controller, tmp_
     assert read_band(output / "residual_band.yaml", robot).horizon_s == 0.5
     assert "cost" in node.output
     assert "verdict: good" in node.output
-    again = start_node(SYSTEM_ID, {"bag": bag, "controller": controller, "output": output})
-    assert again.wait(PATIENCE_S) == 1
-    assert "overwrite:=true" in again.output
-    assert "Traceback" not in again.output
 
 
 def test_an_interrupted_identification_keeps_its_best_step(start_node, bag, controller, tmp_path):

@@ -11,12 +11,15 @@ from rclpy.task import Future
 from std_srvs.srv import SetBool, Trigger
 
 from sinew_core.errors import RunError
+from sinew_ros.stamps import NS_PER_S
 
 # A lockstep driver repeats its state every second, which a filter that has just started waits for.
 _REFUSED_FOR_S = 3.0
 # The middleware drops an answer when its sender has not discovered the client's reader within
 # 100 ms, as happens to the first one on a busy machine. So a request without an answer is repeated.
 _ANSWER_WITHIN_S = 3.0
+# In the arm's own time. No arm of the catalogue needs more than 2 s from full speed to rest.
+_AT_REST_WITHIN_NS = 10 * NS_PER_S
 
 
 class Arming:
@@ -53,6 +56,7 @@ class Arming:
         self._then: Callable[[], None] | None = None
         self._placed: Callable[[], bool] = lambda: True
         self._stamp_ns = self._reset_after_ns = -1
+        self._brakes_since_ns: int | None = None
 
     @property
     def missing(self) -> list[str]:
@@ -75,7 +79,10 @@ class Arming:
             self._repeat()
 
     def state(self, stamp_ns: int) -> None:
-        """Take the stamp of a joint state: arming needs one that is newer than the reset."""
+        """Take the stamp of a joint state: arming needs one that is newer than the reset.
+
+        Where nothing is prepared it shows that the arm's time goes on, which braking is judged by.
+        """
         self._stamp_ns = stamp_ns
         if self._then is not None and stamp_ns > self._reset_after_ns and self._placed():
             self._arm_then(self._then)
@@ -97,7 +104,10 @@ class Arming:
             if state == "braking":
                 # Teleporting an arm that still moves would be a fault.
                 self._again = lambda: self.disarm(then)
-            elif state == "latched" and self._clear_latch:
+                self._check_braking()
+                return
+            self._brakes_since_ns = None
+            if state == "latched" and self._clear_latch:
                 self._call(self._clear, Trigger.Request(), lambda _: self.disarm(then))
             elif state == "latched":
                 self._refusal = refused_latch(self._arm.srv_name.rpartition("/")[0])
@@ -105,6 +115,16 @@ class Arming:
                 then()
 
         self._call(self._arm, SetBool.Request(data=False), disarmed)
+
+    def _check_braking(self) -> None:
+        """Give up on an arm that moves on whatever it is sent; `poll` raises that."""
+        if self._brakes_since_ns is None:
+            self._brakes_since_ns = self._stamp_ns
+        elif self._stamp_ns - self._brakes_since_ns > _AT_REST_WITHIN_NS:
+            self._refusal = (
+                f"the arm has not come to rest in {_AT_REST_WITHIN_NS // NS_PER_S} s of braking: "
+                "its own joint controllers swing or do not follow, check their gains and sim_params"
+            )
 
     def _place(self, then: Callable[[], None]) -> None:
         if self._reset is None:

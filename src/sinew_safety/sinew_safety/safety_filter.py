@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from sinew_core.randomisation import Randomisation, check_assumptions
-from sinew_core.robots.sim_params import check_compensation, read_sim_params
+from sinew_core.randomisation import CONTROLLER_MODES, Randomisation, check_assumptions
+from sinew_core.robots.sim_params import check_compensation, load_sim_params
 from sinew_core.safety.latch import LatchFile, latch_path
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.senders import Senders
@@ -47,7 +46,7 @@ class SafetyFilter(SinewNode):
         configuration = FilterConfiguration(node=p, watchdog=watchdog, safety=safety)
         robot = configuration.load_robot()
         if p.sim_params:
-            params = read_sim_params(Path(p.sim_params), robot)
+            params = load_sim_params(p.sim_params, robot, CONTROLLER_MODES[p.mode])
             check_compensation(params.controller, gravity_compensation=p.gravity_compensation)
             alone = Randomisation(robot=robot, base=params.dynamics)
             check_assumptions(alone, safety, p, p.mode, params.controller)

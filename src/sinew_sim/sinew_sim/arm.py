@@ -81,11 +81,16 @@ class SimulatedArm:
         else:
             engine.set_dynamics(params.dynamics, params.controller, command_period_s)
         self._noise = SensorNoise(params.dynamics) if params else None
+        self._jitter_s = params.dynamics.command_jitter_s if params else 0.0
+        self._lateness = 0.0
         # Controllers of the arm's own have the delay in them, and hold what was sent once.
         self._controlled = bool(params and params.controller)
         late = params is not None and not self._controlled
         self._commands = DelayedCommands(
-            engine, self._send, params.dynamics.delay_s if params and late else 0.0
+            engine,
+            self._send,
+            params.dynamics.delay_s if params and late else 0.0,
+            0.0 if self._controlled else self._jitter_s,
         )
 
     def reset(self, position_rad: NDArray[np.float64], thing: Place | None = None) -> None:
@@ -119,7 +124,9 @@ class SimulatedArm:
                 self.watchdog_trips += not self._tripped
                 self._tripped = True
         elif self._fresh or not self._controlled:
-            self._commands.send(self.command)
+            if self._jitter_s and self._fresh:
+                self._lateness = self._rng.random()
+            self._commands.send(self.command, self._lateness)
         self._fresh = False
         self._commands.step(self._steps)
         self.stamp_ns += self._period_ns
@@ -145,4 +152,8 @@ class SimulatedArm:
         """Hand a command that has arrived to the drive, in the midst of a period too."""
         if self._noise is not None:
             self._engine.read_state(self._true_position, self._true_velocity, self._unread)
-        self._drive.send(command, self._true_position)
+        if self._controlled and self._jitter_s:
+            late_s = self._lateness * self._jitter_s
+            self._engine.command_controllers(command, after_s=late_s)
+        else:
+            self._drive.send(command, self._true_position)

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -18,11 +17,11 @@ from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import Trigger
 
 from sinew_core.parameters import parameter
-from sinew_core.randomisation import check_controller
+from sinew_core.randomisation import CONTROLLER_MODES, check_controller
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.model import RobotModel
-from sinew_core.robots.sim_params import SimParams, check_compensation, read_sim_params
+from sinew_core.robots.sim_params import SimParams, check_compensation, load_sim_params
 from sinew_core.safety.make import FILTERED_MODES
 from sinew_core.simulation import ENGINE_NAMES, make_engine
 from sinew_core.tasks import TASKS, make_task
@@ -51,7 +50,7 @@ class SimDriverParameters(Rates):
     engine: str = parameter("pybullet", "Physics engine", choices=ENGINE_NAMES)
     sim_params: str = parameter(
         "",
-        "YAML file of an arm and its joint controllers in place of the nominal arm; empty: none",
+        "mismatched, or a YAML file, of an arm and its joint controllers; empty: the nominal arm",
     )
     pace: str = parameter(
         "realtime",
@@ -254,7 +253,7 @@ def _read_arm(p: SimDriverParameters, robot: RobotModel) -> SimParams | None:
     """
     if not p.sim_params:
         return None
-    params = read_sim_params(Path(p.sim_params), robot)
+    params = load_sim_params(p.sim_params, robot, CONTROLLER_MODES[p.mode])
     check_controller(params.controller, p.mode)
     check_compensation(params.controller, gravity_compensation=p.gravity_compensation)
     return params

@@ -1,7 +1,7 @@
 """The excite node: plans a motion that shows an arm's parameters, and runs it through the filter.
 
-Topics: subscribes `joint_states`, `diagnostics` and `<safety_filter>/configuration`, publishes
-`policy/command` and `diagnostics`.
+Topics: subscribes `joint_states`, `diagnostics`, `<safety_filter>/configuration` and
+`<safety_filter>/interventions`, publishes `policy/command` and `diagnostics`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import JointState
@@ -29,16 +30,18 @@ from sinew_core.sysid.excitation.homing import way_home
 from sinew_core.sysid.excitation.parameters import ExcitationParameters
 from sinew_core.sysid.excitation.planning import refusal
 from sinew_core.sysid.excitation.reference import Reference
+from sinew_core.sysid.excitation.rejoin import Rejoin
 from sinew_core.sysid.excitation.tracking import Tracking
 from sinew_ros.arming import Arming
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import CommandMessage, JointStateMapper
+from sinew_ros.messages import CommandMessage, JointStateMapper, point_values
 from sinew_ros.parameters import Declarations
 from sinew_ros.qos import LATCHED, RELIABLE, state_subscription
 from sinew_ros.stamps import period_ns
 from sinew_sysid.excite_parameters import ExciteParameters
 from sinew_sysid.excite_plan import PlanThread
+from sinew_sysid.send_clock import SendClock
 
 _DISARM_WITHIN_S = 1.0
 
@@ -70,6 +73,9 @@ class Excite(SinewNode):
         safety = declarations.declare(SafetyParameters, prefix="safety")
         declarations.finish()
         self._lockstep = p.pace == "lockstep"
+        # A missed position is a place to stop at, so these are sent between the filter's cycles.
+        self._between = p.mode == "joint_position" and not self._lockstep
+        self._rejoin: Rejoin | None = None
         self._robot = load_robot(p.robot, urdf=p.urdf)
         self._period_ns = period_ns(p.control_rate_hz)
         self._mapper = JointStateMapper(self._robot.joint_names)
@@ -81,7 +87,7 @@ class Excite(SinewNode):
         )
         self._phase = Phase.PLANNING
         self._follower: Follower | None = None
-        self._sample = 0
+        self._sample = 0.0
         self._due_ns = 0
         self._answer: tuple[int, JointTrajectory] | None = None
         self._tracking = Tracking(self._robot.joint_names)
@@ -106,6 +112,11 @@ class Excite(SinewNode):
         self.create_subscription(
             String, f"{p.safety_filter}/configuration", self._on_configuration, LATCHED
         )
+        if self._between:
+            self.create_subscription(
+                JointTrajectory, f"{p.safety_filter}/interventions", self._on_changed, RELIABLE
+            )
+        self._send_clock = SendClock(self, p.control_period_s, self._tick)
         self._arming = Arming(self, safety_filter=p.safety_filter, clear_latch=p.arm)
         self._diagnostics = Diagnostics(self, self._report)
         self.create_timer(0.05, self._supervise, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -213,6 +224,9 @@ class Excite(SinewNode):
         """Begin a motion at the present state."""
         planner = self._thread.planner
         assert planner is not None
+        if self._between and self._rejoin is None:
+            self._rejoin = Rejoin(planner.whole_limits, self._p.control_period_s)
+            self._send_clock.start()
         self._follower = Follower(
             self._p.mode,
             self._robot,
@@ -220,8 +234,9 @@ class Excite(SinewNode):
             commands,
             model=planner.model,
             correction_per_s=self._p.correction_per_s,
+            rejoin=self._rejoin,
         )
-        self._sample = 0
+        self._sample = 0.0
         self._heard_s = time.monotonic()
         self._enter(phase)
         if self._lockstep:
@@ -240,14 +255,26 @@ class Excite(SinewNode):
         if stamp == before_ns:
             if self._lockstep and self._answer is not None and self._answer[0] == stamp:
                 self._publisher.publish(self._answer[1])
-        elif self._lockstep or stamp >= self._due_ns - self._period_ns // 2:
+        elif self._lockstep or (not self._between and stamp >= self._due_ns - self._period_ns // 2):
             self._send(stamp)
+
+    def _tick(self) -> None:
+        """Send a position in real time."""
+        if self._phase in MOVING:
+            last = self._answer[0] if self._answer is not None else 0
+            self._send(max(self._mapper.stamp_ns, last + 1))
+
+    def _on_changed(self, message: JointTrajectory) -> None:
+        """Take what the filter has sent in place of a position."""
+        if self._phase in MOVING and self._rejoin is not None:
+            self._send_clock.reported()
+            self._rejoin.changed(np.array(point_values(message, self._p.mode)[1]))
 
     def _send(self, stamp: int) -> None:
         """Send the command of the next sample; after the last go on to what comes next."""
         follower, mapper = self._follower, self._mapper
         assert follower is not None
-        if self._sample == follower.samples:
+        if self._sample >= follower.samples:
             self._arrived()
             return
         values = follower.command(self._sample, mapper.position, mapper.velocity)
@@ -259,7 +286,7 @@ class Excite(SinewNode):
         self._require_following(follower)
         if self._phase is Phase.EXCITING:
             self._tracking.add(follower.error_rad)
-        self._sample += 1
+        self._sample += follower.rate
 
     def _require_following(self, follower: Follower) -> None:
         """End a motion that the arm does not follow; without commands the filter brakes."""
@@ -277,7 +304,7 @@ class Excite(SinewNode):
         assert plan is not None
         if self._phase is Phase.HOMING:
             self._follow(plan.reference, self._thread.commands, Phase.EXCITING)
-            if not self._lockstep:
+            if not self._lockstep and not self._between:
                 self._send(self._mapper.stamp_ns)
             return
         self._enter(Phase.ENDING)
@@ -312,7 +339,7 @@ class Excite(SinewNode):
                     "again, with a lower excitation.limit_share if the arm could not follow"
                 )
             raise RunError(
-                f"{self._p.safety_filter} is {state} after {self._sample} samples of "
+                f"{self._p.safety_filter} is {state} after {int(self._sample)} samples of "
                 f"{self._phase.name.lower()}: {reason or 'no reason given'}: {remedy}"
             )
 
@@ -341,7 +368,7 @@ class Excite(SinewNode):
             "robot": self._robot.name,
             "mode": self._p.mode,
             "phase": self._phase.name.lower(),
-            "sample": f"{self._sample} of {total}",
+            "sample": f"{int(self._sample)} of {total}",
             "tracking_rms_rad": f"{float(self._tracking.rms_rad.max()):.6f}",
         }
         waits = self._phase is Phase.ARMING and not self._p.arm

@@ -45,13 +45,15 @@ class VariedArm:
         self.tool_position = np.zeros(3)
         self._tool_position_of = tool_position_of
         self._engine, self._drive = engine, drive
-        self._noise = SensorNoise(params.dynamics)
+        dynamics = params.dynamics
+        self._noise = SensorNoise(dynamics)
+        self._jitter_s, self._lateness = dynamics.command_jitter_s, 0.0
         # Controllers of the arm's own have the delay in them.
         controlled = params.controller is not None
         self._commands = (
-            DelayedCommands(engine, engine.command_controllers)
+            DelayedCommands(engine, self._apply_controlled)
             if controlled
-            else DelayedCommands(engine, self._apply, params.dynamics.delay_s)
+            else DelayedCommands(engine, self._apply, dynamics.delay_s, self._jitter_s)
         )
         self._unread = np.zeros(n)
         engine.set_dynamics(params.dynamics, params.controller, command_period_s)
@@ -64,7 +66,8 @@ class VariedArm:
         self, desired: FloatArray, position: FloatArray, velocity: FloatArray, steps: int
     ) -> None:
         """Filter what is desired (n,) by what is measured, send it, and step the physics."""
-        self._commands.send(self._drive.filtered(desired, position, velocity))
+        command = self._drive.filtered(desired, position, velocity)
+        self._commands.send(command, self._lateness)
         self._commands.step(steps)
 
     def measure(
@@ -74,12 +77,17 @@ class VariedArm:
         effort: FloatArray,
         rng: np.random.Generator,
     ) -> None:
-        """Write what the sensors say: (n,) rad, rad/s and N m."""
+        """Write what the sensors say: (n,) rad, rad/s and N m; draw how late the answer is."""
         self._engine.read_state(self.position, self.velocity, effort)
         self._tool_position_of(self.position, self.tool_position)
         position[:] = self.position
         velocity[:] = self.velocity
         self._noise.add(position, velocity, rng)
+        if self._jitter_s:
+            self._lateness = rng.random()
+
+    def _apply_controlled(self, command: FloatArray) -> None:
+        self._engine.command_controllers(command, after_s=self._lateness * self._jitter_s)
 
     def _apply(self, command: FloatArray) -> None:
         # The drive has an encoder of its own, next to the motor.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sinew_core.randomisation.assumptions import (
+    CONTROLLER_MODES,
     check_assumptions,
     check_controller,
     needed_assumptions,
@@ -10,6 +11,7 @@ from sinew_core.randomisation.assumptions import (
 from sinew_core.randomisation.randomisation import Randomisation, read_randomisation
 
 __all__ = [
+    "CONTROLLER_MODES",
     "Randomisation",
     "check_assumptions",
     "check_controller",

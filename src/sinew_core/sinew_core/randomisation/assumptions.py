@@ -95,9 +95,15 @@ def needed_assumptions(
     """
     bounds = {name: (v, v) for name, v in randomisation.base_values().items()}
     bounds |= randomisation.bounds()
-    _, late_s = bounds["delay_s"]
+    _, delay_s = bounds["delay_s"]
+    _, command_jitter_s = bounds["jitter/command_s"]
+    _, state_jitter_s = bounds["jitter/state_s"]
+    late_s = delay_s + command_jitter_s + state_jitter_s
     _, noise_rad = bounds["sensor_noise/position_rad"]
     needed = {"max_latency_periods": 0.0, "noise_rad": NOISE_SIGMAS * noise_rad}
+    if command_jitter_s:
+        # One command is in force for that much longer than a period, another for less.
+        needed["jitter"] = round(command_jitter_s * rates.filter_rate_hz, 9)
     if controller is None:
         strengths = [b for name, b in bounds.items() if name.startswith("motor_strength/")]
         gain = max(max(1.0 - low, high - 1.0) for low, high in strengths)

@@ -68,7 +68,7 @@ def _needs(
     acceleration = safety.acceleration_scale * robot.limits.acceleration_rad_s2
     speed = safety.velocity_scale * robot.limits.velocity_rad_s
     force, weight = _loads(robot, arm, acceleration, compensated=controller.gravity_compensation)
-    load = arm.coulomb_nm + weight
+    load = arm.stiction_ratio * arm.coulomb_nm + weight
     if by_position:
         lag_s = (damping + arm.viscous_nm_s_rad) / stiffness
         swing = np.abs(force / stiffness - 0.5 * acceleration * lag_s**2)

@@ -6,13 +6,17 @@ simulated driver takes, and in what system identification writes. SI units throu
 | name | what | unit |
 |---|---|---|
 | `mass/LINK` | mass of the link that a joint moves, with all that is fixed to it | kg |
-| `coulomb/JOINT` | Coulomb friction, stiction alike | N m |
+| `coulomb/JOINT` | Coulomb friction, and stiction where it is alike | N m |
+| `stribeck/stiction` | friction at rest over Coulomb friction, of all joints | none |
+| `stribeck/velocity_rad_s` | speed over which the one falls to the other | rad/s |
 | `viscous/JOINT` | viscous friction | N m s/rad |
 | `armature/JOINT` | inertia of the rotor, seen by the joint | kg m² |
 | `motor_strength/JOINT` | share of the commanded effort, or velocity, that the drive gives | none |
 | `payload/mass` | point mass at the tool | kg |
 | `payload/x_m`, `payload/y_m`, `payload/z_m` | where, in the frame of the tool | m |
 | `delay_s` | from a command until the drive has it | s |
+| `jitter/command_s` | by how much more a command may be late, evenly spread | s |
+| `jitter/state_s` | by how much a state may be older than its stamp, evenly spread | s |
 | `sensor_noise/position_rad` | standard deviation of a measured position | rad |
 | `sensor_noise/velocity_rad_s` | standard deviation of a measured velocity | rad/s |
 
@@ -86,7 +90,19 @@ SINGLE = {
     "payload/x_m": Quantity(field="payload_x_m", unit="m", lowest=-5.0, highest=5.0, nominal=0.0),
     "payload/y_m": Quantity(field="payload_y_m", unit="m", lowest=-5.0, highest=5.0, nominal=0.0),
     "payload/z_m": Quantity(field="payload_z_m", unit="m", lowest=-5.0, highest=5.0, nominal=0.0),
+    "stribeck/stiction": Quantity(
+        field="stiction_ratio", unit="", lowest=1.0, highest=5.0, nominal=1.0
+    ),
+    "stribeck/velocity_rad_s": Quantity(
+        field="stribeck_rad_s", unit="rad/s", lowest=1e-3, highest=10.0, nominal=0.05
+    ),
     "delay_s": Quantity(field="delay_s", unit="s", lowest=0.0, highest=1.0, nominal=0.0),
+    "jitter/command_s": Quantity(
+        field="command_jitter_s", unit="s", lowest=0.0, highest=0.1, nominal=0.0
+    ),
+    "jitter/state_s": Quantity(
+        field="state_jitter_s", unit="s", lowest=0.0, highest=0.1, nominal=0.0
+    ),
     "sensor_noise/position_rad": Quantity(
         field="position_noise_rad", unit="rad", lowest=0.0, highest=0.1, nominal=0.0
     ),
@@ -100,8 +116,8 @@ SINGLE = {
 class ArmDynamics:
     """One copy of an arm of n joints; the fields are those of the table above, joint by joint.
 
-    The engines take what moves the arm; delay and noise are for what sends it commands and reads
-    its sensors: the environment and the simulated driver.
+    The engines take what moves the arm; delay, jitter and noise are for what sends it commands and
+    reads its sensors: the environment and the simulated driver.
     """
 
     mass_kg: Array
@@ -113,7 +129,11 @@ class ArmDynamics:
     payload_x_m: float = 0.0
     payload_y_m: float = 0.0
     payload_z_m: float = 0.0
+    stiction_ratio: float = 1.0
+    stribeck_rad_s: float = 0.05
     delay_s: float = 0.0
+    command_jitter_s: float = 0.0
+    state_jitter_s: float = 0.0
     position_noise_rad: float = 0.0
     velocity_noise_rad_s: float = 0.0
     shape: Array | None = None
@@ -256,14 +276,23 @@ def checked_value(name: str, value: object, source: str) -> float:
     Raises:
         ConfigError: for anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ConfigError(f"{source}: {name} is {value!r}: expected a finite number")
-    quantity = quantity_of(name)
-    if quantity and not quantity.lowest <= value <= quantity.highest:
+    number, quantity = checked_number(name, value, source), quantity_of(name)
+    if quantity and not quantity.lowest <= number <= quantity.highest:
         raise ConfigError(
-            f"{source}: {name} is {value:g}: allowed {quantity.lowest:g} to {quantity.highest:g}"
+            f"{source}: {name} is {number:g}: allowed {quantity.lowest:g} to {quantity.highest:g}"
             f" {quantity.unit}".rstrip()
         )
+    return number
+
+
+def checked_number(name: str, value: object, source: str) -> float:
+    """Return a value as a finite number.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ConfigError(f"{source}: {name} is {value!r}: expected a finite number")
     return float(value)
 
 

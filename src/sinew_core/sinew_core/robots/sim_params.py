@@ -12,6 +12,16 @@ controller:                     # of `sinew_core.robots.arm_controller`; left ou
   kp: {panda_joint1: 600.0, ...}   # each gain of the mode: by joint, a list, or one for all
   kd: 30.0
 ```
+
+A file that is for any robot gives what depends on it by its size: `scale:` has factors on nominal
+values, by the same names, and a controller may have a bandwidth in place of gains, and any mode:
+
+```yaml
+scale: {mass/*: 1.08}
+controller: {mode: as_commanded, bandwidth_hz: 20.0, gravity_compensation: true}
+```
+
+Both poles of each joint, with its inertia at home and its rotor, are then at the bandwidth.
 """
 
 from __future__ import annotations
@@ -26,11 +36,23 @@ import yaml
 
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.robots.arm_controller import GAIN_UNITS, GAINS, HOLDS, MODES, ArmController
-from sinew_core.robots.arm_dynamics import ArmDynamics, read_mapping
+from sinew_core.robots.arm_dynamics import (
+    ArmDynamics,
+    checked_number,
+    matching_names,
+    nominal_values,
+    read_mapping,
+)
 from sinew_core.robots.arrays import Array
+from sinew_core.robots.dynamics import joint_inertia
 from sinew_core.robots.model import RobotModel
 
-_TOP = ("dynamics", "controller")
+AS_COMMANDED = "as_commanded"
+"""Mode of controllers that take whatever the driver is sent."""
+
+_TOP = ("dynamics", "scale", "controller")
+_FOLDER = Path(__file__).resolve().parent / "sim_params_config"
+_HIGHEST_BANDWIDTH_HZ = 1000.0
 HIGHEST_GAIN = 1e6
 """Beyond what any joint controller has."""
 
@@ -43,17 +65,43 @@ class SimParams:
     controller: ArmController | None = None
 
 
-def read_sim_params(path: Path, robot: RobotModel) -> SimParams:
+def sim_params_names() -> tuple[str, ...]:
+    """Return the names of arms that `load_sim_params` knows without a path."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+
+
+def load_sim_params(name: str, robot: RobotModel, commands: str = "") -> SimParams:
+    """Read an arm by its name, or from the YAML file at a path; see `read_sim_params`.
+
+    Raises:
+        ConfigError: for an unknown name, and as there.
+    """
+    if name in sim_params_names():
+        return read_sim_params(_FOLDER / f"{name}.yaml", robot, commands)
+    path = Path(name).expanduser()
+    if path.suffix or path.parent != Path() or path.exists():
+        return read_sim_params(path, robot, commands)
+    raise ConfigError(
+        f"sim_params '{name}': {suggest(name, sim_params_names())} Or give the path of a YAML file"
+    )
+
+
+def read_sim_params(path: Path, robot: RobotModel, commands: str = "") -> SimParams:
     """Read an arm from a YAML file; one with `dynamics:` only has ideal drives.
+
+    What the driver sends, one of the controllers' modes, decides for those of any mode.
 
     Raises:
         ConfigError: when it cannot be read, or holds names or values that are not allowed.
     """
-    return parse_sim_params(read_mapping(path, _TOP), robot, str(path))
+    return parse_sim_params(read_mapping(path, _TOP), robot, str(path), commands)
 
 
 def parse_sim_params(
-    content: Mapping[str, object], robot: RobotModel, source: str = "sim_params"
+    content: Mapping[str, object],
+    robot: RobotModel,
+    source: str = "sim_params",
+    commands: str = "",
 ) -> SimParams:
     """Return the arm that a file's content describes.
 
@@ -65,10 +113,40 @@ def parse_sim_params(
         raise ConfigError(
             f"{source}: expected 'dynamics:' with names and numbers, found {values!r}"
         )
-    dynamics = ArmDynamics.from_values(robot, {str(k): v for k, v in values.items()}, source)
+    own = {str(k): v for k, v in values.items()}
+    scaled = _scaled(content.get("scale", {}), robot, f"{source}: scale")
+    dynamics = ArmDynamics.from_values(robot, {**own, **_apart(scaled, own, source)}, source)
     given = content.get("controller")
-    controller = None if given is None else _controller(given, robot, f"{source}: controller")
+    if given is None:
+        return SimParams(dynamics=dynamics)
+    controller = _controller(given, robot, dynamics, f"{source}: controller", commands)
     return SimParams(dynamics=dynamics, controller=controller)
+
+
+def _scaled(given: object, robot: RobotModel, source: str) -> dict[str, float]:
+    """Return nominal values times their factors."""
+    if not isinstance(given, dict):
+        raise ConfigError(f"{source} is {given!r:.60}: expected names and factors")
+    nominal, scaled = nominal_values(robot), dict[str, float]()
+    for pattern, factor in given.items():
+        number = checked_number(str(pattern), factor, source)
+        for name in matching_names(str(pattern), nominal, source):
+            if nominal[name] == 0.0:
+                raise ConfigError(f"{source}: {name} is 0 nominally: give it below dynamics")
+            if name in scaled:
+                raise ConfigError(f"{source}: {name} is given twice: keep one")
+            scaled[name] = number * nominal[name]
+    return scaled
+
+
+def _apart(
+    scaled: Mapping[str, float], own: Mapping[str, object], source: str
+) -> Mapping[str, float]:
+    """Return what is scaled, which has no name with the values in common."""
+    for name in scaled:
+        if name in own:
+            raise ConfigError(f"{source}: {name} is below dynamics and below scale: keep one")
+    return scaled
 
 
 def write_sim_params(params: SimParams, robot: RobotModel) -> str:
@@ -108,11 +186,23 @@ def check_compensation(controller: ArmController | None, *, gravity_compensation
         )
 
 
-def _controller(given: object, robot: RobotModel, source: str) -> ArmController:
+def _controller(
+    given: object, robot: RobotModel, dynamics: ArmDynamics, source: str, commands: str
+) -> ArmController:
     if not isinstance(given, dict):
         raise ConfigError(f"{source} is {given!r:.60}: expected mode and gains below it")
-    mode = _choice(given, "mode", MODES, None, source)
-    known = ("mode", "hold", "gravity_compensation", *GAINS[mode])
+    mode = _choice(given, "mode", (*MODES, AS_COMMANDED), None, source)
+    general, by_bandwidth = ("mode", "hold", "gravity_compensation"), "bandwidth_hz" in given
+    if mode == AS_COMMANDED:
+        if not by_bandwidth:
+            raise ConfigError(f"{source}: mode '{mode}' has no gains: give bandwidth_hz")
+        if commands not in MODES:
+            raise ConfigError(
+                f"{source}: mode '{mode}' takes what is sent, which nobody says: give the mode, "
+                f"one of {', '.join(MODES)}"
+            )
+        mode = commands
+    known = (*general, "bandwidth_hz") if by_bandwidth else (*general, *GAINS[mode])
     for key in given:
         if key not in known:
             raise ConfigError(
@@ -126,7 +216,11 @@ def _controller(given: object, robot: RobotModel, source: str) -> ArmController:
         )
     return ArmController(
         mode=mode,
-        gains={name: _gains(given.get(name), name, robot, source) for name in GAINS[mode]},
+        gains=(
+            _gains_of(mode, given["bandwidth_hz"], robot, dynamics, source)
+            if by_bandwidth
+            else {name: _gains(given.get(name), name, robot, source) for name in GAINS[mode]}
+        ),
         gravity_compensation=compensation,
         hold=_choice(given, "hold", HOLDS, "zoh", source),
     )
@@ -143,6 +237,25 @@ def _choice(
     if value not in allowed:
         raise ConfigError(f"{source}: {key} is {value!r}: choose one of {', '.join(allowed)}")
     return str(value)
+
+
+def _gains_of(
+    mode: str, bandwidth_hz: object, robot: RobotModel, dynamics: ArmDynamics, source: str
+) -> dict[str, Array]:
+    """Return the gains of a mode that put both poles of each joint at a bandwidth."""
+    number = checked_number("bandwidth_hz", bandwidth_hz, source)
+    if not 0.0 < number <= _HIGHEST_BANDWIDTH_HZ:
+        raise ConfigError(
+            f"{source}: bandwidth_hz is {number:g}: allowed above 0 to {_HIGHEST_BANDWIDTH_HZ:g} Hz"
+        )
+    inertia, w = joint_inertia(robot) + dynamics.armature_kg_m2, 2.0 * math.pi * number
+    stiffness, damping = inertia * w * w, 2.0 * inertia * w
+    by_mode = {
+        "position": {"kp": stiffness, "kd": damping},
+        "velocity": {"kp_v": damping, "ki_v": stiffness},
+        "effort": {},
+    }
+    return by_mode[mode]
 
 
 def _gains(given: object, name: str, robot: RobotModel, source: str) -> Array:

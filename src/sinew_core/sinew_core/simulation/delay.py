@@ -14,18 +14,27 @@ FloatArray = NDArray[np.float64]
 
 
 class DelayedCommands:
-    """Steps an engine and hands commands to its drive a fixed time after they were sent.
+    """Steps an engine and hands commands to its drive some time after they were sent.
 
-    Until the first one arrives the engine does what its reset left in force: it halts.
+    None overtakes another. Until the first one arrives the engine does what its reset left in
+    force: it halts.
     """
 
     def __init__(
-        self, engine: Engine, apply: Callable[[FloatArray], None], delay_s: float = 0.0
+        self,
+        engine: Engine,
+        apply: Callable[[FloatArray], None],
+        delay_s: float = 0.0,
+        jitter_s: float = 0.0,
     ) -> None:
-        """Take what hands a command (n,) to the drive; the delay is rounded to physics steps."""
+        """Take what hands a command (n,) to the drive.
+
+        It does so after the delay and a part of the jitter, in all rounded to physics steps.
+        """
         self._engine = engine
         self._apply = apply
-        self._steps = round(delay_s * engine.physics_rate_hz)
+        self._steps = delay_s * engine.physics_rate_hz
+        self._jitter_steps = jitter_s * engine.physics_rate_hz
         self._now = 0
         self._under_way: deque[tuple[int, FloatArray]] = deque()
 
@@ -33,9 +42,12 @@ class DelayedCommands:
         """Lose what is under way."""
         self._under_way.clear()
 
-    def send(self, command: Sequence[float] | FloatArray) -> None:
-        """Send a command (n,)."""
-        self._under_way.append((self._now + self._steps, np.array(command, dtype=np.float64)))
+    def send(self, command: Sequence[float] | FloatArray, lateness: float = 0.0) -> None:
+        """Send a command (n,), late by a part of the jitter from 0 to 1."""
+        due = self._now + round(self._steps + lateness * self._jitter_steps)
+        if self._under_way:
+            due = max(due, self._under_way[-1][0])
+        self._under_way.append((due, np.array(command, dtype=np.float64)))
 
     def step(self, n_steps: int) -> None:
         """Advance the physics, stopping where commands arrive."""

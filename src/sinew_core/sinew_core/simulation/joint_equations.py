@@ -18,8 +18,10 @@ from sinew_core.robots.model import RobotModel
 Flags = npt.NDArray[np.bool_]
 Work = tuple[Array, Array, Array, Array, Array, Array, Array]
 
-LOWER, UPPER, COULOMB, VISCOUS, ARMATURE, LIMIT = range(6)
-"""Rows of what a joint has: stops (rad), frictions, rotor, and the most that its motor gives."""
+LOWER, UPPER, COULOMB, VISCOUS, ARMATURE, LIMIT, KINETIC, RISE, STRIBECK = range(9)
+"""Rows of what a joint has: stops (rad), frictions, rotor, the most that its motor gives; and for
+Stribeck friction that of motion (N m), by how much it is higher at rest, and the speed (rad/s) over
+which it falls. The Coulomb friction is then what is in force in a step."""
 
 _MAX_SWEEPS = 1000
 _SWEEP_TOLERANCE = 1e-12
@@ -37,7 +39,7 @@ matrix = numba.float64[:, ::1]
 
 
 def joint_rows(robot: RobotModel, arm: ArmDynamics) -> Array:
-    """Return the rows (6, n) of what each joint of one copy of an arm has."""
+    """Return the rows (9, n) of what each joint of one copy of an arm has."""
     limits = robot.limits
     return np.array(
         [
@@ -47,8 +49,25 @@ def joint_rows(robot: RobotModel, arm: ArmDynamics) -> Array:
             arm.viscous_nm_s_rad,
             arm.armature_kg_m2,
             arm.motor_strength * limits.effort_nm,
+            arm.coulomb_nm,
+            (arm.stiction_ratio - 1.0) * arm.coulomb_nm,
+            np.full(robot.n_joints, arm.stribeck_rad_s),
         ]
     )
+
+
+@register_jitable
+def put_friction_in_force(joints: Array, velocity: Array) -> None:
+    """Write the Coulomb friction (n,) of a step that begins at (n,) rad/s.
+
+    It falls from stiction to that of motion (Armstrong-Helouvry, Dupont, Canudas de Wit, Automatica
+    30(7), 1994, equation 3). Its level goes by the speed before the step; at rest and in its sign
+    it stays set-valued, so that a joint sticks.
+    """
+    for i in range(velocity.size):
+        if joints[RISE, i] > 0.0:
+            share = velocity[i] / joints[STRIBECK, i]
+            joints[COULOMB, i] = joints[KINETIC, i] + joints[RISE, i] * np.exp(-share * share)
 
 
 @register_jitable
@@ -224,8 +243,12 @@ def solve_speeds(
     inertia: Array, bias: Array, joints: Array, period_s: float, position: Array, velocity: Array,
     command: Array, by_velocity: bool, speed: Array, effort: Array, stopped: Flags, work: Work,
 ) -> None:  # fmt: skip
-    """Write the speeds (n,) after the step, the efforts, and which joints their stops hold."""
+    """Write the speeds (n,) after the step, the efforts, and which joints their stops hold.
+
+    Of the joints' rows the friction in force changes.
+    """
     n = position.size
+    put_friction_in_force(joints, velocity)
     _, _, _, whole, gains, start, nothing = work
     whole[:] = inertia
     for i in range(n):

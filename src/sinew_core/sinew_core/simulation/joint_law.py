@@ -7,7 +7,8 @@ gets the joint efforts whose accelerations are those of the solution. For a step
     (M + A + h B) v' = (M + A) v + h (u + f - c(q, v))
 
 with the inertia M and the bias c of the links, the armature A, viscous friction B (implicit, so
-stable for any value), motor efforts u and Coulomb friction f. The engine, which knows links only,
+stable for any value), motor efforts u and Coulomb friction f, of which Stribeck's is a
+level that goes by v. The engine, which knows links only,
 is given M (v' - v) / h + c: the torque transform of an armature that it lacks.
 
 The unknown efforts of each joint are a falling step function of its speed: friction turns from F to
@@ -55,7 +56,7 @@ _SIGNATURE = numba.void(
 class JointLaw:
     """Solves the joints of one copy of an arm, step by step.
 
-    It keeps nothing between steps; the arm's own controllers do.
+    It keeps nothing between steps but arrays to work in; the arm's own controllers do.
 
     Attributes:
         controllers: the arm's own; None where its drives are ideal.

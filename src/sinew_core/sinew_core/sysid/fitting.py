@@ -11,6 +11,7 @@ changes of it, or what the description's own uncertainty is.
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -31,10 +32,12 @@ from sinew_core.sysid.parametrisation import STEP_SHARE, Parametrisation
 from sinew_core.sysid.pieces import Piece, cut
 from sinew_core.sysid.plants import make_pool
 from sinew_core.sysid.rollouts import RolloutPool
+from sinew_core.sysid.stopping import uninterrupted
 from sinew_core.sysid.validation import held_out, nominal_arm
 from sinew_core.sysid.weighting import (
     chi2_of,
     first_noise,
+    least_noise,
     noise_left,
     residual_rad_of,
     similar,
@@ -112,10 +115,12 @@ class Fitter:
         pool: RolloutPool,
         options: IdentifyOptions,
         progress: Callable[[IdentifyProgress], None] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Take what is fitted to what."""
         self._recording, self._parametrisation, self._pool = recording, parametrisation, pool
         self._options, self._tell = options, progress or (lambda _: None)
+        self._clock, self._until_s = clock, np.inf
         self.closed = recording.commands is not None and recording.commands.mode != "effort"
         size = parametrisation.step / STEP_SHARE
         self._box = Box(
@@ -132,28 +137,37 @@ class Fitter:
             IdentificationError: it holds no continuous motion.
         """
         pieces = self._pieces(self._recording, begin_s, end_s)
+        self._until_s = self._clock() + (self._options.max_fit_s or np.inf)
         robot, options = self._parametrisation.robot, self._options
         start = self._parametrisation.start
-        problem = self._problem(pieces, first_noise(self._recording, robot, options))
-        noise = noise_left(problem, problem.weights, start, problem.starts(), robot, options)
+        least = least_noise(robot, self._parametrisation.params(start))
+        problem = self._problem(pieces, first_noise(self._recording, least, options))
+        noise = noise_left(problem, problem.weights, start, problem.starts(), least, options)
         problem = self._problem(pieces, noise)
         fit = self._fit(problem, start, problem.starts(), "fit")
         if options.global_search and self._is_nowhere_near(problem, fit):
-            start = self._search(pieces, noise, start)
-            fit = self._fit(problem, start, problem.starts(), "fit")
-        history = fit.cost_history
+            fit = self._fit_anew(problem, fit, pieces, start)
+        history, anew = fit.cost_history, False
         if not fit.blocks:
             raise self._hopeless(fit)
         for _ in range(_ROUNDS):
-            if fit.ended == "interrupted":
+            if fit.ended in ("interrupted", "time"):
                 break
-            noise = noise_left(problem, noise, fit.shared, fit.own, robot, options)
+            noise = noise_left(problem, noise, fit.shared, fit.own, least, options)
             weights = weights_of(problem, fit, noise)
-            if similar(problem.weights, weights):
+            if not similar(problem.weights, weights):
+                problem = problem.reweighted(weights, fit)
+            elif fit.ended == "stuck" and not anew:
+                # Its first differences are wide, and see past the kink where the finer ones ended.
+                problem, anew = self._problem(pieces, weights), True
+            else:
                 break
-            problem = problem.reweighted(weights, fit)
             fit = self._fit(problem, fit.shared, fit.own, "refit")
-        return self._fitted(problem, fit, noise, history)
+        with uninterrupted() as request:
+            fitted = self._fitted(problem, fit, noise, history)
+        if not request.asked:
+            return fitted
+        return dataclasses.replace(fitted, fit=dataclasses.replace(fit, ended="interrupted"))
 
     def validate(
         self,
@@ -209,11 +223,27 @@ class Fitter:
             self._tell(IdentifyProgress(stage=stage, step=progress.step, cost=progress.cost))
 
         return least_squares(
-            problem, start, own, self._box, max_steps=self._options.max_steps, progress=tell
+            problem,
+            start,
+            own,
+            self._box,
+            max_steps=self._options.max_steps,
+            progress=tell,
+            out_of_time=lambda: self._clock() > self._until_s,
         )
 
+    def _fit_anew(
+        self, problem: OutputError, fit: Fit, pieces: Sequence[Piece], start: Array
+    ) -> Fit:
+        """Return a fit from a start that is searched for; interrupted, the first."""
+        try:
+            other = self._search(pieces, problem.weights, start)
+        except KeyboardInterrupt:
+            return dataclasses.replace(fit, ended="interrupted")
+        return self._fit(problem, other, problem.starts(), "fit")
+
     def _is_nowhere_near(self, problem: OutputError, fit: Fit) -> bool:
-        if fit.ended == "interrupted":
+        if fit.ended in ("interrupted", "time"):
             return False
         if not fit.blocks:
             return True

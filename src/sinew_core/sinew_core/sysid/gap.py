@@ -114,7 +114,9 @@ def measure_gap(
     effort = None
     if recording.effort_nm is not None:
         given = np.concatenate([m.effort_nm for m in free])
-        effort = Difference.of(given - recording.effort_nm[rows])
+        # An effort is that of the motors until its sample: no run tells that of its first.
+        firsts = np.cumsum([0, *(p.stop - p.start for p in pieces[:-1])])
+        effort = Difference.of(np.delete(given - recording.effort_nm[rows], firsts, axis=0))
     return Gap(
         label=label,
         time_s=recording.time_s[rows],

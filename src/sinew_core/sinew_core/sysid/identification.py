@@ -78,6 +78,7 @@ class Identification:
         held_out: None where there was no motion to hold out.
         wall_s: how long it took.
         seed: of all that is random.
+        interrupted: whether Ctrl-C ended the fit, or the validation, before its end.
     """
 
     robot_name: str
@@ -97,6 +98,7 @@ class Identification:
     held_out: HeldOut | None
     wall_s: float
     seed: int
+    interrupted: bool = False
 
     @property
     def delay_s(self) -> float:

@@ -54,7 +54,7 @@ def identify(
         options: what is fitted, and how.
         held_out: motion to validate with; None for the end of the recording.
         progress: told what is going on; a KeyboardInterrupt that it raises, or Ctrl-C, ends the fit
-            with the best so far.
+            with the best so far, and leaves the validation out.
         clock: s, for the time that it takes.
 
     Raises:
@@ -79,10 +79,15 @@ def identify(
     with make_pool(
         robot, parametrisation.params(parametrisation.start), recording, options
     ) as pool:
-        fitter = Fitter(recording, parametrisation, pool, options, progress)
+        fitter = Fitter(recording, parametrisation, pool, options, progress, clock)
         fitted = fitter.run(spans.begin_s, spans.end_s)
-        validation = _validate(fitted, fitter, recording, held_out, spans)
-    found = _result(fitted, parametrisation, recording, validation, options)
+        interrupted, validation = fitted.fit.ended == "interrupted", None
+        if not interrupted:
+            try:
+                validation = _validate(fitted, fitter, recording, held_out, spans)
+            except KeyboardInterrupt:
+                interrupted = True
+    found = _result(fitted, parametrisation, recording, validation, options, interrupted)
     return dataclasses.replace(found, wall_s=clock() - begun)
 
 
@@ -92,9 +97,10 @@ def _result(
     recording: Recording,
     validation: HeldOut | None,
     options: IdentifyOptions,
+    interrupted: bool,
 ) -> Identification:
     """Return all that is known but how long it took."""
-    judgement = judge(fitted, parametrisation, recording, validation)
+    judgement = judge(fitted, parametrisation, recording, validation, interrupted=interrupted)
     return Identification(
         robot_name=parametrisation.robot.name,
         recording=recording,
@@ -113,6 +119,7 @@ def _result(
         held_out=validation,
         wall_s=0.0,
         seed=options.seed,
+        interrupted=interrupted,
     )
 
 
@@ -135,7 +142,10 @@ def _parametrisation(
 
 def _spans(recording: Recording, options: IdentifyOptions, *, has_other: bool) -> Spans:
     begin, end = usable_span(recording, HISTORY_S / 3.0)
-    begin = max(begin, float(recording.time_s[0]))
+    effort = recording.effort_nm
+    # A driver's first state may be one of before its motors did anything, with efforts of nothing.
+    silent = effort is not None and not effort[0].any() and bool(effort[1].any())
+    begin = max(begin, float(recording.time_s[1 if silent else 0]))
     end = min(end, float(recording.time_s[-1]))
     share = options.held_out_share
     if has_other or share == 0.0 or end - begin < _SHORTEST_SPLIT_S:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import math
@@ -14,7 +15,7 @@ from sinew_core.errors import ConfigError
 from sinew_core.robots.arm_controller import GAINS, ArmController
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.model import RobotModel
-from sinew_core.robots.sim_params import SimParams, read_sim_params
+from sinew_core.robots.sim_params import SimParams, load_sim_params
 from sinew_core.simulation.rollout import EnginePlant, Plant
 from sinew_core.sysid.controller_file import KnownController, read_controller, unknown_controller
 from sinew_core.sysid.described import described_robot
@@ -22,7 +23,7 @@ from sinew_core.sysid.fitting import IdentifyProgress
 from sinew_core.sysid.gap import Gap, Simulator, measure_gap
 from sinew_core.sysid.identification import Identification
 from sinew_core.sysid.identify import identify
-from sinew_core.sysid.options import IdentifyOptions
+from sinew_core.sysid.options import FitOptions, IdentifyOptions
 from sinew_core.sysid.outputs import check_output, gap_files, identification_files, write_folder
 from sinew_core.sysid.outputs.gap_page import gap_rows, sentence
 from sinew_core.sysid.outputs.lines import identification_lines
@@ -30,6 +31,7 @@ from sinew_core.sysid.outputs.write import IDENTIFIED, NOMINAL
 from sinew_core.sysid.parameter_names import DEFAULT_PATTERNS
 from sinew_core.sysid.parameters import BagParameters, GapParameters, SystemIdParameters
 from sinew_core.sysid.plants import needed_rate_hz
+from sinew_core.sysid.stopping import uninterrupted
 
 _SHARES = {
     "start": 0.05,
@@ -60,11 +62,15 @@ def identify_arm(values: Mapping[str, object], tell: Tell) -> None:
 
     options = _options(p)
     found = identify(recording, robot, _known(p, robot, recording), options, other, report)
-    tell({"progress": {"stage": "report", "share": _SHARES["report"]}})
-    gaps = _gaps_of(found, robot, options) if recording.commands is not None else []
-    files = identification_files(found, robot, gaps, date=_today())
-    write_folder(folder, files, overwrite=p.overwrite)
-    tell({"done": str(folder), "lines": identification_lines(found)})
+    gaps: list[Gap] = []
+    with contextlib.suppress(KeyboardInterrupt):
+        tell({"progress": {"stage": "report", "share": _SHARES["report"]}})
+        if recording.commands is not None and not found.interrupted:
+            gaps = _gaps_of(found, robot, options)
+    with uninterrupted():
+        files = identification_files(found, robot, gaps, date=_today())
+        write_folder(folder, files, overwrite=p.overwrite)
+        tell({"done": str(folder), "lines": identification_lines(found)})
 
 
 def measure(values: Mapping[str, object], tell: Tell) -> None:
@@ -72,7 +78,8 @@ def measure(values: Mapping[str, object], tell: Tell) -> None:
     p = GapParameters.from_mapping(values)
     folder = check_output(Path(p.output), overwrite=p.overwrite)
     robot, recording = _read(p, tell)
-    given = read_sim_params(Path(p.sim_params).expanduser(), robot) if p.sim_params else None
+    sent = recording.commands.mode if recording.commands is not None else ""
+    given = load_sim_params(p.sim_params, robot, sent) if p.sim_params else None
     known = read_controller(Path(p.controller), robot) if p.controller else None
     controller = given.controller if given is not None else None
     if known is not None:
@@ -118,16 +125,12 @@ def _gaps_of(found: Identification, robot: RobotModel, options: IdentifyOptions)
 
 
 def _options(p: SystemIdParameters) -> IdentifyOptions:
+    shared = {field.name: getattr(p, field.name) for field in dataclasses.fields(FitOptions)}
     return IdentifyOptions(
         parameters=tuple(p.fit.split()) or DEFAULT_PATTERNS,
         engine=p.engine,
         physics_rate_hz=p.physics_rate_hz,
-        workers=p.workers,
-        use_effort=p.use_effort,
-        position_noise_rad=p.position_noise_rad,
-        held_out_share=p.held_out_share,
-        max_steps=p.max_steps,
-        seed=p.seed,
+        **shared,
     )
 
 

@@ -33,6 +33,9 @@ _MOST_DAMPING = 1e8
 _LEAST_GAIN = 1e-4
 """Share of the promised fall of the cost that a step has to keep, to be accepted."""
 _SETTLED, _BY_KINKS = 50.0, 100.0
+_CRAWL, _CRAWLED = 1e-5, 4
+"""Steps in turn that lower the cost by no more than this share of it, and how many end a fit: kinks
+and wrong slopes let it go on so for ever."""
 _FREE = 1e-2
 """Damping up to which a step is about the one that solves the linear problem."""
 _LEAST_SCATTER = 1e-14
@@ -102,8 +105,8 @@ class Fit:
         cost_history: mean square of residuals and priors, at the start and after each step.
         dead: indices of shared unknowns whose change changed nothing at all, at the end.
         at_bound: (p,) whether on a bound.
-        ended: `converged`, `stuck`, `steps` (as many as allowed), `interrupted` or `diverged` (at
-            the start already).
+        ended: `converged`, `stuck`, `crawled`, `steps` (as many as allowed), `time`,
+            `interrupted` or `diverged` (at the start already).
     """
 
     shared: Array
@@ -124,6 +127,7 @@ def least_squares(
     max_steps: int = 30,
     tolerance: float = 1e-2,
     progress: Callable[[Progress], None] | None = None,
+    out_of_time: Callable[[], bool] = lambda: False,
 ) -> Fit:
     """Minimise the squared residuals and priors from a start (p,) and own unknowns of each block.
 
@@ -138,11 +142,13 @@ def least_squares(
         tolerance: the fit has converged when the next step promises to lower the sum of squares
             by no more than this times the residuals' mean square, or one lowered it by no more
             than that, or two in turn by no more than fifty times that; or where kinks keep a
-            promise of a hundred times that from being held. 0.01 leaves unknowns within a few
+            promise of a hundred times that from being held. It has crawled when four steps in turn
+            lowered the cost by a hundred-thousandth at most. 0.01 leaves unknowns within a few
             tenths of their standard deviation.
         progress: told after every accepted step.
+        out_of_time: asked before every step; True ends the fit with the best point so far.
     """
-    search = _Search(problem, box, box.clip(start), tuple(own), tolerance, progress)
+    search = _Search(problem, box, box.clip(start), tuple(own), tolerance, progress, out_of_time)
     ended = "interrupted"
     with contextlib.suppress(KeyboardInterrupt):
         ended = search.run(max_steps)
@@ -160,8 +166,10 @@ class _Search:
         own: tuple[Array, ...],
         tolerance: float,
         progress: Callable[[Progress], None] | None,
+        out_of_time: Callable[[], bool],
     ) -> None:
         self._problem, self._box, self._tell = problem, box, progress
+        self._out_of_time = out_of_time
         self._shared, self._own, self._tolerance = shared, own, tolerance
         self._blocks: tuple[Block, ...] = ()
         self._damping, self._growth = _FIRST_DAMPING, 2.0
@@ -177,20 +185,23 @@ class _Search:
         self._count = max(1, sum(r.size for r in first))
         cost = self._cost(first, self._shared)
         self._record(cost)
-        few = False
+        few, crawled = False, 0
         while True:
             self._blocks = tuple(self._problem.linearise(self._shared, self._own))
             if len(self._history) > max_steps:
                 return "steps"
+            if self._out_of_time():
+                return "time"
             after = self._improve(cost)
             if isinstance(after, str):
                 return after
             gained, cost = cost - after, after
             self._record(cost)
             small = gained <= _SETTLED * self._enough(cost) and self._damping <= _FREE
-            if small and (few or gained <= self._enough(cost)):
+            crawled = crawled + 1 if gained <= _CRAWL * cost else 0
+            if (small and (few or gained <= self._enough(cost))) or crawled == _CRAWLED:
                 self._blocks = tuple(self._problem.linearise(self._shared, self._own))
-                return "converged"
+                return "converged" if small else "crawled"
             few = small
 
     def result(self, ended: str) -> Fit:

@@ -8,10 +8,45 @@ from sinew_core.parameters import Parameters, parameter
 from sinew_core.sysid.parameter_names import DEFAULT_PATTERNS
 
 PLANTS = ("compiled", "pybullet", "mujoco")
+"""`compiled` is the roll-out of `sinew_core.simulation.rollout`, the quickest."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class IdentifyOptions(Parameters):
+class FitOptions(Parameters):
+    """What may be chosen of a fit by whoever has a bag, too."""
+
+    held_out_share: float = parameter(
+        0.2,
+        "Part of the recording, at its end, that is kept for validation where there is no other",
+        minimum=0.0,
+        maximum=0.5,
+    )
+    use_effort: bool = parameter(
+        True, "Whether measured efforts are fitted beside positions, where there are any"
+    )
+    position_noise_rad: float = parameter(
+        0.0,
+        "Standard deviation of a measured position; 0: estimated for each joint",
+        unit="rad",
+        minimum=0.0,
+        maximum=0.1,
+    )
+    max_steps: int = parameter(20, "Accepted steps of the fit at most", minimum=1, maximum=200)
+    max_fit_s: float = parameter(
+        420.0,
+        "Time after which the fit ends with its best step, and the report says so; 0: none",
+        unit="s",
+        minimum=0.0,
+        maximum=1e6,
+    )
+    seed: int = parameter(0, "Seed of everything random", minimum=0, maximum=2**31 - 1)
+    workers: int = parameter(
+        0, "Roll-outs at the same time; 0: one for each core", minimum=0, maximum=256
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class IdentifyOptions(FitOptions):
     """How an arm is identified from a recording."""
 
     parameters: tuple[str, ...] = parameter(
@@ -29,30 +64,12 @@ class IdentifyOptions(Parameters):
         minimum=100,
         maximum=20000,
     )
-    workers: int = parameter(0, "Roll-outs at a time; 0: one per core", minimum=0, maximum=256)
-    use_effort: bool = parameter(
-        True, "Whether measured efforts are fitted beside the positions, where there are any"
-    )
-    position_noise_rad: float = parameter(
-        0.0,
-        "Standard deviation of a measured position; 0: estimated for each joint",
-        unit="rad",
-        minimum=0.0,
-        maximum=0.1,
-    )
     effort_noise_nm: float = parameter(
         0.0,
         "Standard deviation of a measured effort; 0: estimated for each joint",
         unit="N m",
         minimum=0.0,
         maximum=100.0,
-    )
-    held_out_share: float = parameter(
-        0.2,
-        "Part of the recording, at its end, that is kept for validation when there is no other "
-        "motion for it",
-        minimum=0.0,
-        maximum=0.5,
     )
     window_s: float = parameter(
         1.0,
@@ -65,7 +82,6 @@ class IdentifyOptions(Parameters):
     prior_relative_sigma: float = parameter(
         0.2, "How far off the robot's description may be, relatively", minimum=0.01, maximum=10.0
     )
-    max_steps: int = parameter(20, "Accepted steps of the fit at most", minimum=1, maximum=200)
     max_samples: int = parameter(
         20000,
         "Samples that are fitted at most; of more, every second, third and so on is taken",
@@ -75,4 +91,3 @@ class IdentifyOptions(Parameters):
     global_search: bool = parameter(
         True, "Whether CMA-ES looks for another start where the fit goes nowhere near the motion"
     )
-    seed: int = parameter(0, "Of all that is random", minimum=0, maximum=2**31 - 1)

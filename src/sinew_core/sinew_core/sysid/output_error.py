@@ -28,7 +28,7 @@ from sinew_core.sysid.least_squares import Fit
 from sinew_core.sysid.pieces import Piece
 from sinew_core.sysid.rollouts import Job, Moves, RolloutPool
 
-START_STEP = (1e-4, 1e-3)
+START_STEP = (1e-5, 1e-3)
 """rad, rad/s: of the differences by the state that a piece starts in."""
 START_SIGMA = (0.01, 0.5)
 """rad, rad/s: how far the start may be off what the first samples tell, to keep it defined."""

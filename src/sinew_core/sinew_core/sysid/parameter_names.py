@@ -41,7 +41,7 @@ from sinew_core.robots.link_shape import SHAPE
 from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.controller_file import HIGHEST_GAIN, KnownController
 
-DEFAULT_PATTERNS = ("mass/*", "coulomb/*", "viscous/*", "delay_s")
+DEFAULT_PATTERNS = ("mass/*", "coulomb/*", "viscous/*", "armature/*", "delay_s")
 PAYLOAD = ("payload/mass", "payload/x_m", "payload/y_m", "payload/z_m")
 _FRICTION_SHARE = 0.01
 """A friction's typical size, as a share of the joint's effort limit."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sinew_core.parameters import Parameters, parameter
-
-ENGINES = ("compiled", "pybullet", "mujoco")
-"""`compiled` is the roll-out of `sinew_core.simulation.rollout`, the quickest."""
+from sinew_core.sysid.options import PLANTS, FitOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +30,7 @@ class BagParameters(Parameters):
         minimum=100,
         maximum=20_000,
     )
-    engine: str = parameter("compiled", "What simulates", choices=ENGINES)
+    engine: str = parameter("compiled", "What simulates", choices=PLANTS)
 
     def check(self) -> list[str]:
         """Return what is missing."""
@@ -41,7 +39,7 @@ class BagParameters(Parameters):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SystemIdParameters(BagParameters):
+class SystemIdParameters(FitOptions, BagParameters):
     """What to identify, from what."""
 
     held_out: str = parameter(
@@ -49,27 +47,6 @@ class SystemIdParameters(BagParameters):
     )
     fit: str = parameter(
         "", "Parameters to fit, such as `mass/* delay_s`, between spaces; empty: the usual ones"
-    )
-    held_out_share: float = parameter(
-        0.2,
-        "Part of the bag, at its end, that is kept for validation where there is no other",
-        minimum=0.0,
-        maximum=0.5,
-    )
-    use_effort: bool = parameter(
-        True, "Whether measured efforts are fitted beside positions, where there are any"
-    )
-    position_noise_rad: float = parameter(
-        0.0,
-        "Standard deviation of a measured position; 0: estimated",
-        unit="rad",
-        minimum=0.0,
-        maximum=0.1,
-    )
-    max_steps: int = parameter(20, "Accepted steps of the fit at most", minimum=1, maximum=200)
-    seed: int = parameter(0, "Seed of everything random", minimum=0, maximum=2**31 - 1)
-    workers: int = parameter(
-        0, "Roll-outs at the same time; 0: one for each core", minimum=0, maximum=256
     )
     horizon_s: float = parameter(
         0.5, "Length of a prediction of the gap", unit="s", minimum=0.05, maximum=10.0

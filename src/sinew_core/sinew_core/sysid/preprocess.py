@@ -166,7 +166,8 @@ def _readings(recording: Recording, part: slice, cutoff_hz: float, ways: int) ->
     first_s, last_s = float(time_s[ways - 1]), float(time_s[-ways])
     count = int((last_s - first_s) * rate_hz + 1e-3) + 1
     edge = round(_SETTLING_PERIODS * rate_hz / smooth.cutoff_hz)
-    stride = max(1, int(rate_hz / (_ROWS_PER_CUTOFF * smooth.cutoff_hz)))
+    # A rate that is off by rounding does not change the number of rows.
+    stride = max(1, int(rate_hz / (_ROWS_PER_CUTOFF * smooth.cutoff_hz) + 1e-3))
     if count - 2 * edge < _SHORTEST_ROWS * stride:
         return ()
     grid = np.minimum(first_s + np.arange(count) / rate_hz, last_s)

@@ -37,6 +37,10 @@ class Moves(Protocol):
 class ArmPlant(Protocol):
     """An arm in a simulation, see `sinew_core.simulation.rollout`."""
 
+    @property
+    def physics_rate_hz(self) -> int:
+        """Of its steps."""
+
     def roll_out(
         self,
         params: SimParams,
@@ -60,8 +64,21 @@ class ArmPlant(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Moved:
+    """Motion (k, n) at the sample times of a piece, see `Moves`."""
+
+    position_rad: Array
+    effort_nm: Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Job:
-    """One roll-out: which piece, which arm, from where, and for how many of the piece's samples."""
+    """One roll-out: which piece, which arm, from where, and for how many of the piece's samples.
+
+    The state is that at the first sample; a roll-out begins a physics step before. For an effort is
+    that of the motors until its sample: that of the first would else be of a step too late, under
+    another command, which can be a thousand times the noise of an effort.
+    """
 
     piece: Piece
     params: SimParams
@@ -133,8 +150,12 @@ def roll_out(plant: ArmPlant, job: Job) -> Moves:
     Raises:
         ConfigError: the motion diverges, or the plant cannot take the job.
     """
-    piece, start = job.piece, (job.position_rad, job.velocity_rad_s)
-    time, driving = piece.time_s[: job.samples], piece.driving
+    piece, driving = job.piece, job.piece.driving
+    lead_s = 1.0 / plant.physics_rate_hz
+    time = np.concatenate([piece.time_s[:1] - lead_s, piece.time_s[: job.samples]])
+    start = (job.position_rad - lead_s * job.velocity_rad_s, job.velocity_rad_s)
     if piece.replays:
-        return plant.replay_efforts(job.params, driving.time_s, driving.values, *start, time)
-    return plant.roll_out(job.params, driving, *start, time)
+        moves = plant.replay_efforts(job.params, driving.time_s, driving.values, *start, time)
+    else:
+        moves = plant.roll_out(job.params, driving, *start, time)
+    return Moved(position_rad=moves.position_rad[1:], effort_nm=moves.effort_nm[1:])

@@ -44,8 +44,10 @@ def judge(
     parametrisation: Parametrisation,
     recording: Recording,
     held_out: HeldOut | None,
+    *,
+    interrupted: bool = False,
 ) -> Judgement:
-    """Judge a fit."""
+    """Judge a fit; `interrupted` is why nothing was held out."""
     names = parametrisation.names
     alone, mixed = combinations(fitted.confidence.undetermined, fitted.accepted)
     scaled = _lacks_scale(fitted, parametrisation)
@@ -60,7 +62,7 @@ def judge(
         covariance_names=tuple(names[i] for i in kept),
         verdict=verdict,
         findings=_findings(
-            verdict, fitted, names, estimates, directions, scaled, recording, held_out
+            verdict, fitted, names, estimates, directions, scaled, recording, held_out, interrupted
         ),
         directions=(*(f"{names[i]} by itself" for i in alone), *directions),
     )
@@ -165,6 +167,7 @@ def _findings(
     scaled: frozenset[int],
     recording: Recording,
     held_out: HeldOut | None,
+    interrupted: bool,
 ) -> tuple[str, ...]:
     unknown = [e.name for e in estimates if not e.identifiable]
     found = [_first_sentence(verdict, len(estimates) - len(unknown), len(estimates))]
@@ -185,6 +188,8 @@ def _findings(
         found.append(f"Hardly moved: {_some(still)}: excite every joint whose values matter.")
     if held_out is not None:
         found.append(_on_held_out(held_out, fitted))
+    elif interrupted:
+        found.append("Not validated: interrupted before it; identify again for a held-out error.")
     return tuple(found)
 
 
@@ -221,7 +226,10 @@ def _on_the_fit(fitted: Fitted, names: Sequence[str], estimates: Sequence[Estima
         found.append(f"Changing {_some(dead)} changes nothing in the simulated motion.")
     ends = {
         "steps": "The fit was still improving when its steps were used up: raise max_steps.",
+        "crawled": "The fit ended where its steps hardly improved it, short of its usual end.",
         "interrupted": "The fit was interrupted: the values are the best so far.",
+        "time": "The fit was cut short, still improving, when its time was used up: raise "
+        "max_fit_s, or fit fewer parameters.",
         "stuck": "The fit ended where no step improved it, short of its usual end.",
     }
     if fitted.fit.ended in ends:

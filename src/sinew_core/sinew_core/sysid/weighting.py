@@ -18,6 +18,8 @@ import numpy as np
 from sinew_core.bags.recording import Recording
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
+from sinew_core.robots.sim_params import SimParams
+from sinew_core.simulation.arm_control import STIFFNESS, control_rows
 from sinew_core.sysid.least_squares import Fit
 from sinew_core.sysid.noise import noise_sigma
 from sinew_core.sysid.options import IdentifyOptions
@@ -26,7 +28,7 @@ from sinew_core.sysid.output_error import OutputError, Weights
 LEAST_NOISE_RAD = 1e-5
 """No simulation is trusted beyond it: less than a thousandth of a degree."""
 LEAST_NOISE_OF_EFFORT = 1e-4
-"""Likewise, as a share of a joint's effort limit."""
+"""Likewise, as a share of a joint's effort limit, beside what its controller makes of that."""
 _WRONG = 1.5
 """Chi-square per sample from which on signals are weighted by their residuals."""
 _SAME_WEIGHTS = 0.03
@@ -37,12 +39,26 @@ _FEWEST = 200
 """Samples of a piece from which on noise is estimated by what is left over."""
 
 
-def first_noise(recording: Recording, robot: RobotModel, options: IdentifyOptions) -> Weights:
-    """Return the noise of the raw signals, or what the user says."""
-    position = _position_noise(recording.time_s, recording.position_rad, options)
+def least_noise(robot: RobotModel, arm: SimParams) -> Weights:
+    """Return the deviations below which no simulation of an arm is trusted.
+
+    A controller of stiffness K turns an error of the position into K times as much effort, so that
+    efforts are trusted to K times what positions are, and to a share of the motor's limit.
+    """
+    position = np.full(robot.n_joints, LEAST_NOISE_RAD)
+    effort = LEAST_NOISE_OF_EFFORT * robot.limits.effort_nm
+    if arm.controller is not None:
+        rows = control_rows(robot, arm.controller, arm.dynamics)
+        effort = np.hypot(effort, rows[STIFFNESS] * LEAST_NOISE_RAD)
+    return Weights(position_rad=position, effort_nm=effort)
+
+
+def first_noise(recording: Recording, least: Weights, options: IdentifyOptions) -> Weights:
+    """Return the noise of the raw signals, or what the user says; the least that is trusted."""
+    position = _position_noise(recording.time_s, recording.position_rad, least, options)
     if recording.effort_nm is None or not options.use_effort or recording.commands is None:
         return Weights(position_rad=position, effort_nm=None)
-    effort = _effort_noise(recording.time_s, recording.effort_nm, robot, options)
+    effort = _effort_noise(recording.time_s, recording.effort_nm, least, options)
     return Weights(position_rad=position, effort_nm=effort)
 
 
@@ -51,7 +67,7 @@ def noise_left(
     known: Weights,
     theta: Array,
     own: Sequence[Array],
-    robot: RobotModel,
+    least: Weights,
     options: IdentifyOptions,
 ) -> Weights:
     """Return the noise of what a simulation leaves over; what is known where it diverges."""
@@ -62,26 +78,27 @@ def noise_left(
         return known
     left = problem.channels(residuals[longest], longest) * problem.weights.row()
     time_s, n = pieces[longest].time_s, known.position_rad.size
-    position = _position_noise(time_s, left[:, :n], options)
+    position = _position_noise(time_s, left[:, :n], least, options)
     effort = None
     if known.effort_nm is not None:
-        effort = _effort_noise(time_s, left[:, n:], robot, options)
+        effort = _effort_noise(time_s, left[:, n:], least, options)
     change = Weights(position_rad=position, effort_nm=effort).row() / known.row()
     return known.times(np.where(change > _EDGES, 1.0, change))
 
 
-def _position_noise(time_s: Array, signal: Array, options: IdentifyOptions) -> Array:
+def _position_noise(
+    time_s: Array, signal: Array, least: Weights, options: IdentifyOptions
+) -> Array:
     given = options.position_noise_rad
     found = np.full(signal.shape[1], given) if given else noise_sigma(time_s, signal)
-    return np.maximum(found, LEAST_NOISE_RAD)
+    return np.maximum(found, least.position_rad)
 
 
-def _effort_noise(
-    time_s: Array, signal: Array, robot: RobotModel, options: IdentifyOptions
-) -> Array:
+def _effort_noise(time_s: Array, signal: Array, least: Weights, options: IdentifyOptions) -> Array:
+    assert least.effort_nm is not None
     given = options.effort_noise_nm
     found = np.full(signal.shape[1], given) if given else noise_sigma(time_s, signal)
-    return np.maximum(found, LEAST_NOISE_OF_EFFORT * robot.limits.effort_nm)
+    return np.maximum(found, least.effort_nm)
 
 
 def rows_of(problem: OutputError, fit: Fit) -> Array:

@@ -63,7 +63,7 @@ class TrainConfig(Parameters):
     action_mode: str = parameter("joint_velocity", "what the policy commands", choices=ACTION_MODES)
     sim_params: str = parameter(
         "",
-        "YAML file of an arm and its joint controllers in place of the nominal arm; empty: none",
+        "mismatched, or a YAML file, of an arm and its joint controllers; empty: the nominal arm",
     )
     randomisation: str = parameter(
         "", "YAML file of distributions that the arm's dynamics are drawn from; empty: none"

@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 
 from sinew_core.action import nudged
 from sinew_core.algorithms.parameters.nudges import nudge_sizes
-from sinew_core.randomisation import Randomisation, check_assumptions, read_randomisation
+from sinew_core.randomisation import (
+    CONTROLLER_MODES,
+    Randomisation,
+    check_assumptions,
+    read_randomisation,
+)
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.model import RobotModel
-from sinew_core.robots.sim_params import SimParams, check_compensation, read_sim_params
+from sinew_core.robots.sim_params import SimParams, check_compensation, load_sim_params
+from sinew_core.specs import command_mode
 from sinew_core.tasks.setup import TaskSetup
 from sinew_core.training.configuration import RunConfiguration
 
@@ -29,7 +35,7 @@ def make_sim_params(configuration: RunConfiguration, robot: RobotModel) -> SimPa
     train = configuration.train
     if not train.sim_params:
         return None
-    params = read_sim_params(Path(train.sim_params), robot)
+    params = _load(configuration, robot)
     alone = Randomisation(robot=robot, base=params.dynamics)
     _check(configuration, alone, params)
     return params
@@ -45,13 +51,19 @@ def make_randomisation(configuration: RunConfiguration, robot: RobotModel) -> Ra
     train = configuration.train
     if not train.randomisation:
         return None
-    params = read_sim_params(Path(train.sim_params), robot) if train.sim_params else None
+    params = _load(configuration, robot) if train.sim_params else None
     base = params.dynamics if params else None
     made = read_randomisation(Path(train.randomisation), robot, base)
     if train.every_episodes:
         made = dataclasses.replace(made, every_episodes=train.every_episodes)
     _check(configuration, made, params)
     return made
+
+
+def _load(configuration: RunConfiguration, robot: RobotModel) -> SimParams:
+    train = configuration.train
+    commands = CONTROLLER_MODES[command_mode(train.action_mode)]
+    return load_sim_params(train.sim_params, robot, commands)
 
 
 def _check(

@@ -113,6 +113,14 @@ class Planner:
             rate_hz=self._rate_hz,
         )
 
+    @property
+    def whole_limits(self) -> MotionLimits:
+        """Return all that the filter allows, of which motions use a share."""
+        setting = self._setting
+        return motion_limits(
+            setting.mode, self._robot, setting.assumed, setting.rates.filter_period_s, 1.0
+        )
+
     def plan(self) -> Plan:
         """Return a plan whose whole motion the safety filter lets pass unchanged.
 

@@ -7,6 +7,7 @@
 | `chi2_per_sample` | 1 where the model explains all but the noise |
 | `held_out` | `rmse_rad`, `nominal_rmse_rad`, the same per joint, `source`; null where none |
 | `verdict`, `findings` | a word, and sentences |
+| `interrupted` | whether Ctrl-C ended the fit, or left the validation out |
 | `noise_rad`, `residual_rad` | per joint |
 | `gap` | of the nominal and the identified arm, see `sinew_core.sysid.gap` |
 | `wall_s`, `seed`, `robot`, `bag`, `defects`, `versions`, … | where it comes from |
@@ -57,6 +58,7 @@ def summarise(found: Identification, *, date: str, inflation: float) -> dict[str
         "robot": found.robot_name,
         "verdict": found.verdict,
         "findings": list(found.findings),
+        "interrupted": found.interrupted,
         "parameters": {e.name: _parameter(e) for e in found.estimates},
         "delay_s": number(found.delay_s),
         "chi2_per_sample": number(found.chi2_per_sample),
