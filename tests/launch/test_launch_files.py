@@ -99,6 +99,8 @@ GIVEN = {
     },
     "train_graph": {
         "bundle": "007",
+        "critic": "new",
+        "training": "1e3",
         "run": "1.5",
         "resume": "runs/007",
         "output": "some where",
@@ -106,11 +108,13 @@ GIVEN = {
         "algorithm": "td3",
         "env_steps": "7",
         "reset": "home",
+        "arm": "true",
         "robot": "iiwa14",
         "urdf": "an arm.urdf",
         "engine": "mujoco",
         "sim_params": "0012",
         "mode": "joint_position",
+        "action_mode": "joint_position",
         "pace": "realtime",
         "seed": "7",
     },
@@ -129,7 +133,7 @@ GIVEN = {
         "seed": "5",
     },
 }
-INTEGERS = ("seed", "episodes", "rows", "physics_rate_hz", "workers")
+INTEGERS = ("seed", "env_steps", "episodes", "rows", "physics_rate_hz", "workers")
 REAL = "import sys; from ros2cli.cli import main; sys.exit(main())"
 
 

@@ -14,6 +14,7 @@ from sinew_core.graph_record import read_traces
 from sinew_core.report.training import (
     TrainingReport,
     evaluation_rows,
+    graph_sentences,
     resumed_sentences,
     training_sentence,
 )
@@ -23,6 +24,7 @@ from sinew_core.training.folder import (
     BUNDLE_FOLDER,
     CONFIGURATION_FILE,
     GRAPH_FOLDER,
+    GRAPH_TRAINING_FILE,
     PICTURE_FILE,
     REPORT_FILE,
     REPORT_PAGE,
@@ -41,6 +43,12 @@ def join_figures(folder: Path) -> dict[str, object]:
     training = _read(folder / TRAINING_FILE) or {}
     figures = {k: v for k, v in training.items() if k != "curve"}
     figures = {"run": folder.name, **figures}
+    graph_training = _read(folder / GRAPH_TRAINING_FILE)
+    if graph_training is not None:
+        # There the episodes of the environment are those of the graph.
+        figures["graph_training"] = graph_training
+        figures["eval_graph"] = figures.pop("eval_env", None)
+        return figures
     parts = {pace: graph_parts(folder, pace) for pace in ("lockstep", "realtime")}
     if any(parts.values()):
         figures["eval_graph"] = join_graph(parts["lockstep"], parts["realtime"])
@@ -131,7 +139,8 @@ def summary_table(folder: Path) -> str:
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    lines = [training_sentence(figures), *resumed_sentences(figures), *lines]
+    told = [training_sentence(figures), *resumed_sentences(figures), *graph_sentences(figures)]
+    lines = [*told, *lines]
     if "graph_note" in figures:
         lines.append(str(figures["graph_note"]))
     lines.append(f"report: {folder / REPORT_PAGE}")

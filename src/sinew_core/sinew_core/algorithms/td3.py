@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinew_core.algorithms.actor import actor_network, adopt_actor, rest_gradient
+from sinew_core.algorithms.actor import Start, actor_network, adopt_actor, rest_gradient
 from sinew_core.algorithms.device import CPU, to_array, to_device
 from sinew_core.algorithms.networks import MLP, Adam
 from sinew_core.algorithms.noise import LinearSchedule
@@ -100,15 +100,18 @@ class TD3:
         self.target_actor.parameters.lerp_(self.actor.parameters, rate)
         return losses
 
-    def adopt(self, network: PolicyNetwork, frozen_updates: int) -> None:
-        """Begin with a deployed actor, which waits for the critic for `frozen_updates`.
+    def adopt(self, start: Start) -> None:
+        """Begin with a deployed actor, which waits for the critics, and with known critics.
 
         Raises:
             ConfigError: the network has another form.
         """
-        adopt_actor(self.actor, network)
+        adopt_actor(self.actor, start.network)
         self.target_actor.parameters.copy_(self.actor.parameters)
-        self._frozen_updates = frozen_updates
+        self._frozen_updates = start.frozen_updates
+        if start.critic:
+            self.critics.load_state(part(start.critic, "critics"))
+            self.target_critics.load_state(part(start.critic, "target_critics"))
 
     def state(self) -> State:
         """Return all that later updates depend on."""

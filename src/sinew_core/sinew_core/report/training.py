@@ -60,7 +60,7 @@ class TrainingReport:
         page.table(("", "environment", "ROS 2 graph"), evaluation_rows(f))
         page.section("Learning")
         page.text(training_sentence(f))
-        for sentence in resumed_sentences(f):
+        for sentence in (*resumed_sentences(f), *graph_sentences(f)):
             page.text(sentence)
         page.figure(learning_curve(self.curve), "Evaluations during training, without exploration.")
         if "randomisation" in f:
@@ -101,14 +101,27 @@ def resumed_sentences(figures: Figures) -> list[str]:
     ]
 
 
+def graph_sentences(figures: Figures) -> list[str]:
+    """Say how the control loop of a training over the graph did, one sentence a session."""
+    told = _part(figures, "graph_training") or {}
+    sessions = cast("Sequence[Figures]", told.get("sessions", ()))
+    return [
+        f"Over the graph, {session['pace']}, reset {session['reset']}: {session['steps']:,} control "
+        f"steps, {session['control_steps_per_s']} a second of the episodes; joint state to command "
+        f"{_latency(session)} (median / 99 %); {session['missed_ticks']} control ticks missed, "
+        f"{session['interruptions']} episodes ended early."
+        for session in sessions
+    ]
+
+
 def evaluation_rows(figures: Figures) -> list[tuple[str, str, str]]:
     """Return the rows (what, in the environment, over the graph) of the summary table."""
     env, graph = _part(figures, "eval_env"), _part(figures, "eval_graph")
     rows = [
         ("episodes", _shown(env, "episodes"), _shown(graph, "episodes")),
         ("success", _success(env), _success(graph)),
-        ("return", _return(env), NOTHING),
-        ("mean length", _shown(env, "length_mean", "{:.1f} steps"), NOTHING),
+        ("return", _return(env), _return(graph)),
+        ("mean length", *(_shown(part, "length_mean", "{:.1f} steps") for part in (env, graph))),
         ("limit violations", NOTHING, _shown(graph, "limit_violations")),
         ("filter interventions", NOTHING, _shown(graph, "interventions")),
         ("latency p50 / p99", NOTHING, _latency(graph)),
@@ -164,7 +177,9 @@ def _success(part: Figures | None) -> str:
 
 
 def _return(part: Figures | None) -> str:
-    return NOTHING if part is None else f"{part['return_mean']:.2f} ± {part['return_std']:.2f}"
+    if part is None or part.get("return_mean") is None:
+        return NOTHING
+    return f"{part['return_mean']:.2f} ± {part['return_std']:.2f}"
 
 
 def _latency(part: Figures | None) -> str:
@@ -179,9 +194,10 @@ def _verdicts(page: Page, figures: Figures) -> None:
         page.verdict(f"In the environment: {_success(env)}", good=_good(env))
     if graph is not None:
         page.verdict(f"Over the ROS 2 graph: {_success(graph)}", good=_good(graph))
-        violations = graph["limit_violations"]
+    violations = None if graph is None else graph.get("limit_violations")
+    if violations is not None:
         page.verdict(f"Limit violations: {violations}", good=violations == 0)
-    else:
+    if graph is None:
         page.text(str(figures.get("graph_note", "The ROS 2 graph was not evaluated.")))
 
 

@@ -25,18 +25,24 @@ RESETS = ("teleport", "home", "none")
 _HOME_GAIN_PER_S = 2.0
 _HOME_SPEED_SHARE = 0.3
 _AT_HOME_RAD = 0.05
+_AT_REST_RAD_S = 0.05
 _HOME_WITHIN_S = 30.0
 _REMEMBERED = 1000
 
 
 class Interrupted(Exception):  # noqa: N818 - an operator's decision, not an error
-    """The filter is no longer armed: the episode under way ends without a trace."""
+    """The filter is no longer armed, or a control tick was missed: the episode ends early."""
+
+
+class Closed(Exception):  # noqa: N818 - a request, not an error
+    """The world ends: nothing of the episode under way is known to be good."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ArmState:
     """Measured positions (n,) rad, velocities (n,) rad/s and efforts (n,) N m of a control tick."""
 
+    stamp_ns: int
     position: Float
     velocity: Float
     effort: Float
@@ -46,13 +52,27 @@ class World(Protocol):
     """An arm that is stepped from one control tick to the next."""
 
     def begin(self) -> ArmState:
-        """Arm, at a new start where that is possible; return the first state to answer."""
+        """Have the arm armed, at a new start where that is possible; return the first state.
+
+        Raises:
+            Closed: the world ends.
+        """
 
     def step(self, command: Float) -> ArmState:
         """Send what is desired of the joints; return the state of the next control tick.
 
         Raises:
-            Interrupted: the filter is no longer armed.
+            Interrupted: the filter is no longer armed, or a tick was missed.
+            Closed: the world ends.
+        """
+
+    def end(self) -> int:
+        """Return the stamp of the newest state that the commands since `begin` have led to alone.
+
+        What is measured later may be the work of the filter's brakes.
+
+        Raises:
+            Closed: the world ends.
         """
 
 
@@ -83,7 +103,7 @@ class GraphEnv(gymnasium.Env[Observation, Action]):
         self._action_before = np.zeros(setup.action_spec.size)
         self._effort = np.zeros(setup.robot.n_joints)
         self._desired = np.zeros(setup.robot.n_joints)
-        self._ticks = 0
+        self._stamps: list[int] = []
         self._seen: deque[Observation] = deque(maxlen=_REMEMBERED)
 
     def seen(self, count: int) -> Observation:
@@ -103,6 +123,7 @@ class GraphEnv(gymnasium.Env[Observation, Action]):
             raise ConfigError(f"reset options {sorted(options)}: a graph takes none")
         random, _ = gymnasium.utils.seeding.np_random(seed)
         task = self._setup.task
+        self._stamps.clear()
         task.sample_start(random)  # keeps the target that of ArmEnv
         target = task.sample_target(random)
         state = self._world.begin()
@@ -112,7 +133,6 @@ class GraphEnv(gymnasium.Env[Observation, Action]):
         self._signals.target_position_base = target
         self._signals.previous_action[:] = 0.0
         self._action_before[:] = 0.0
-        self._ticks = 0
         task.judge.reset()
         observation, _, info = self._observe()
         return observation, info
@@ -122,12 +142,19 @@ class GraphEnv(gymnasium.Env[Observation, Action]):
         signals = self._signals
         position, velocity = signals.joint_position, signals.joint_velocity
         self._decoder.decode(action, position, velocity, self._desired)
-        self._take(self._world.step(self._desired))
+        state = self._world.step(self._desired)
+        self._stamps.append(state.stamp_ns)
+        self._take(state)
         self._action_before[:] = signals.previous_action
         signals.previous_action[:] = self._decoder.action
-        self._ticks += 1
         observation, reward, info = self._observe()
-        return observation, reward, False, self._ticks >= self._setup.task.episode_ticks, info
+        truncated = len(self._stamps) >= self._setup.task.episode_ticks
+        return observation, reward, False, truncated, info
+
+    def end(self) -> int:
+        """End the episode; return how many of its steps, from the first on, were undisturbed."""
+        until_ns = self._world.end()
+        return sum(stamp_ns <= until_ns for stamp_ns in self._stamps)
 
     def _take(self, state: ArmState) -> None:
         self._signals.joint_position[:] = state.position
@@ -169,7 +196,8 @@ class GraphEnv(gymnasium.Env[Observation, Action]):
         speed = _HOME_SPEED_SHARE * robot.limits.velocity_rad_s
         for _ in range(int(_HOME_WITHIN_S * rates.control_rate_hz)):
             left = robot.home_rad - state.position
-            if np.abs(left).max() < _AT_HOME_RAD:
+            at_rest = np.abs(state.velocity).max() < _AT_REST_RAD_S
+            if at_rest and np.abs(left).max() < _AT_HOME_RAD:
                 return state
             velocity = np.clip(_HOME_GAIN_PER_S * left, -speed, speed)
             if self._mode == "joint_position":

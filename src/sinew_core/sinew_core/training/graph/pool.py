@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import TypeVar
@@ -37,8 +40,11 @@ class GraphPool:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the pipe, which ends the node's episode."""
+        """End the pipe, also for a job that waits for its answer."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+        with socket.socket(fileno=os.dup(self._pipe.fileno())) as end, suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)  # closing alone would leave the reader waiting
+        self._thread.shutdown()
         self._pipe.close()
 
     def _run(self, job: Job[Made]) -> Made:

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from sinew_core.algorithms.actor import Start
 from sinew_core.algorithms.exploration import Explorer
 from sinew_core.algorithms.parameters.off_policy import OffPolicyParameters
 from sinew_core.algorithms.replay import Transitions
@@ -46,7 +47,7 @@ class OffPolicyAgent(Protocol):
 class Adopting(Protocol):
     """An agent that can begin with a deployed actor."""
 
-    def adopt(self, network: PolicyNetwork, frozen_updates: int) -> None:
+    def adopt(self, start: Start) -> None:
         """Take it over."""
 
 
@@ -75,15 +76,20 @@ class OffPolicyLearner:
         self._latest: object = None
         self.replay: History | None = self._memory.replay
 
-    def adopt(self, network: PolicyNetwork, frozen_updates: int) -> None:
+    def adopt(self, start: Start) -> None:
         """Begin with a deployed actor, see `DDPG.adopt`.
 
         Raises:
-            ConfigError: the algorithm cannot, or the network has another form.
+            ConfigError: the algorithm cannot, or networks have another form.
         """
         if not isinstance(self._agent, Adopting):
-            raise ConfigError("bundle:= is for ddpg and td3: their actor is what is deployed")
-        self._agent.adopt(network, frozen_updates)
+            raise ConfigError("no actor of dqn is deployed: begin with a bundle of ddpg, td3 or sac")
+        try:
+            self._agent.adopt(start)
+        except (KeyError, RuntimeError) as error:
+            raise ConfigError(
+                f"the critic of the bundle's run has another form: {error}: take critic:=new"
+            ) from None
 
     def explorer(self, env_steps: int) -> Explorer:
         """Return the exploring policy."""
