@@ -29,8 +29,8 @@ class GraphTrainParameters(Parameters):
     )
     training: str = parameter(
         "",
-        "parameter file of a training, as runs/NAME/config.yaml, for what is not given here; empty: "
-        "the bundle's, or the defaults",
+        "parameter file of a training, as runs/NAME/config.yaml, for what is not given; empty: "
+        "those of the bundle, or the defaults",
     )
     robot: str = parameter("panda", "robot name or robot file")
     urdf: str = parameter("", "URDF that replaces the robot file's; empty: the robot file's")
@@ -87,8 +87,8 @@ class GraphTrainParameters(Parameters):
         problems = []
         if self.action_mode and command_mode(self.action_mode) != self.mode:
             problems.append(
-                f"action_mode {self.action_mode} commands {command_mode(self.action_mode)}, mode is "
-                f"{self.mode}: take mode:={command_mode(self.action_mode)}"
+                f"action_mode {self.action_mode} commands {command_mode(self.action_mode)}, mode "
+                f"is {self.mode}: take mode:={command_mode(self.action_mode)}"
             )
         if self.reset == "teleport" and not self.arm:
             problems.append("reset teleport with an operator who arms: take home or none")

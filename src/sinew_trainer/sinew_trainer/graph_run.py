@@ -65,8 +65,13 @@ def prepare_run(p: GraphTrainParameters, found: Mapping[str, object]) -> GraphRu
     folder = create_run_folder(Path(p.output), name, overwrite=p.overwrite)
     start = ""
     if bundle:
-        given = {"frozen_updates": p.frozen_updates, "exploration": p.exploration}
-        keep_start(folder, Path(p.bundle), critic, **given)
+        keep_start(
+            folder,
+            Path(p.bundle),
+            critic,
+            frozen_updates=p.frozen_updates,
+            exploration=p.exploration,
+        )
         whose = "that of its run's last checkpoint" if critic else "a new one"
         start = f", beginning with {p.bundle}, the critic is {whose}"
     write_atomically(folder / CONFIGURATION_FILE, configuration.to_yaml())

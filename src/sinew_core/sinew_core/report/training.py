@@ -106,9 +106,9 @@ def graph_sentences(figures: Figures) -> list[str]:
     told = _part(figures, "graph_training") or {}
     sessions = cast("Sequence[Figures]", told.get("sessions", ()))
     return [
-        f"Over the graph, {session['pace']}, reset {session['reset']}: {session['steps']:,} control "
-        f"steps, {session['control_steps_per_s']} a second of the episodes; joint state to command "
-        f"{_latency(session)} (median / 99 %); {session['missed_ticks']} control ticks missed, "
+        f"Over the graph, {session['pace']}, reset {session['reset']}: {session['steps']:,} "
+        f"control steps, {session['control_steps_per_s']} a second of the episodes; joint state to "
+        f"command {_latency(session)} (median / 99 %); {session['missed_ticks']} control ticks missed, "
         f"{session['interruptions']} episodes ended early."
         for session in sessions
     ]
@@ -121,7 +121,7 @@ def evaluation_rows(figures: Figures) -> list[tuple[str, str, str]]:
         ("episodes", _shown(env, "episodes"), _shown(graph, "episodes")),
         ("success", _success(env), _success(graph)),
         ("return", _return(env), _return(graph)),
-        ("mean length", *(_shown(part, "length_mean", "{:.1f} steps") for part in (env, graph))),
+        ("mean length", _length(env), _length(graph)),
         ("limit violations", NOTHING, _shown(graph, "limit_violations")),
         ("filter interventions", NOTHING, _shown(graph, "interventions")),
         ("latency p50 / p99", NOTHING, _latency(graph)),
@@ -166,6 +166,10 @@ def _part(figures: Figures, key: str) -> Figures | None:
 
 def _shown(part: Figures | None, key: str, form: str = "{}") -> str:
     return NOTHING if part is None or part.get(key) is None else form.format(part[key])
+
+
+def _length(part: Figures | None) -> str:
+    return _shown(part, "length_mean", "{:.1f} steps")
 
 
 def _success(part: Figures | None) -> str:

@@ -83,7 +83,7 @@ class OffPolicyLearner:
             ConfigError: the algorithm cannot, or networks have another form.
         """
         if not isinstance(self._agent, Adopting):
-            raise ConfigError("no actor of dqn is deployed: begin with a bundle of ddpg, td3 or sac")
+            raise ConfigError("dqn has no actor: take a bundle of ddpg, td3 or sac")
         try:
             self._agent.adopt(start)
         except (KeyError, RuntimeError) as error:
