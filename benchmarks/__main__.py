@@ -44,6 +44,10 @@ BENCHMARKS = {
         "benchmarks.sysid.benchmark",
         "parameters found from bags of simulated arms, beside the truth",
     ),
+    "online": (
+        "benchmarks.online",
+        "control steps per second of training over the graph; what fine-tuning there brings",
+    ),
     "faults": ("benchmarks.faults.run", "reactions of the safety filter, beside their bounds"),
 }
 INTERRUPTED = 130
@@ -112,7 +116,7 @@ def _parse(argv: Sequence[str] | None) -> tuple[str, Options]:
         "--only",
         default="",
         metavar="PART",
-        help="parts of learning with PART in their names",
+        help="parts of learning, sysid and online with PART in their names",
     )
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of the reports")
     given = parser.parse_args(argv)

@@ -27,9 +27,7 @@ from sinew_trainer.graph_run import prepare_run
 TASK = {"episode_s": 0.8, "hold_s": 0.2}
 WARMING = {"warmup_steps": 1_000_000}
 """The untrained actor explores to the end, so that every step can be computed again."""
-SECTIONS = {f"reach.{k}": v for k, v in TASK.items()} | {
-    f"ddpg.{k}": v for k, v in WARMING.items()
-}
+SECTIONS = {f"reach.{k}": v for k, v in TASK.items()} | {f"ddpg.{k}": v for k, v in WARMING.items()}
 FOUND = {
     "mode": "joint_velocity",
     "rates": Rates().to_mapping(),

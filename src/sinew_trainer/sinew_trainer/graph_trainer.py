@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection, Pipe
 
 from rclpy.clock import Clock, ClockType
 
+from sinew_core.errors import RunError
 from sinew_core.files import write_json
 from sinew_core.training.environment import make_setup
 from sinew_core.training.folder import GRAPH_TRAINING_FILE
@@ -106,8 +107,8 @@ class GraphTrainer(SinewNode):
         if self._process is None or self._world is None or self._run is None:
             return
         if self._process.status() is None:
-            self._world.close()
-            ended = self._process.end()
+            # It has to know of the stop before an evaluation under way fails for it.
+            ended = self._process.end(self._world.close)
             self._keep_figures()
             how = f"go on with resume:={self._run.folder}"
             if ended:
@@ -130,14 +131,13 @@ class GraphTrainer(SinewNode):
 
 
 def _serve(pipe: Connection, environment: GraphEnv) -> None:
-    """Run jobs until the learner has gone, or the world ends in the middle of one."""
+    """Run jobs until the learner has gone."""
 
     def run(job: Job[object]) -> object:
         try:
             return run_job(environment, job)
         except Closed:
-            threading.Event().wait()  # the learner stops without what would be half a result
-            raise
+            raise RunError("the graph has ended in the middle of an evaluation") from None
 
     with pipe:
         serve(pipe, run)

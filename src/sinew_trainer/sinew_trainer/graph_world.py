@@ -54,6 +54,7 @@ class GraphWorld:
         missed_ticks: control ticks that came before the one before was answered, or too late.
         steps: control ticks answered.
         running_s: wall time of the episodes.
+        wall_s: the same with what is between them, resets and waits for the learner included.
     """
 
     def __init__(self, node: SinewNode, p: GraphTrainParameters, setup: TaskSetup) -> None:
@@ -72,7 +73,7 @@ class GraphWorld:
         self._phase = Phase.IDLE
         self.paused = False
         self.interruptions = self.missed_ticks = self.steps = 0
-        self.running_s = 0.0
+        self.running_s = self.wall_s = self._first_s = 0.0
         self._began_s = self._heard_s = self._taken_s = time.monotonic()
         self._latencies_s: deque[float] = deque(maxlen=_KEPT_LATENCIES)
         self._answer: tuple[int, JointTrajectory] | None = None
@@ -134,7 +135,9 @@ class GraphWorld:
             "pace": self._p.pace,
             "reset": self._p.reset,
             "steps": self.steps,
-            "control_steps_per_s": round(self.steps / max(self.running_s, 1e-9), 1),
+            "wall_s": round(self.wall_s, 3),
+            "steps_per_s": round(self.steps / max(self.wall_s, 1e-9), 1),
+            "steps_per_s_of_episodes": round(self.steps / max(self.running_s, 1e-9), 1),
             "interruptions": self.interruptions,
             "missed_ticks": self.missed_ticks,
             **dict(zip(names, rounded, strict=True)),
@@ -173,6 +176,7 @@ class GraphWorld:
     def _on_armed(self) -> None:
         self._phase, self._held = Phase.RUNNING, None
         self._began_s = self._taken_s = time.monotonic()
+        self._first_s = self._first_s or self._began_s
         if self._lockstep and self._ticks.is_due(self._mapper.stamp_ns):
             self._take(self._mapper.stamp_ns)  # the world stands at this state
 
@@ -279,7 +283,7 @@ class GraphWorld:
 
     def _interrupt(self, reason: str) -> None:
         self._phase = Phase.IDLE
-        self.running_s += time.monotonic() - self._began_s
+        self._stop_clock()
         self.interruptions += 1
         self._states.put(Interrupted(reason))
 
@@ -297,10 +301,17 @@ class GraphWorld:
 
     def _finish(self) -> None:
         """Tell until when the episode was undisturbed."""
-        if self._answer is not None and self._began_s > 0.0:
-            self.running_s += time.monotonic() - self._began_s
-        self._phase, self._began_s = Phase.IDLE, 0.0
+        self._phase = Phase.IDLE
+        self._stop_clock()
         self._ends.put(self._until_ns)
+
+    def _stop_clock(self) -> None:
+        """Count the time of the episode, once; a pause of the operator is not part of any."""
+        if self._began_s > 0.0:
+            now_s = time.monotonic()
+            self.running_s += now_s - self._began_s
+            self.wall_s = now_s - self._first_s
+            self._began_s = 0.0
 
 
 def _received(answers: queue.SimpleQueue[T | Exception]) -> T:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sinew_core.training.folder import EVALUATION_FILE, PROGRESS_FILE
@@ -92,6 +92,9 @@ class TrainingProcess:
             return None
         return Judged(**{f.name: content[f.name] for f in dataclasses.fields(Judged)})
 
-    def end(self) -> bool:
-        """Ask it to end and wait for its checkpoint; kill it, and return False, if that hangs."""
-        return interrupt(self._process, _STOP_WITHIN_S)
+    def end(self, once_asked: Callable[[], None] = lambda: None) -> bool:
+        """Ask it to end and wait for its checkpoint; kill it, and return False, if that hangs.
+
+        `once_asked` is called before the wait.
+        """
+        return interrupt(self._process, _STOP_WITHIN_S, once_asked)

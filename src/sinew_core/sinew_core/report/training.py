@@ -107,8 +107,8 @@ def graph_sentences(figures: Figures) -> list[str]:
     sessions = cast("Sequence[Figures]", told.get("sessions", ()))
     return [
         f"Over the graph, {session['pace']}, reset {session['reset']}: {session['steps']:,} "
-        f"control steps, {session['control_steps_per_s']} a second of the episodes; joint state to "
-        f"command {_latency(session)} (median / 99 %); {session['missed_ticks']} control ticks missed, "
+        f"control steps, {session['steps_per_s']} a second; joint state to command "
+        f"{_latency(session)} (median / 99 %); {session['missed_ticks']} control ticks missed, "
         f"{session['interruptions']} episodes ended early."
         for session in sessions
     ]

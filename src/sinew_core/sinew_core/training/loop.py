@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sinew_core.bundle.runtime import PolicyNetwork
+from sinew_core.errors import RunError
 from sinew_core.evaluation import EvaluationResult, Outcome, episode_seeds, summarise
 from sinew_core.training.arms import Arms
 from sinew_core.training.checkpoints.snapshot import Quick, Snapshot
@@ -373,6 +374,10 @@ class _Run:
                 return future.result(timeout=_POLL_S)
             except TimeoutError:
                 continue
+            except RunError:
+                if self._requests.stop():  # what runs the episodes has ended for the same reason
+                    raise _Stopped from None
+                raise
 
 
 def _done(made: Made) -> Future[Made]:
