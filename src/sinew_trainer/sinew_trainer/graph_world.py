@@ -28,6 +28,7 @@ from sinew_ros.arming import Arming
 from sinew_ros.main import SinewNode
 from sinew_ros.messages import CommandMessage, JointStateMapper
 from sinew_ros.qos import RELIABLE, state_subscription
+from sinew_ros.raw import read_stamp
 from sinew_trainer.graph_parameters import GraphTrainParameters
 
 T = TypeVar("T")
@@ -136,8 +137,8 @@ class GraphWorld:
             "reset": self._p.reset,
             "steps": self.steps,
             "wall_s": round(self.wall_s, 3),
-            "steps_per_s": round(self.steps / max(self.wall_s, 1e-9), 1),
-            "steps_per_s_of_episodes": round(self.steps / max(self.running_s, 1e-9), 1),
+            "steps_per_s": _rate(self.steps, self.wall_s),
+            "steps_per_s_of_episodes": _rate(self.steps, self.running_s),
             "interruptions": self.interruptions,
             "missed_ticks": self.missed_ticks,
             **dict(zip(names, rounded, strict=True)),
@@ -182,6 +183,11 @@ class GraphWorld:
 
     def _on_state(self, data: bytes) -> None:
         mapper, received_s = self._mapper, time.monotonic()
+        if self._lockstep and self._phase is Phase.RUNNING:
+            stamp = read_stamp(data)
+            if not self._ticks.is_due(stamp):
+                self._heard_s = received_s
+                return  # three of four states are the filter's business alone
         if not mapper.update_raw(data) or not mapper.complete:
             return
         stamp, self._heard_s = mapper.stamp_ns, received_s
@@ -312,6 +318,10 @@ class GraphWorld:
             self.running_s += now_s - self._began_s
             self.wall_s = now_s - self._first_s
             self._began_s = 0.0
+
+
+def _rate(count: int, duration_s: float) -> float:
+    return round(count / duration_s, 1) if duration_s > 0.0 else 0.0
 
 
 def _received(answers: queue.SimpleQueue[T | Exception]) -> T:
