@@ -17,7 +17,9 @@ SPEED = [0.2, 0.1, -0.1, 0.1, 0.2, -0.1, 0.3]
 class World:
     """An ideal arm that follows the supervisor's output, one period at a time."""
 
-    def __init__(self, mode="joint_velocity", *, lockstep=False, latched=None, **parameters):
+    def __init__(
+        self, mode="joint_velocity", *, lockstep=False, latched=None, shadow=False, **parameters
+    ):
         self.mode = mode
         self.latches = []
         self.supervisor = Supervisor(
@@ -29,6 +31,7 @@ class World:
             lockstep=lockstep,
             latched=latched,
             set_latch=self.latches.append,
+            shadow=shadow,
         )
         self.now = self.stamp = 1_000 * MS
         self.position = ROBOT.home_rad.tolist()

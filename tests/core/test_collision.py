@@ -9,10 +9,11 @@ import pytest
 
 from collision_samples import ACROSS, BALL, FINGER, arm, everything, only, postures
 from sinew_core.collision import CollisionModel, Pair, PairKind
-from sinew_core.robots import load_robot
+from sinew_core.robots import load_robot, robot_names
+from sinew_core.robots.reach import solve_position
 from sinew_core.safety.parameters import SafetyParameters
 
-ROBOTS = ("panda", "iiwa14")
+ROBOTS = ("panda", "iiwa14", "ur5e")
 NUMERICAL_ERROR_M = 1e-8
 
 
@@ -116,14 +117,29 @@ def test_coal_is_not_needed_without_pairs_of_shapes():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ROBOTS)
+@pytest.mark.parametrize("name", robot_names())
 def test_the_home_posture_has_room_to_spare(name):
     robot = load_robot(name)
     parameters = SafetyParameters()
     model = CollisionModel(robot, parameters)
     assert model.touching == ()
     assert model.without_shapes == ()
-    assert min(model.distances_m(robot.home_rad.tolist())) > 4 * parameters.clearance_m
+    # The least is what a UR5e has between its first and last wrist in every posture.
+    assert min(model.distances_m(robot.home_rad.tolist())) > 2.5 * parameters.clearance_m
+
+
+@pytest.mark.parametrize("name", robot_names())
+def test_all_over_the_reach_box_the_arm_keeps_clear(name):
+    robot, parameters = load_robot(name), SafetyParameters()
+    model, box = CollisionModel(robot, parameters), robot.reach_box
+    corners = np.stack(np.meshgrid(*np.stack([box.lower_m, box.upper_m]).T), -1).reshape(-1, 3)
+    rng = np.random.default_rng(11)
+    for target in [*corners, *(box.sample(rng) for _ in range(40))]:
+        q = solve_position(robot.chain, robot.limits, target, robot.home_rad)
+        assert q is not None, target
+        distances = model.distances_m(q.tolist())
+        closest = int(np.argmin(distances))
+        assert distances[closest] > 2 * parameters.clearance_m, (model.pairs[closest], target)
 
 
 def test_a_folded_panda_hits_itself():

@@ -6,10 +6,11 @@ import pytest
 from numba.extending import register_jitable
 
 from sinew_core.robots import dynamics
-from sinew_core.robots.catalogue import load_robot
+from sinew_core.robots.catalogue import load_robot, robot_names
+from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.simulation.description import dynamics_of
 
-ROBOTS = ("panda", "iiwa14")
+ROBOTS = robot_names()
 
 
 def motions(robot, count=20):
@@ -87,6 +88,18 @@ def test_efforts_and_inertia_are_those_of_pybullet(name, tmp_path):
         np.testing.assert_allclose(efforts, expected, atol=1e-8)
         np.testing.assert_allclose(inertia, mass, atol=1e-8)
     pybullet.disconnect(client)
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_efforts_deliver_the_accelerations_that_the_filter_relies_on(name):
+    robot = load_robot(name)
+    rows, zero, limits = dynamics.dynamics_rows(robot), np.zeros(robot.n_joints), robot.limits
+    counted_on = SafetyParameters().acceleration_scale * limits.acceleration_rad_s2
+    for q, _, _ in motions(robot, 100):
+        gravity, inertia = efforts_and_inertia(rows, q, zero, zero)
+        # The worst signs of all joints' accelerations at once.
+        needed = np.abs(gravity) + np.abs(inertia) @ counted_on
+        assert (needed < limits.effort_nm).all(), (q, needed)
 
 
 def test_compiled_efforts_and_inertia_are_equal_to_the_last_bit():

@@ -274,6 +274,26 @@ def test_a_fit_ends_with_its_best_step_when_its_time_is_used_up():
     assert any("raise max_fit_s" in sentence for sentence in found.findings)
 
 
+def test_a_nominal_arm_that_no_steps_are_fine_enough_for_takes_no_fit_away():
+    # The last joint's damping is that of its rotor, without which the arm cannot be simulated.
+    truth = {"coulomb/lbr_A4": TRUTH["coulomb/lbr_A4"], "armature/lbr_A7": 0.05, "delay_s": 0.005}
+    soft = controller_of(IIWA, "position")
+    gains = {name: values.copy() for name, values in soft.gains.items()}
+    gains["kp"][6], gains["kd"][6] = 2000.0, 20.0
+    stiff = dataclasses.replace(soft, gains=gains)
+    params = SimParams(dynamics=ArmDynamics.from_values(IIWA, truth), controller=stiff)
+    commands = commands_of(IIWA, "position", 3.0, 0)
+    recording, _ = recording_of(IIWA, params, commands)
+    other, _ = recording_of(IIWA, params, commands_of(IIWA, "position", 2.1, 1))
+    options = IdentifyOptions(parameters=tuple(truth), physics_rate_hz=PHYSICS_RATE_HZ, max_steps=6)
+    found = identify(recording, IIWA, known_of(stiff), options, other)
+    check_truth(found, names=("coulomb/lbr_A4",))
+    assert np.isnan(found.held_out.nominal_rad).all()
+    assert found.held_out.rmse_rad < 2e-4
+    assert found.held_out.nominal_error == "diverges"
+    assert any("while the nominal arm diverges" in sentence for sentence in found.findings)
+
+
 def test_efforts_without_noise_are_no_mismatch():
     # From a start in motion, where the effort before the first sample is one that nobody knows.
     recording, _ = recorded(duration_s=5.0, noise_nm=0.0)

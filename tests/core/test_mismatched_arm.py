@@ -1,5 +1,7 @@
 """What makes an arm unlike any that was trained on: Stribeck friction, jitter, and its own name."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from sinew_core.randomisation import Randomisation, check_assumptions, needed_as
 from sinew_core.rates import Rates
 from sinew_core.robots.arm_dynamics import ArmDynamics, nominal_values
 from sinew_core.robots.catalogue import load_robot, robot_names
+from sinew_core.robots.reach import work_postures
 from sinew_core.robots.sim_params import load_sim_params, parse_sim_params
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.simulation import make_engine
@@ -132,7 +135,25 @@ def test_the_mismatched_arm_is_one_of_every_robot_in_every_mode(robot, mode):
     assert [own[m] for m in masses] == pytest.approx([1.08 * nominal[m] for m in masses])
     assert params.controller.mode == MODES[mode]
     rows = control_rows(robot, params.controller, params.dynamics)
-    check_stability(robot, params.dynamics, rows, Rates().physics_rate_hz, robot.home_rad)
+    check_stability(robot, params.dynamics, rows, Rates().physics_rate_hz, work_postures(robot))
+
+
+def test_a_controller_that_is_stable_at_home_alone_is_refused():
+    # Rotors so light that the loops swing where the arm is stretched out.
+    content = {
+        "dynamics": {"armature/*": 0.05},
+        "controller": {"mode": "velocity", "gravity_compensation": True, "bandwidth_hz": 25.0},
+    }
+    params = parse_sim_params(content, PANDA)
+    rows = control_rows(PANDA, params.controller, params.dynamics)
+    rate_hz = Rates().physics_rate_hz
+    check_stability(PANDA, params.dynamics, rows, rate_hz, [PANDA.home_rad])
+    with pytest.raises(ConfigError, match="heavier rotors") as error:
+        check_stability(PANDA, params.dynamics, rows, rate_hz, work_postures(PANDA))
+    enough_hz = int(re.search(r"use (\d+) or more", str(error.value))[1])
+    check_stability(PANDA, params.dynamics, rows, enough_hz, work_postures(PANDA))
+    with pytest.raises(ConfigError, match="too low"):
+        check_stability(PANDA, params.dynamics, rows, enough_hz - 1, work_postures(PANDA))
 
 
 def test_a_bandwidth_puts_both_poles_of_each_joint_there():

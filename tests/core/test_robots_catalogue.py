@@ -10,8 +10,24 @@ from sinew_core.errors import RobotError
 from sinew_core.robots import Box, load_robot, robot_names
 from sinew_core.robots.catalogue import parse_robot_file
 from sinew_core.robots.reach import solve_position
+from sinew_core.simulation.description import dynamics_of
 
-NAMES = ("panda", "iiwa14")
+NAMES = ("fr3", "gen3", "iiwa14", "iiwa7", "panda", "ur5e", "xarm7")
+
+MASSES_KG = {
+    # Panda: links 1 to 7 of the identified set 16.06, link 0 2.40, hand and fingers 0.71.
+    "panda": 19.17,
+    # Links 1 to 7 of franka_description 15.50, link 0 and hand as the Panda.
+    "fr3": 18.60,
+    "iiwa14": 29.9,
+    "iiwa7": 23.90,
+    # Base 4, arm 3.761 + 8.058 + 2.846 + 1.37 + 1.3 + 0.365.
+    "ur5e": 21.70,
+    # Base 0.886, then 2.382, 1.869, 1.638, 1.727, 1.320, 1.325 and 0.17.
+    "xarm7": 11.32,
+    # Base 1.697, then 1.377, 1.164, 1.164, 0.930, 0.678, 0.678 and 0.364.
+    "gen3": 8.05,
+}
 
 
 def inertias(robot):
@@ -26,13 +42,13 @@ def inertias(robot):
 
 
 def test_the_names_of_known_robots_are_listed():
-    assert robot_names() == ("iiwa14", "panda")
+    assert robot_names() == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_known_robot_has_seven_joints_and_its_home_well_inside_the_limits(name):
+def test_a_known_robot_has_its_joints_and_its_home_well_inside_the_limits(name):
     robot = load_robot(name)
-    assert robot.n_joints == 7
+    assert robot.n_joints == (6 if name == "ur5e" else 7)
     assert (robot.home_rad > robot.limits.position_lower_rad + 0.3).all()
     assert (robot.home_rad < robot.limits.position_upper_rad - 0.3).all()
     assert robot.assumed_limits == ()
@@ -56,6 +72,58 @@ def test_iiwa14_has_the_vendors_limits():
     assert limits.effort_nm.tolist() == [320, 320, 176, 176, 110, 40, 40]
 
 
+def test_iiwa7_has_the_vendors_limits():
+    limits = load_robot("iiwa7").limits
+    degrees = np.degrees(limits.position_upper_rad)
+    assert degrees == pytest.approx([170, 120, 170, 120, 170, 120, 175])
+    assert (limits.position_lower_rad == -limits.position_upper_rad).all()
+    assert np.degrees(limits.velocity_rad_s) == pytest.approx([98, 98, 100, 130, 140, 180, 180])
+    assert limits.effort_nm.tolist() == [176, 176, 110, 110, 110, 40, 40]
+
+
+def test_ur5e_has_the_vendors_limits():
+    limits = load_robot("ur5e").limits
+    assert np.degrees(limits.position_upper_rad) == pytest.approx([360, 360, 180, 360, 360, 360])
+    assert (limits.position_lower_rad == -limits.position_upper_rad).all()
+    assert np.degrees(limits.velocity_rad_s) == pytest.approx([180] * 6)
+    assert limits.effort_nm.tolist() == [150] * 3 + [28] * 3
+
+
+def test_xarm7_has_the_vendors_limits():
+    limits = load_robot("xarm7").limits
+    degrees = np.degrees([limits.position_lower_rad, limits.position_upper_rad])
+    assert degrees[0] == pytest.approx([-360, -118, -360, -11, -360, -97, -360], abs=0.05)
+    assert degrees[1] == pytest.approx([360, 120, 360, 225, 360, 180, 360], abs=0.05)
+    assert (np.degrees(limits.velocity_rad_s) < 180).all()
+    assert (limits.acceleration_rad_s2 < 20.0).all()
+    assert limits.effort_nm.tolist() == [50, 50, 30, 30, 30, 20, 20]
+
+
+def test_fr3_stays_under_the_vendors_speeds_near_the_ends_of_its_range():
+    # Franka Control Interface, "Limits for Franka Research 3": each joint's range and greatest
+    # speed, which the rectangle of positions and speeds of the robot file lies within.
+    limits = load_robot("fr3").limits
+    lower = np.array([-2.7437, -1.7837, -2.9007, -3.0421, -2.8065, 0.5445, -3.0159])
+    upper = np.array([2.7437, 1.7837, 2.9007, -0.1518, 2.8065, 4.5169, 3.0159])
+    assert (limits.position_lower_rad > lower + 0.25).all()
+    assert (limits.position_upper_rad < upper - 0.25).all()
+    assert (limits.velocity_rad_s < [2.62, 2.62, 2.62, 2.62, 5.26, 4.18, 5.26]).all()
+    assert (limits.acceleration_rad_s2 == 10.0).all()
+    assert (limits.jerk_rad_s3 == 5000.0).all()
+
+
+def test_gen3s_endless_joints_stay_within_the_turn_that_its_driver_reports():
+    # A position is reported within -pi to pi; between two states at 100 Hz a joint turns by up to
+    # 1.3963 / 100 = 0.014 rad, so that not even one that overshoots by that much jumps by a turn.
+    limits = load_robot("gen3").limits
+    for joint in (0, 2, 4, 6):
+        assert limits.position_upper_rad[joint] == -limits.position_lower_rad[joint]
+        assert limits.position_upper_rad[joint] + limits.velocity_rad_s[joint] / 100.0 < np.pi
+    degrees = np.degrees(limits.position_upper_rad[[1, 3, 5]])
+    assert degrees == pytest.approx([128.9, 147.8, 120.3], abs=0.6)
+    assert np.degrees(limits.velocity_rad_s) == pytest.approx([80] * 4 + [70] * 3, abs=0.01)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_urdf_and_robot_file_give_the_same_limits(name, tmp_path):
     robot = load_robot(name)
@@ -70,7 +138,7 @@ def test_urdf_and_robot_file_give_the_same_limits(name, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_inertia_belongs_to_a_rigid_body(name):
     found = list(inertias(load_robot(name)))
-    assert len(found) >= 8
+    assert len(found) > load_robot(name).n_joints
     for link, mass, matrix in found:
         least, middle, largest = np.linalg.eigvalsh(matrix)
         assert mass > 0.0, link
@@ -78,9 +146,8 @@ def test_every_inertia_belongs_to_a_rigid_body(name):
         assert largest <= least + middle, link
 
 
-@pytest.mark.parametrize(("name", "mass_kg"), [("panda", 19.17), ("iiwa14", 29.9)])
+@pytest.mark.parametrize(("name", "mass_kg"), MASSES_KG.items())
 def test_masses_add_up_to_the_published_ones(name, mass_kg):
-    # Panda: links 1 to 7 of the identified set 16.06, link 0 2.40, hand and fingers 0.71 kg.
     assert sum(mass for _, mass, _ in inertias(load_robot(name))) == pytest.approx(
         mass_kg, abs=0.01
     )
@@ -218,6 +285,22 @@ def test_limits_that_nobody_gives_are_asked_for(folder):
     (folder / "two.urdf").write_text(text)
     with pytest.raises(RobotError, match=r"no lower limit for one: .*robot .yaml with limits: pos"):
         load_robot("custom", urdf=str(folder / "two.urdf"))
+
+
+def test_a_continuous_joint_has_the_range_of_the_robot_file_in_the_engines_too(folder):
+    mass = '<inertial><mass value="1"/><inertia ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"/>'
+    text = URDF.replace('type="revolute"', 'type="continuous"', 1)
+    for link in ("upper", "tip"):
+        text = text.replace(
+            f'<link name="{link}"/>', f'<link name="{link}">{mass}</inertial></link>'
+        )
+    (folder / "two.urdf").write_text(text)
+    limits = {"position_lower_rad": [-3.0, 1.0], "position_upper_rad": [3.0, 2.0]}
+    robot = load_robot(robot_file(folder, limits=limits))
+    assert robot.limits.position_lower_rad.tolist() == [-3.0, 1.0]
+    joint = ET.fromstring(dynamics_of(robot).urdf_text).find("joint")
+    assert joint.get("type") == "revolute"
+    assert (joint.find("limit").get("lower"), joint.find("limit").get("upper")) == ("-3.0", "3.0")
 
 
 def test_custom_without_a_urdf_is_refused():

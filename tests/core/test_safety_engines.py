@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sinew_core.robots.catalogue import load_robot
+from sinew_core.robots.catalogue import load_robot, robot_names
 from sinew_core.safety.filter import VelocityFilter
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.simulation import ENGINE_NAMES, make_engine
@@ -11,7 +11,7 @@ from sinew_core.simulation import ENGINE_NAMES, make_engine
 PERIOD_S, PHYSICS_STEPS = 0.01, 5
 
 
-@pytest.mark.parametrize("robot_name", ["panda", "iiwa14"])
+@pytest.mark.parametrize("robot_name", robot_names())
 @pytest.mark.parametrize("engine_name", ENGINE_NAMES)
 def test_measured_motion_keeps_the_limits_under_wild_commands(engine_name, robot_name):
     pytest.importorskip(engine_name)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from sinew_core.errors import ConfigError
-from sinew_core.robots import load_robot
+from sinew_core.robots import load_robot, robot_names
 from sinew_core.simulation import ENGINE_NAMES, make_engine
 
-ROBOTS = ("panda", "iiwa14")
+ROBOTS = robot_names()
 PHYSICS_RATE_HZ = 500
 
 

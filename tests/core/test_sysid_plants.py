@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from sinew_core.errors import ConfigError
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.sysid.controller_file import KnownController
 from sinew_core.sysid.parametrisation import make_parametrisation
-from sinew_core.sysid.plants import needed_rate_hz, steadied
+from sinew_core.sysid.plants import HIGHEST_RATE_HZ, needed_rate_hz, steadied
 
 PANDA = load_robot("panda")
 POSES = np.tile(PANDA.home_rad, (30, 1))
@@ -51,3 +52,16 @@ def test_where_rotors_are_not_fitted_finer_steps_have_to_do():
     fit = fit_of("mass/*")
     assert needed(fit) > RATE_HZ
     assert np.array_equal(steadied(fit, POSES, RATE_HZ).start, fit.start)
+
+
+def test_the_highest_rate_is_tried_before_gains_are_refused():
+    rates = []
+
+    def stiffen():
+        for power in range(60):
+            rates.append(needed(fit_of("mass/*", kd=60.0 * 1.1**power)))
+
+    with pytest.raises(ConfigError, match="is too low for the controller"):
+        stiffen()
+    assert rates == sorted(rates)
+    assert rates[-1] == HIGHEST_RATE_HZ

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import yaml
 
@@ -41,6 +43,68 @@ def test_a_robot_that_has_changed_since_is_refused(what):
     read = FilterConfiguration.from_yaml(yaml.safe_dump(content), "a bag")
     with pytest.raises(RobotError, match=rf"changed since the recording: {what} differ"):
         read.load_robot()
+
+
+def test_the_joints_that_were_read_tell_the_order_of_the_outputs():
+    node = SafetyFilterParameters(controller_joints="read", joint_prefix="left_")
+    asked = dataclasses.replace(CONFIGURATION, node=node)
+    robot = asked.load_robot()
+    assert asked.order(robot) is None
+    backwards = tuple(f"left_panda_joint{i}" for i in range(7, 0, -1))
+    found = dataclasses.replace(asked, controller_joints=backwards)
+    assert found.order(robot) == (6, 5, 4, 3, 2, 1, 0)
+    assert FilterConfiguration.from_yaml(found.to_yaml(robot), "a bag").order(robot) == found.order(
+        robot
+    )
+    assert CONFIGURATION.order(robot) == (0, 1, 2, 3, 4, 5, 6)
+    assert "controller" not in yaml.safe_load(CONFIGURATION.to_yaml(robot))
+
+
+@pytest.mark.parametrize(
+    ("given", "topic", "sent"),
+    [
+        ({}, "forward_velocity_controller/commands", "joint_velocity"),
+        ({"mode": "joint_effort"}, "forward_effort_controller/commands", "joint_effort"),
+        ({"output": "positions"}, "forward_position_controller/commands", "joint_position"),
+        ({"controller": "/lbr/ctrl"}, "/lbr/ctrl/commands", "joint_velocity"),
+        (
+            {"adapter": "trajectory"},
+            "joint_trajectory_controller/joint_trajectory",
+            "joint_position",
+        ),
+        (
+            {"adapter": "trajectory", "controller": "xarm7_traj_controller"},
+            "xarm7_traj_controller/joint_trajectory",
+            "joint_position",
+        ),
+        ({"adapter": "trajectory", "shadow": True}, "~/shadow", "joint_position"),
+    ],
+)
+def test_outputs_go_to_the_controller_of_adapter_and_mode(given, topic, sent):
+    node = SafetyFilterParameters(**given)
+    assert dataclasses.replace(CONFIGURATION, node=node).outputs_topic == topic
+    assert node.sent_mode == sent
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"adapter": "trajectory", "mode": "joint_effort"}, "adapter is trajectory, but mode"),
+        ({"output": "positions", "mode": "joint_effort"}, "output is positions, but mode"),
+        (
+            {"trajectory_time_s": 0.005},
+            r"trajectory_time_s is 0.005: .* use 0.01 s, a",
+        ),
+    ],
+)
+def test_outputs_that_cannot_be_are_refused(given, expected):
+    with pytest.raises(ConfigError, match=expected):
+        SafetyFilterParameters(**given)
+
+
+def test_a_point_has_two_periods_unless_told_otherwise():
+    assert SafetyFilterParameters(filter_rate_hz=50).point_time_s == pytest.approx(0.04)
+    assert SafetyFilterParameters(trajectory_time_s=0.1).point_time_s == 0.1
 
 
 def test_a_parameter_file_serves_as_well():

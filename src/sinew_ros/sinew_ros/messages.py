@@ -26,11 +26,23 @@ _CONTROLLERS = {
     "joint_position": "forward_position_controller",
     "joint_effort": "forward_effort_controller",
 }
+_TRAJECTORY_CONTROLLER = "joint_trajectory_controller"
 
 
 def commands_topic(mode: str, controller: str = "") -> str:
     """Return the topic of a controller's commands; empty: the forward controller of the mode."""
     return f"{controller or _CONTROLLERS[mode]}/commands"
+
+
+def controller_name(mode: str, adapter: str, controller: str = "") -> str:
+    """Return the name of a controller's node; empty: the usual one of mode and adapter."""
+    usual = _TRAJECTORY_CONTROLLER if adapter == "trajectory" else _CONTROLLERS[mode]
+    return controller or usual
+
+
+def trajectory_topic(controller: str = "") -> str:
+    """Return the topic of a trajectory controller's points; empty: the usual controller."""
+    return f"{controller or _TRAJECTORY_CONTROLLER}/joint_trajectory"
 
 
 def point_values(message: JointTrajectory, mode: str) -> list[Sequence[float]]:

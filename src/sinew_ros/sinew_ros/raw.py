@@ -1,4 +1,4 @@
-"""The two messages of every cycle in their serialised form, which skips building message objects.
+"""The messages of every cycle in their serialised form, which skips building message objects.
 
 The layout is that of CDR, little endian: values aligned to their size, counted from the fifth byte.
 What is read in another byte order goes through rclpy, what is written is always little endian.
@@ -7,11 +7,13 @@ What is read in another byte order goes through rclpy, what is written is always
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory
 
 from sinew_ros.stamps import NS_PER_S, stamp_ns
 
@@ -24,6 +26,8 @@ _FRAME_AT = 12
 _STAMP = struct.Struct("<iI")
 _COUNT = struct.Struct("<I")
 _HEADER = bytes((*_LITTLE_ENDIAN_CDR, 0, 0))
+_STAMPLESS = _HEADER + bytes(_STAMP.size)
+"""Begins a message whose header's stamp is 0."""
 _DIMENSIONS = _COUNT.pack(3)
 _EXTENT = struct.Struct("<II")
 """Size and stride of a dimension; the data's offset and their number."""
@@ -143,6 +147,73 @@ class ControllerCommandWriter:
         )
         self.last = head + b"\0" * ((_ORIGIN - len(head)) % 8) + self._values.pack(*values)
         return self.last
+
+
+class OrderedCommandWriter(ControllerCommandWriter):
+    """Write the same for a controller whose joints are in another order."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        """Send `values[order[k]]` as the controller's k-th value."""
+        self._pick = _picking(order)
+        super().__init__(len(order))
+
+    def write(
+        self, values: Sequence[float], state_stamp: int, command_stamp: int = 0, record: str = ""
+    ) -> bytes:
+        """Return the message with these values (n,), which are in the filter's order."""
+        return super().write(self._pick(values), state_stamp, command_stamp, record)
+
+
+class TrajectoryWriter:
+    """Write positions for `<controller>/joint_trajectory`, a `JointTrajectory` of one point.
+
+    The stamp is 0, which starts it at once. The point has no velocities: ros2_controllers refuses a
+    last point that moves unless told otherwise (`allow_nonzero_velocity_at_trajectory_end`), and
+    with velocities of 0 it would come to rest at each point; by positions alone it interpolates
+    linearly. The `frame_id`, which that controller does not read, holds what stands beside the
+    values of `ControllerCommandWriter`: both stamps and the record, separated by blanks.
+
+    `last` is the last one.
+    """
+
+    def __init__(
+        self, joint_names: Sequence[str], order: Sequence[int], time_from_start_ns: int
+    ) -> None:
+        """Send `values[order[k]]` to the k-th joint named, to be reached in that time."""
+        n = len(joint_names)
+        names = b"".join(_text(name) for name in joint_names)
+        self._names = _COUNT.pack(n) + names + _EXTENT.pack(1, n)
+        self._values = struct.Struct(f"<{n}d")
+        # No velocities, accelerations or efforts.
+        time = _STAMP.pack(*divmod(time_from_start_ns, NS_PER_S))
+        self._tail = _COUNT.pack(0) * 3 + time
+        self._pick = _picking(order)
+        self.last = self.write([0.0] * n, 0)
+
+    def write(
+        self, values: Sequence[float], state_stamp: int, command_stamp: int = 0, record: str = ""
+    ) -> bytes:
+        """Return the message with these positions (n,) rad, which are in the filter's order."""
+        head = _STAMPLESS + _text(f"{state_stamp} {command_stamp} {record}") + self._names
+        padding = b"\0" * ((_ORIGIN - len(head)) % 8)
+        self.last = head + padding + self._values.pack(*self._pick(values)) + self._tail
+        return self.last
+
+
+def _picking(order: Sequence[int]) -> Callable[[Sequence[float]], Sequence[float]]:
+    """Return the function that puts values into an order."""
+    if list(order) == list(range(len(order))):
+        return tuple
+    picked: Callable[[Sequence[float]], Sequence[float]] = itemgetter(*order)
+    return picked
+
+
+def read_trajectory(data: bytes) -> JointTrajectory | None:
+    """Return a joint trajectory, None for bytes that are none."""
+    try:
+        return deserialize_message(data, JointTrajectory)
+    except (UnicodeDecodeError, RuntimeError):
+        return None
 
 
 def read_controller_command(data: bytes) -> tuple[str, tuple[float, ...]]:

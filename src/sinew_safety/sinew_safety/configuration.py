@@ -13,16 +13,20 @@ from typing import TypeVar
 import yaml
 
 from sinew_core.errors import ConfigError, RobotError
+from sinew_core.joint_order import joint_order
 from sinew_core.parameters import Parameters
+from sinew_core.randomisation import CONTROLLER_MODES, Randomisation, check_assumptions
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.model import RobotModel
+from sinew_core.robots.sim_params import check_compensation, load_sim_params
 from sinew_core.safety.command_mode import CommandMode, make_command_mode
+from sinew_core.safety.integrating import make_integrating_mode
 from sinew_core.safety.parameters import SafetyParameters
-from sinew_core.safety.realtime import real_time_assumptions
+from sinew_core.safety.realtime import real_time_assumptions, trajectory_assumptions
 from sinew_core.safety.record import text_check
 from sinew_core.safety.scaling import SpeedScaling
 from sinew_core.safety.supervisor import SupervisorParameters
-from sinew_ros.messages import commands_topic
+from sinew_ros.messages import commands_topic, controller_name, trajectory_topic
 from sinew_safety.parameters import SafetyFilterParameters
 
 _SECTION = "safety_filter"
@@ -32,12 +36,21 @@ P = TypeVar("P", bound=Parameters)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FilterConfiguration:
-    """The parameters of a node; `robot` is what a recorded one says of the robot, else empty."""
+    """The parameters of a node, and what was found when it ran.
+
+    Attributes:
+        node: own parameters.
+        watchdog: of the supervisor.
+        safety: of the filter.
+        robot: what a recorded configuration says of the robot, else empty.
+        controller_joints: the controller's joints as they were read from it, else empty.
+    """
 
     node: SafetyFilterParameters
     watchdog: SupervisorParameters
     safety: SafetyParameters
     robot: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    controller_joints: tuple[str, ...] = ()
 
     @property
     def lockstep(self) -> bool:
@@ -45,9 +58,51 @@ class FilterConfiguration:
         return self.node.pace == "lockstep"
 
     @property
-    def commands_topic(self) -> str:
-        """The topic of the outputs."""
-        return commands_topic(self.node.mode, self.node.controller)
+    def controller(self) -> str:
+        """The name of the controller."""
+        node = self.node
+        return controller_name(node.sent_mode, node.adapter, node.controller)
+
+    @property
+    def outputs_topic(self) -> str:
+        """The topic of the outputs; `~` is the node."""
+        node = self.node
+        if node.shadow:
+            return "~/shadow"
+        if node.adapter == "trajectory":
+            return trajectory_topic(node.controller)
+        return commands_topic(node.sent_mode, node.controller)
+
+    def prefixed(self, robot: RobotModel) -> tuple[str, ...]:
+        """Return the robot's joints as joint states and controller name them."""
+        return tuple(self.node.joint_prefix + name for name in robot.joint_names)
+
+    def order(self, robot: RobotModel) -> tuple[int, ...] | None:
+        """Return for each value sent its joint's index, None while the controller was not read.
+
+        Raises:
+            ConfigError: the joints read do not fit the robot.
+        """
+        if self.node.controller_joints == "robot":
+            return tuple(range(robot.n_joints))
+        if not self.controller_joints:
+            return None
+        whose = f"joints of controller {self.controller}"
+        return joint_order(self.controller_joints, self.prefixed(robot), whose)
+
+    def check_sim_params(self, robot: RobotModel) -> None:
+        """Refuse assumptions of the filter that the arm, as it was identified, does not keep.
+
+        Raises:
+            ConfigError: says which.
+        """
+        node = self.node
+        if not node.sim_params:
+            return
+        params = load_sim_params(node.sim_params, robot, CONTROLLER_MODES[node.sent_mode])
+        check_compensation(params.controller, gravity_compensation=node.gravity_compensation)
+        alone = Randomisation(robot=robot, base=params.dynamics)
+        check_assumptions(alone, self.safety, node, node.sent_mode, params.controller)
 
     def make_mode(self, robot: RobotModel) -> tuple[CommandMode, SpeedScaling]:
         """Return the command mode with its filter, and the scaling, that the node runs.
@@ -58,7 +113,11 @@ class FilterConfiguration:
         node, safety, period_s = self.node, self.safety, self.node.filter_period_s
         if not self.lockstep:
             safety = real_time_assumptions(safety, node)
+        if node.adapter == "trajectory":
+            safety = trajectory_assumptions(safety, node.point_time_s / period_s)
         scaling = SpeedScaling(node.mode, robot.limits, safety, period_s)
+        if node.sent_mode != node.mode:
+            return make_integrating_mode(robot, safety, period_s), scaling
         mode = make_command_mode(
             node.mode, robot, safety, period_s, gravity_compensation=node.gravity_compensation
         )
@@ -93,6 +152,8 @@ class FilterConfiguration:
             "safety": self.safety.to_mapping(),
         }
         content = {_SECTION: {_ROS: parameters}, "robot": _robot_section(robot)}
+        if self.controller_joints:
+            content["controller"] = {"joints": list(self.controller_joints)}
         return yaml.safe_dump(content, sort_keys=False)
 
     @classmethod
@@ -119,6 +180,7 @@ class FilterConfiguration:
             watchdog=_build(SupervisorParameters, values, "watchdog", source),
             safety=_build(SafetyParameters, values, "safety", source),
             robot=robot if isinstance(robot, dict) else {},
+            controller_joints=_joints(sections.get("controller")),
         )
 
 
@@ -128,6 +190,11 @@ def _robot_section(robot: RobotModel) -> dict[str, object]:
         "limits": robot.limits.to_mapping(),
         "description_check": text_check(robot.urdf_text),
     }
+
+
+def _joints(section: object) -> tuple[str, ...]:
+    joints = section.get("joints") if isinstance(section, dict) else None
+    return tuple(str(name) for name in joints) if isinstance(joints, list) else ()
 
 
 def _parameters(sections: Mapping[str, object]) -> dict[str, object] | None:

@@ -27,7 +27,37 @@ class SafetyFilterParameters(Rates):
     gravity_compensation: bool = parameter(
         True, "Efforts: whether the driver adds the effort that gravity asks for"
     )
-    controller: str = parameter("", "Sends <controller>/commands; empty: that of the mode")
+    controller: str = parameter(
+        "", "Name of the controller, relative or absolute; empty: that of mode and adapter"
+    )
+    adapter: str = parameter(
+        "forward",
+        "Sends <controller>/commands (arrays), or <controller>/joint_trajectory (positions)",
+        choices=("forward", "trajectory"),
+    )
+    output: str = parameter(
+        "commands",
+        "Send what the commands are, or positions that velocities lead to; trajectory: positions",
+        choices=("commands", "positions"),
+    )
+    trajectory_time_s: float = parameter(
+        0.0,
+        "Trajectories: time to each point, from the filter's period up; 0: two periods",
+        unit="s",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    controller_joints: str = parameter(
+        "robot",
+        "Order of what is sent: the robot's, or as read from the controller's parameter joints",
+        choices=("robot", "read"),
+    )
+    joint_prefix: str = parameter(
+        "", "In front of the robot's joint names in joint_states and at the controller"
+    )
+    shadow: bool = parameter(
+        False, "Whether outputs go to ~/shadow, where no controller hears them"
+    )
     sim_params: str = parameter(
         "",
         "YAML file of the arm as it was identified, which `safety.` has to allow for; empty: none",
@@ -39,6 +69,37 @@ class SafetyFilterParameters(Rates):
         maximum=1.0,
         settable=True,
     )
+
+    def check(self) -> list[str]:
+        """Return violations of the rates, and outputs that cannot be."""
+        problems = super().check()
+        for name, positions in (("adapter", "trajectory"), ("output", "positions")):
+            if getattr(self, name) == positions and self.mode == "joint_effort":
+                problems.append(
+                    f"{name} is {positions}, but mode joint_effort has none to send: use a forward "
+                    "controller of efforts"
+                )
+        if 0.0 < self.trajectory_time_s < self.filter_period_s:
+            problems.append(
+                f"trajectory_time_s is {self.trajectory_time_s}: the arm would wait for the next "
+                f"point, use {self.filter_period_s:g} s, a filter period, or more"
+            )
+        return problems
+
+    @property
+    def sent_mode(self) -> str:
+        """The action mode whose unit the outputs have."""
+        positions = self.adapter == "trajectory" or self.output == "positions"
+        return "joint_position" if positions else self.mode
+
+    @property
+    def point_time_s(self) -> float:
+        """Time from a trajectory's start to its point.
+
+        The controller goes to a point in a straight line, and stands still there until the next
+        comes. Two periods let it come one period late; then the arm lags by one period.
+        """
+        return self.trajectory_time_s or 2.0 * self.filter_period_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +117,7 @@ class ReplayParameters(Parameters):
     state_topic: str = parameter("joint_states", "Joint states")
     command_topic: str = parameter("policy/command", "Commands of the policy")
     output_topic: str = parameter(
-        "", "Outputs of the filter; empty: <controller>/commands as configured"
+        "", "Outputs of the filter; empty: the controller's topic as configured"
     )
     rows: int = parameter(1000, "Changes to print at most; the totals count all", minimum=0)
 

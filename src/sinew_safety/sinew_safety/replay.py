@@ -9,30 +9,25 @@ from pathlib import Path
 from typing import TypeVar
 
 from rclpy.serialization import deserialize_message
-from std_msgs.msg import Float64MultiArray, String
+from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
-from sinew_core.bags.bag import COMMAND, CONFIGURATION, OUTPUT, STATE, Bag, Recorded
+from sinew_core.bags.bag import COMMAND, CONFIGURATION, STATE, Bag, Recorded
 from sinew_core.errors import BagError, ConfigError, ReplayError, SinewError
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.command_mode import CommandMode
 from sinew_core.safety.filter import Cause
-from sinew_core.safety.record import CycleRecord, text_check
-from sinew_core.safety.recording import Intervention, Output
+from sinew_core.safety.record import text_check
+from sinew_core.safety.recording import Intervention
 from sinew_core.safety.replay import Replayer
 from sinew_core.safety.scaling import SpeedScaling
 from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import (
-    JointStateMapper,
-    answered_stamp,
-    command_stamp,
-    cycle_record,
-    point_values,
-)
+from sinew_ros.messages import JointStateMapper, point_values
 from sinew_ros.parameters import declare_from
 from sinew_ros.stamps import NS_PER_S, stamp_ns
 from sinew_safety.configuration import FilterConfiguration
 from sinew_safety.parameters import ReplayParameters
+from sinew_safety.recorded_outputs import OutputReader
 
 M = TypeVar("M")
 _SLICE_S = 0.02
@@ -50,16 +45,18 @@ class Replay(SinewNode):
         self._configurations = self._read_configurations()
         first = next(iter(self._configurations.values()))
         robot, self._mode = self._load_robot(first), first.node.mode
-        output = p.output_topic or first.commands_topic
+        self._outputs = OutputReader(first, self._configuration)
+        output = p.output_topic or first.outputs_topic.replace("~", p.node)
         self._topics = {
             self._topic(p.state_topic): STATE,
             self._topic(p.command_topic): COMMAND,
-            self._topic(output): OUTPUT,
+            self._topic(output): self._outputs.kind,
         }
         for topic, kind in self._topics.items():
             if kind != COMMAND:  # a run without any command is one, too
-                self._bag.require(kind, topic, f"give namespace:= or {kind}_topic:=")
-        self._mapper = JointStateMapper(robot.joint_names)
+                given = "state" if kind == STATE else "output"
+                self._bag.require(kind, topic, f"give namespace:= or {given}_topic:=")
+        self._mapper = JointStateMapper(first.prefixed(robot))
         self._replayer = Replayer(robot.joint_names, self._make_mode)
         self._rows = 0
         self._work = self._run()
@@ -101,7 +98,7 @@ class Replay(SinewNode):
     def _load_robot(self, configuration: FilterConfiguration) -> RobotModel:
         return configuration.load_robot(robot=self._p.robot, urdf=self._p.urdf)
 
-    def _make_mode(self, check: str) -> tuple[CommandMode, SpeedScaling]:
+    def _configuration(self, check: str) -> FilterConfiguration:
         configuration = self._configurations.get("") or self._configurations.get(check)
         if configuration is None:
             raise ConfigError(
@@ -113,6 +110,10 @@ class Replay(SinewNode):
                 f"the bag has outputs in {self._mode} and in {configuration.node.mode}: "
                 "record each mode in a bag of its own"
             )
+        return configuration
+
+    def _make_mode(self, check: str) -> tuple[CommandMode, SpeedScaling]:
+        configuration = self._configuration(check)
         return configuration.make_mode(self._load_robot(configuration))
 
     def _run(self) -> Iterator[None]:
@@ -150,7 +151,9 @@ class Replay(SinewNode):
         elif message.kind == COMMAND:
             self._take_command(self._decode(message, JointTrajectory))
         else:
-            self._take_output(message.time_ns, self._decode(message, Float64MultiArray))
+            outputs, names = self._outputs, self._mapper.joint_names
+            decoded: object = self._decode(message, outputs.message_type)
+            self._replayer.output(outputs.read(message.time_ns, decoded, names))
 
     def _decode(self, message: Recorded, kind: type[M]) -> M:
         def decode(data: bytes) -> M:
@@ -169,25 +172,6 @@ class Replay(SinewNode):
             return
         values = dict(zip(message.joint_names, points[0], strict=True))
         self._replayer.command(stamp_ns(message.header.stamp), [values[name] for name in names])
-
-    def _take_output(self, time_ns: int, message: Float64MultiArray) -> None:
-        state_ns, command_ns = answered_stamp(message), command_stamp(message)
-        try:
-            made_of = CycleRecord.parse(cycle_record(message))
-            if state_ns is None or command_ns is None:
-                raise ValueError("no stamps beside it")
-        except ValueError as error:
-            raise BagError(
-                f"the output recorded at {time_ns} ns cannot be replayed, {error}: "
-                "the bag is damaged, or of a filter that writes no records"
-            ) from None
-        if len(message.data) != len(self._mapper.joint_names):
-            raise BagError(
-                f"the output recorded at {time_ns} ns has {len(message.data)} values for "
-                f"{len(self._mapper.joint_names)} joints: give the robot of the bag, robot:="
-            )
-        values = tuple(message.data)
-        self._replayer.output(Output(time_ns, state_ns, command_ns, values, made_of))
 
     def _print(self, change: Intervention) -> None:
         self._rows += 1

@@ -6,12 +6,11 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from rclpy.callback_groups import ReentrantCallbackGroup
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from sinew_core.randomisation import CONTROLLER_MODES, Randomisation, check_assumptions
-from sinew_core.robots.sim_params import check_compensation, load_sim_params
 from sinew_core.safety.latch import LatchFile, latch_path
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.senders import Senders
@@ -45,16 +44,12 @@ class SafetyFilter(SinewNode):
         check_watchdogs(watchdog, p)
         configuration = FilterConfiguration(node=p, watchdog=watchdog, safety=safety)
         robot = configuration.load_robot()
-        if p.sim_params:
-            params = load_sim_params(p.sim_params, robot, CONTROLLER_MODES[p.mode])
-            check_compensation(params.controller, gravity_compensation=p.gravity_compensation)
-            alone = Randomisation(robot=robot, base=params.dynamics)
-            check_assumptions(alone, safety, p, p.mode, params.controller)
+        configuration.check_sim_params(robot)
         self._lockstep = configuration.lockstep
         self._latch = LatchFile(latch_path(p.robot, self.get_namespace()))
         self._outputs = Outputs(self, configuration, robot)
         self._supervisor = Supervisor(
-            robot.joint_names,
+            configuration.prefixed(robot),
             self._outputs.mode,
             watchdog,
             period_ns=period_ns(p.filter_rate_hz),
@@ -62,13 +57,17 @@ class SafetyFilter(SinewNode):
             lockstep=self._lockstep,
             latched=self._latch.reason,
             set_latch=self._latch.set,
+            shadow=p.shadow,
         )
+        self._outputs.lost = self._lost
         self._scaling = self._outputs.mode.scaling
         self.settable = settings(declarations.declared, self._supervisor, self._scaling)
-        self._mapper = JointStateMapper(robot.joint_names)
+        self._mapper = JointStateMapper(configuration.prefixed(robot))
+        self._joint_names = robot.joint_names
         self._senders = Senders()
         self._reported = self._supervisor.state
         self._cycle_ns: list[int] = []
+        self._arm_requests = 0
         self._stopped_ns = 0
         self._stop_reaction_ms: float | None = None
         self._open_topics()
@@ -85,7 +84,9 @@ class SafetyFilter(SinewNode):
             raw=True,
         )
         self.create_subscription(JointTrajectory, "policy/command", self._command, RELIABLE)
-        self.create_service(SetBool, "~/arm", self._arm)
+        # While it waits for the controller's answer, nothing else must wait with it.
+        alone = ReentrantCallbackGroup()
+        self.create_service(SetBool, "~/arm", self._arm, callback_group=alone)
         self.prompt = (self.create_service(Trigger, "~/stop", self._stop),)
         self.create_service(Trigger, "~/clear", self._clear)
         self._diagnostics = Diagnostics(self, self._report)
@@ -145,18 +146,22 @@ class SafetyFilter(SinewNode):
         if self._supervisor.state is not self._reported and not self._latch.busy:
             self._diagnostics.changed()
 
-    def _arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+    async def _arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._arm_requests += 1
+        number = self._arm_requests
         if request.data:
             obstacles = [
+                *await self._outputs.obstacles(),
                 *incompatible_publishers(self, "policy/command", RELIABLE),
                 *incompatible_publishers(
                     self, "joint_states", state_subscription(lockstep=self._lockstep)
                 ),
-                *self._outputs.obstacles(),
             ]
             if not self._mapper.complete:
                 missing = ", ".join(self._mapper.missing)
                 obstacles.append(f"joint_states lack {missing}: check robot and prefix")
+            if number != self._arm_requests:
+                obstacles.append("another call of ~/arm came while the controller was asked")
             response.message = self._supervisor.arm(self._now_ns(), obstacles) or "armed"
             response.success = response.message == "armed"
         else:
@@ -164,6 +169,11 @@ class SafetyFilter(SinewNode):
             response.success = self._supervisor.state is not State.LATCHED
             response.message = self._supervisor.state.value
         return self._done(response)
+
+    def _lost(self, reason: str) -> None:
+        """Stop an arm that moves: its controller is not what it was armed with."""
+        if self._supervisor.state is State.ARMED:
+            self._supervisor.stop(reason)
 
     def _stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._stopped_ns = time.monotonic_ns()
@@ -201,7 +211,7 @@ class SafetyFilter(SinewNode):
             **{f"rejected: {cause.value}": n for cause, n in gate.rejected.items()},
             **supervisor.counters,
         }
-        for joint, causes in zip(self._mapper.joint_names, supervisor.interventions, strict=True):
+        for joint, causes in zip(self._joint_names, supervisor.interventions, strict=True):
             for cause, cycles in causes.items():
                 values[f"interventions: {joint} {cause.name.lower()}"] = cycles
         if self._cycle_ns:

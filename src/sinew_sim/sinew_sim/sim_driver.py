@@ -15,6 +15,7 @@ from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
 
 from sinew_core.parameters import parameter
 from sinew_core.randomisation import CONTROLLER_MODES, check_controller
@@ -27,14 +28,15 @@ from sinew_core.simulation import ENGINE_NAMES, make_engine
 from sinew_core.tasks import TASKS, make_task
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import commands_topic, label_stamp
+from sinew_ros.messages import commands_topic, label_stamp, trajectory_topic
 from sinew_ros.parameters import Declarations
 from sinew_ros.poses import set_pose
 from sinew_ros.qos import LATCHED, RELIABLE
-from sinew_ros.raw import JointStateWriter, read_controller_command
+from sinew_ros.raw import JointStateWriter, read_controller_command, read_trajectory
 from sinew_ros.stamps import period_ns, set_stamp
 from sinew_sim.arm import Place, SimulatedArm
 from sinew_sim.drives import make_drive
+from sinew_sim.trajectories import TrajectoryFollower
 
 _REPUBLISH_S = 1.0
 _NOISE_STREAM = 0x5E15
@@ -62,6 +64,14 @@ class SimDriverParameters(Rates):
     )
     mode: str = parameter("joint_velocity", "What the commands are", choices=FILTERED_MODES)
     controller: str = parameter("", "Takes <controller>/commands; empty: that of the mode")
+    adapter: str = parameter(
+        "forward",
+        "Takes <controller>/commands, or <controller>/joint_trajectory, one point each (positions)",
+        choices=("forward", "trajectory"),
+    )
+    joint_prefix: str = parameter(
+        "", "In front of the joint names in joint_states and in trajectories"
+    )
     gravity_compensation: bool = parameter(
         True, "Efforts: whether the effort that gravity asks for is added"
     )
@@ -86,6 +96,11 @@ class SimDriverParameters(Rates):
             problems.append(
                 f"state_rate_hz {self.state_rate_hz} differs from filter_rate_hz "
                 f"{self.filter_rate_hz}: lockstep has one state per cycle of the filter"
+            )
+        if self.adapter == "trajectory" and self.mode != "joint_position":
+            problems.append(
+                f"adapter is trajectory, mode {self.mode}: trajectories are followed by positions, "
+                "use mode joint_position"
             )
         return problems
 
@@ -126,7 +141,10 @@ class SimDriver(SinewNode):
         )
         self._counters: Counter[str] = Counter()
         self._placed_ns = 0  # stamp of the first state after a reset, until it is answered
-        self._state = JointStateWriter(robot.joint_names)
+        joint_names = [p.joint_prefix + name for name in robot.joint_names]
+        self._state = JointStateWriter(joint_names)
+        self._follower = TrajectoryFollower(joint_names, period_ns(p.state_rate_hz))
+        self._step = self._follow if p.adapter == "trajectory" else self._arm.step
         self._clock_message = ClockMessage()
         self._open_topics(robot)
         self._begin_pace()
@@ -150,8 +168,12 @@ class SimDriver(SinewNode):
         self._clock_publisher = self.create_publisher(ClockMessage, "/clock", RELIABLE)
         description = self.create_publisher(String, "robot_description", LATCHED)
         description.publish(String(data=robot.urdf_text))
-        topic = commands_topic(self._p.mode, self._p.controller)
-        self.create_subscription(Float64MultiArray, topic, self._command, RELIABLE, raw=True)
+        if self._p.adapter == "trajectory":
+            topic = trajectory_topic(self._p.controller)
+            self.create_subscription(JointTrajectory, topic, self._trajectory, RELIABLE, raw=True)
+        else:
+            topic = commands_topic(self._p.mode, self._p.controller)
+            self.create_subscription(Float64MultiArray, topic, self._command, RELIABLE, raw=True)
         self.create_service(Trigger, "~/reset", self._reset)
         self._diagnostics = Diagnostics(self, self._report)
 
@@ -159,7 +181,7 @@ class SimDriver(SinewNode):
         """Advance to the present (real time): an arm goes on moving while its driver is late."""
         trips = self._arm.watchdog_trips
         for _ in range(1 + min(missed, self._p.state_rate_hz)):
-            self._arm.step()
+            self._step()
         self._publish()
         if self._arm.watchdog_trips != trips:
             self._diagnostics.changed()
@@ -192,25 +214,49 @@ class SimDriver(SinewNode):
 
     def _command(self, data: bytes) -> None:
         label, values = read_controller_command(data)
-        stamp = label_stamp(label)
+        if self._admits(label_stamp(label)):
+            self._taken(self._arm.accept(values))
+
+    def _trajectory(self, data: bytes) -> None:
+        message = read_trajectory(data)
+        label = "" if message is None else message.header.frame_id
+        if self._admits(label_stamp(label.partition(" ")[0])):
+            self._taken(message is not None and not self._follower.take(message))
+
+    def _follow(self) -> None:
+        """Advance by one period on the way to the last trajectory's point."""
+        position = self._follower.advance(self._arm.command.tolist())
+        if position is not None:
+            self._arm.accept(position)
+        self._arm.step()
+
+    def _admits(self, stamp: int | None) -> bool:
+        """Tell whether a command is of now; this is the stamp of the state that it answers."""
         if self._lockstep and stamp != self._arm.stamp_ns:
             self._counters["commands_for_another_state"] += 1
         elif stamp is not None and stamp < self._placed_ns:
             # It may hold the arm where it was before the reset, whose state comes to the filter.
             self._counters["commands_before_reset"] += 1
-        elif not self._arm.accept(values):
+        else:
+            return True
+        return False
+
+    def _taken(self, accepted: bool) -> None:
+        """Count a command that is refused; in lockstep advance under one that is in force."""
+        if not accepted:
             self._counters["commands_rejected"] += 1
             if self._counters["commands_rejected"] == 1:
                 self._diagnostics.changed()
-        else:
-            self._placed_ns = 0
-            if self._lockstep:
-                self._arm.step()
-                self._publish()
+            return
+        self._placed_ns = 0
+        if self._lockstep:
+            self._step()
+            self._publish()
 
     def _reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         start = self._task.sample_start(self._starts)
         self._arm.reset(start, self._draw_object())
+        self._follower.forget()
         self._counters["resets"] += 1
         self._placed_ns = self._publish()
         response.success = True

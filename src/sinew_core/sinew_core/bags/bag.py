@@ -18,10 +18,12 @@ from sinew_core.errors import BagError
 M = TypeVar("M")
 
 STATE, COMMAND, OUTPUT, CONFIGURATION = "state", "command", "output", "configuration"
+TRAJECTORY = "trajectory"
 TYPES = {
     STATE: "sensor_msgs/msg/JointState",
     COMMAND: "trajectory_msgs/msg/JointTrajectory",
     OUTPUT: "std_msgs/msg/Float64MultiArray",
+    TRAJECTORY: "trajectory_msgs/msg/JointTrajectory",
     CONFIGURATION: "std_msgs/msg/String",
 }
 """Message type of each kind of topic."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+
 import numpy as np
 
 from sinew_core.errors import RobotError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.kinematics import KinematicChain
 from sinew_core.robots.limits import JointLimits
-from sinew_core.robots.model import Box
+from sinew_core.robots.model import Box, RobotModel
 
 _DAMPING = 0.05
 _LARGEST_STEP_RAD = 0.3
@@ -73,6 +76,18 @@ def solve_position(
         longest = float(np.abs(step).max())
         q = np.clip(q + step * min(1.0, _LARGEST_STEP_RAD / max(longest, 1e-12)), lower, upper)
     return None
+
+
+@functools.lru_cache(maxsize=16)
+def work_postures(robot: RobotModel) -> tuple[Array, ...]:
+    """Return home and postures (n,) rad that bring the tool to the corners of the reach box.
+
+    A corner that is not found from home, as of a box that was given too wide, is left out.
+    """
+    box = robot.reach_box
+    corners = np.array(list(itertools.product(*zip(box.lower_m, box.upper_m, strict=True))))
+    found = (solve_position(robot.chain, robot.limits, c, robot.home_rad) for c in corners)
+    return (robot.home_rad, *(posture for posture in found if posture is not None))
 
 
 def default_reach_box(chain: KinematicChain, limits: JointLimits, home_rad: Array) -> Box:

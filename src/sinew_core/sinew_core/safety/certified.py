@@ -258,6 +258,12 @@ class CertifiedVelocityFilter(VelocityFilter):
         super().reset(position_rad, velocity_rad_s)
         self._cycle.begin(self._state)
 
+    def stand(self, periods: int) -> None:
+        """Account for periods without output, as `VelocityFilter.stand`; the drive has stopped."""
+        super().stand(periods)
+        if periods > 0:
+            self._state[STEP][:] = self._zeros
+
 
 class CertifiedPositionFilter(PositionFilter):
     """`PositionFilter` with every limit of this module."""

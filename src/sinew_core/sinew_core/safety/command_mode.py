@@ -5,6 +5,8 @@
 | joint_velocity | zero velocity | it is zero | velocity times period |
 | joint_position | the last position sent, or the measured one | it is repeated | its step |
 | joint_effort | the filter's own braking, which holds | the arm is measured at rest | as measured |
+
+Velocities that are sent as positions have a mode of their own: `integrating`.
 """
 
 from __future__ import annotations
@@ -141,6 +143,11 @@ class CommandMode(abc.ABC):
         """Return what keeps the arm at rest for a period, None while that cannot be known yet."""
 
     @property
+    def answer(self) -> Values | None:
+        """The last output (n,) in the unit of what is asked for, in which they are compared."""
+        return self.output
+
+    @property
     @abc.abstractmethod
     def idle(self) -> Values | None:
         """The command that asks for no motion, None where only the filter's braking does."""
@@ -209,7 +216,7 @@ class PositionMode(CommandMode):
         Whoever moved it meanwhile, it is not to jump back.
         """
         self._step_rad = 0.0
-        if position is not None and _are_apart(self.output, position, self._follows_rad):
+        if position is not None and are_apart(self.output, position, self._follows_rad):
             self.output = tuple(position)
         return self.output
 
@@ -253,7 +260,7 @@ class EffortMode(CommandMode):
     def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
         """Return the effort that holds the arm, anew where it was moved away meanwhile."""
         if position is not None:
-            if self.output is None or _are_apart(self._held_at, position, self._follows_rad):
+            if self.output is None or are_apart(self._held_at, position, self._follows_rad):
                 self._efforts.reset(position, velocity)
             self._held_at = tuple(position)
         if self._held_at is None:
@@ -300,7 +307,7 @@ def make_command_mode(
     return VelocityMode(arm_filter, robot.n_joints)
 
 
-def _are_apart(first: Sequence[float] | None, second: Sequence[float], distance_rad: float) -> bool:
+def are_apart(first: Sequence[float] | None, second: Sequence[float], distance_rad: float) -> bool:
     """Return whether a joint is further from one position than this, or the first is unknown."""
     return first is None or any(
         abs(a - b) > distance_rad for a, b in zip(first, second, strict=True)

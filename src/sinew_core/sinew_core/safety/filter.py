@@ -234,6 +234,15 @@ class VelocityFilter(ArmFilter):
             self._head = (self._head + 1) % len(self._history)
             self._history[self._head][:] = self._state[eq.COMMAND]
 
+    def stand(self, periods: int) -> None:
+        """Account for periods in which nothing was published and the drive came to rest.
+
+        That is a stop faster than any that is commanded, made by a drive of positions.
+        """
+        if periods > 0:
+            self._state[eq.COMMAND][:] = self._zeros
+            self.hold(periods)
+
 
 class PositionFilter(ArmFilter):
     """Pass position commands on, bit for bit, where they are safe, else what comes nearest in time.

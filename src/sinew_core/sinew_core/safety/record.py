@@ -163,6 +163,11 @@ class RecordedMode:
         return self._mode.output
 
     @property
+    def answer(self) -> Values | None:
+        """The last output (n,) in the unit of what is asked for."""
+        return self._mode.answer
+
+    @property
     def rests(self) -> bool:
         """Whether what was published last asks for no motion."""
         return self._mode.rests
@@ -193,7 +198,7 @@ class RecordedMode:
     def brake(self, position: Sequence[float] | None, velocity: Sequence[float]) -> FilterResult:
         """Decelerate for one period."""
         result = self._mode.brake(position, velocity)
-        self.asked = self.asked or result.command
+        self.asked = self.asked or self._mode.answer or ()
         return self._ran("b", result, position, velocity)
 
     def skip(self, periods: int) -> None:
@@ -218,6 +223,10 @@ class RecordedMode:
         if held is not None and position is not None:
             self._measured = self._state_check(position, velocity)
         return held
+
+    def configure(self, configuration: str) -> None:
+        """Let records carry the check of another configuration from now on."""
+        self._configuration = configuration
 
     def take(self) -> tuple[str, FilterResult | None]:
         """Return the record of the present output and the filter's result, None for a hold."""

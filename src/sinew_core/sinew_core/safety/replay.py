@@ -106,7 +106,7 @@ class Replayer:
         self.reproduced += 1
         if result is not None and result.intervened:
             self.interventions += 1
-            yield from self._changes(output, result)
+            yield from self._changes(output, result, mode.answer or ())
 
     def _follow(self, output: Output) -> tuple[CommandMode, SpeedScaling]:
         """Return the mode and scaling, anew for a new node; notice outputs that are lacking."""
@@ -171,7 +171,7 @@ class Replayer:
         scaling.value = record.scale
         if record.kind == "b":
             result = mode.brake(position, velocity)
-            self._asked = self._asked or result.command
+            self._asked = self._asked or mode.answer or ()
             return result
         if not record.desired:
             self._asked = mode.idle or ()
@@ -179,9 +179,11 @@ class Replayer:
         self._asked = scaling.apply(self._find_command(output), mode.output)
         return mode.step(self._asked, position, velocity)
 
-    def _changes(self, output: Output, result: FilterResult) -> Iterator[Intervention]:
+    def _changes(
+        self, output: Output, result: FilterResult, answer: Values
+    ) -> Iterator[Intervention]:
         for name, asked, sent, cause in zip(
-            self._names, self._asked, result.command, result.causes, strict=True
+            self._names, self._asked, answer, result.causes, strict=True
         ):
             if cause is not Cause.NONE:
                 self.totals[name, cause] += 1

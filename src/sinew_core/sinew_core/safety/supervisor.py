@@ -112,10 +112,13 @@ class Supervisor:
         lockstep: bool,
         latched: str | None,
         set_latch: Callable[[str], None],
+        shadow: bool = False,
     ) -> None:
         """Start disarmed, or latched where `latched` gives the reason of an earlier stop.
 
-        `set_latch(reason)` is called when braking begins that ends latched; it must not block.
+        `set_latch(reason)` is called when braking begins that ends latched; it must not block. In
+        `shadow` the outputs reach no arm: one that does not follow them is no fault, and the filter
+        starts anew where the arm is measured.
         """
         self.state = State.LATCHED if latched else State.DISARMED
         self.reason = latched or ""
@@ -130,6 +133,7 @@ class Supervisor:
         )
         self.answered_stamp_ns = self.command_stamp_ns = self.stamp_ns = self.left_armed_ns = 0
         self._mode, self._set_latch = mode, set_latch
+        self._shadow = shadow
         self._period_ns, self._control_ns, self._lockstep = period_ns, control_period_ns, lockstep
         self._command_ns = round(parameters.command_timeout_s * _NS)
         self._state_ns = round(parameters.state_timeout_s * _NS)
@@ -309,7 +313,7 @@ class Supervisor:
             FilterFault.NOT_FINITE,
             FilterFault.BOUNDS_CONFLICT,
         ):
-            self._fault(f"filter fault {result.fault.name.lower()}")
+            self._fault_of_following(f"filter fault {result.fault.name.lower()}")
         self._travel += self._mode.travel_rad(self._velocity, self._period_ns / _NS)
         return result.command
 
@@ -337,7 +341,7 @@ class Supervisor:
         if problems:
             self._fault(problems[0])
         elif now_ns - self._moved_ns > self._state_ns and self._travel > self._frozen_travel:
-            self._fault("joint positions are frozen while motion is commanded")
+            self._fault_of_following("joint positions are frozen while motion is commanded")
         elif self._has_command and now_ns - self._commanded_ns > self._command_ns:
             age_s = (now_ns - self._commanded_ns) / _NS
             self._fault(f"command is stale: {age_s:.3f} s old")
@@ -362,6 +366,14 @@ class Supervisor:
 
     def _at_rest(self) -> bool:
         return all(abs(v) <= self._rest_speed for v in self._velocity)
+
+    def _fault_of_following(self, reason: str) -> None:
+        """Brake for an arm that is not where it was sent; in shadow it cannot be."""
+        if not self._shadow:
+            self._fault(reason)
+            return
+        self.counters["shadow_restarts"] += 1
+        self._started, self._travel = False, 0.0
 
     def _fault(self, reason: str) -> None:
         self.counters["faults"] += self.state is State.ARMED

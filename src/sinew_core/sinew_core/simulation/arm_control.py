@@ -9,7 +9,7 @@ delay, not one of whole steps. The state is that at the step's beginning, as a s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numba.extending import register_jitable
@@ -59,25 +59,35 @@ def control_rows(robot: RobotModel, controller: ArmController, arm: ArmDynamics)
 
 
 def check_stability(
-    robot: RobotModel, arm: ArmDynamics, rows: Array, physics_rate_hz: int, position_rad: Array
+    robot: RobotModel,
+    arm: ArmDynamics,
+    rows: Array,
+    physics_rate_hz: int,
+    postures: Iterable[Array],
 ) -> None:
-    """Check that the controllers, which go by the state before a step, do not diverge.
+    """Check that the controllers, which go by the state before a step, diverge in no posture.
 
     With stiffness K, damping D, inertia M with rotors, and viscous friction B, semi-implicit Euler
     is stable where 4 (M + h B) - 2 h D - h² K is positive definite.
 
     Raises:
-        ConfigError: it is not at (n,) rad; names the joint and the least rate that works.
+        ConfigError: it is not at one of (n,) rad; names the joint and the least rate that works.
     """
-    inertia = _inertia(robot, arm, position_rad)
-    if _stable(inertia, arm, rows, 1.0 / physics_rate_hz):
+    inertias = [_inertia(robot, arm, posture) for posture in postures]
+
+    def first_unstable(rate_hz: int) -> Array | None:
+        period_s = 1.0 / rate_hz
+        return next((m for m in inertias if not _stable(m, arm, rows, period_s)), None)
+
+    inertia = first_unstable(physics_rate_hz)
+    if inertia is None:
         return
     low, high = physics_rate_hz, 2 * physics_rate_hz
-    while not _stable(inertia, arm, rows, 1.0 / high):
+    while first_unstable(high) is not None:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if _stable(inertia, arm, rows, 1.0 / middle):
+        if first_unstable(middle) is None:
             high = middle
         else:
             low = middle
@@ -86,7 +96,7 @@ def check_stability(
     raise ConfigError(
         f"physics_rate_hz {physics_rate_hz} is too low for the controller of "
         f"{robot.joint_names[worst]}, damping {rows[DAMPING, worst]:g} N m s/rad on an inertia of "
-        f"{inertia[worst, worst]:.3g} kg m²: use {high} or more, or smaller gains"
+        f"{inertia[worst, worst]:.3g} kg m²: use {high} or more, smaller gains, or heavier rotors"
     )
 
 

@@ -14,6 +14,7 @@ from sinew_core.robots.arm_controller import MODES, ArmController
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
+from sinew_core.robots.reach import work_postures
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.simulation import arm_control, joint_equations
 from sinew_core.simulation.arm_control import (
@@ -48,7 +49,7 @@ class ControllerLaw:
         """
         self._robot, self._params = robot, SimParams(dynamics=arm, controller=controller)
         self._rows = control_rows(robot, controller, arm)
-        check_stability(robot, arm, self._rows, physics_rate_hz, robot.home_rad)
+        check_stability(robot, arm, self._rows, physics_rate_hz, work_postures(robot))
         self._mode = MODES.index(controller.mode)
         self._compensated = controller.gravity_compensation
         nominal = (np.array(row) for row in dynamics.dynamics_rows(robot))

@@ -90,7 +90,7 @@ def drives_of(
             f"'{controller.mode}': give the controller that took them"
         )
     rows = control_rows(robot, controller, arm)
-    check_stability(robot, arm, rows, physics_rate_hz, start)
+    check_stability(robot, arm, rows, physics_rate_hz, [start])
     if controller.mode == "velocity":
         integral = resting_integral(robot, params, rows, start)
     return Drives(

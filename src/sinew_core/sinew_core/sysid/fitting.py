@@ -10,6 +10,7 @@ changes of it, or what the description's own uncertainty is.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinew_core.bags.recording import Recording
-from sinew_core.errors import IdentificationError
+from sinew_core.errors import ConfigError, IdentificationError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.cma import wide_search
@@ -187,9 +188,7 @@ class Fitter:
         weights = dataclasses.replace(fitted.noise, effort_nm=None)
         nominal = nominal_arm(self._parametrisation, fitted.params)
         pieces = self._pieces(motion, begin_s, end_s)
-        robot = self._parametrisation.robot
-        # Without rotors the gains may ask for finer steps than the arm that was found does.
-        with make_pool(robot, nominal, motion, self._options) as of_nominal:
+        with self._nominal_pool(nominal, motion) as of_nominal:
             return held_out(
                 (nominal, of_nominal),
                 (fitted.params, self._pool),
@@ -199,6 +198,16 @@ class Fitter:
                 from_s=from_s,
                 source=source,
             )
+
+    def _nominal_pool(
+        self, nominal: SimParams, motion: Recording
+    ) -> contextlib.AbstractContextManager[RolloutPool]:
+        """Return what runs the nominal arm, whose gains may ask for finer steps without rotors."""
+        try:
+            return make_pool(self._parametrisation.robot, nominal, motion, self._options)
+        except ConfigError:
+            # No steps are fine enough: it diverges, and is shown so.
+            return contextlib.nullcontext(self._pool)
 
     def _pieces(
         self, motion: Recording, begin_s: float, end_s: float, *, most: int = 0

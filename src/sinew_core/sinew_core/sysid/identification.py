@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sinew_core.bags.recording import Recording
@@ -54,6 +55,13 @@ class HeldOut:
     rmse_rad: float
     nominal_rmse_rad: float
     source: str
+
+    @property
+    def nominal_error(self) -> str:
+        """The nominal arm's root mean square for a reader; it may diverge where no rotors are."""
+        if not math.isfinite(self.nominal_rmse_rad):
+            return "diverges"
+        return f"{1e3 * self.nominal_rmse_rad:.4g} mrad"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -90,9 +90,15 @@ def steadied(
         rate_hz: of the steps.
     """
     robot, params = parametrisation.robot, parametrisation.params(parametrisation.start)
-    if params.controller is None or rate_hz == needed_rate_hz(robot, params, position_rad, rate_hz):
+    if params.controller is None:
         return parametrisation
     rows = control_rows(robot, params.controller, params.dynamics)
+    try:
+        _check_stability(robot, params, rows, position_rad, rate_hz)
+    except ConfigError:
+        pass
+    else:
+        return parametrisation
     period_s = _MARGIN / rate_hz
     enough = rows[STRENGTH] * (
         0.5 * period_s * rows[DAMPING] + 0.25 * period_s * period_s * rows[STIFFNESS]
@@ -120,15 +126,21 @@ def needed_rate_hz(robot: RobotModel, params: SimParams, position_rad: Array, le
     if params.controller is None:
         return least_hz
     rows = control_rows(robot, params.controller, params.dynamics)
-    poses = position_rad[np.linspace(0, len(position_rad) - 1, _POSES).astype(int)]
     rate_hz = least_hz
     while True:
         try:
-            for pose in poses:
-                check_stability(robot, params.dynamics, rows, int(rate_hz / _MARGIN), pose)
+            _check_stability(robot, params, rows, position_rad, rate_hz)
         except ConfigError:
-            rate_hz *= 2
-            if rate_hz > HIGHEST_RATE_HZ:
+            if rate_hz >= HIGHEST_RATE_HZ:
                 raise
+            rate_hz = min(2 * rate_hz, HIGHEST_RATE_HZ)
         else:
             return rate_hz
+
+
+def _check_stability(
+    robot: RobotModel, params: SimParams, rows: Array, position_rad: Array, rate_hz: int
+) -> None:
+    """Check with some margin that the controllers do not diverge along a motion (N, n)."""
+    places = np.linspace(0, len(position_rad) - 1, _POSES).astype(int)
+    check_stability(robot, params.dynamics, rows, int(rate_hz / _MARGIN), position_rad[places])

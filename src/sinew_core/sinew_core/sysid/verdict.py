@@ -239,10 +239,14 @@ def _on_the_fit(fitted: Fitted, names: Sequence[str], estimates: Sequence[Estima
 
 def _on_held_out(held_out: HeldOut, fitted: Fitted) -> str:
     noise = float(np.sqrt(np.mean(fitted.noise.position_rad**2)))
+    nominal = (
+        f"with the nominal arm {1e3 * held_out.nominal_rmse_rad:.3g} mrad"
+        if np.isfinite(held_out.nominal_rmse_rad)
+        else "while the nominal arm diverges"
+    )
     return (
         f"On {held_out.source} the simulated positions are {1e3 * held_out.rmse_rad:.3g} mrad off "
-        f"what was measured, with the nominal arm {1e3 * held_out.nominal_rmse_rad:.3g} mrad; "
-        f"{1e3 * noise:.3g} mrad of it is noise."
+        f"what was measured, {nominal}; {1e3 * noise:.3g} mrad of it is noise."
     )
 
 

@@ -52,7 +52,9 @@ class TrainConfig(Parameters):
     run: str = parameter("", "name of the run; empty: task, robot, algorithm, seed and time")
     output: str = parameter("runs", "folder that holds the runs")
     overwrite: bool = parameter(False, "replace a run of that name")
-    robot: str = parameter("panda", "panda, iiwa14, or the path of a robot file")
+    robot: str = parameter(
+        "panda", "panda, fr3, ur5e, iiwa7, iiwa14, xarm7, gen3, or the path of a robot file"
+    )
     urdf: str = parameter("", "URDF that replaces the robot's own; empty: none")
     engine: str = parameter("pybullet", "physics engine", choices=ENGINES)
     task: str = parameter("reach", "what is learned", choices=tuple(TASKS))

@@ -17,7 +17,7 @@ def identification_lines(found: Identification) -> list[str]:
     if held is not None:
         lines.append(
             f"held-out error {1e3 * held.rmse_rad:.4g} mrad, "
-            f"nominal {1e3 * held.nominal_rmse_rad:.4g} mrad ({held.source})"
+            f"nominal {held.nominal_error} ({held.source})"
         )
     lines.append(f"chi2 per sample {found.chi2_per_sample:.4g}, {found.wall_s:.1f} s")
     lines.append(f"verdict: {found.verdict.replace('_', ' ')}")

@@ -85,7 +85,7 @@ def _numbers(page: Page, found: Identification) -> None:
         rows.append(
             (
                 "held-out error",
-                f"{1e3 * held.rmse_rad:.4g} mrad; nominal {1e3 * held.nominal_rmse_rad:.4g} mrad",
+                f"{1e3 * held.rmse_rad:.4g} mrad; nominal {held.nominal_error}",
             )
         )
     page.table(("", ""), rows)
@@ -126,7 +126,7 @@ def _held_out(page: Page, held: HeldOut, joints: Sequence[str]) -> None:
     page.section("Motion that was not fitted")
     page.text(
         f"Measured in {held.source}, and simulated from the same commands: nominal arm "
-        f"{1e3 * held.nominal_rmse_rad:.4g} mrad, identified arm {1e3 * held.rmse_rad:.4g} mrad "
+        f"{held.nominal_error}, identified arm {1e3 * held.rmse_rad:.4g} mrad "
         "(root mean square over all joints)."
     )
     nominal = 1e3 * joint_rmse(held.measured_rad, held.nominal_rad)

@@ -21,8 +21,7 @@ def provenance(found: Identification, date: str) -> list[str]:
     error = (
         "nothing held out"
         if held is None
-        else f"held-out error {1e3 * held.rmse_rad:.4g} mrad, "
-        f"nominal {1e3 * held.nominal_rmse_rad:.4g} mrad"
+        else f"held-out error {1e3 * held.rmse_rad:.4g} mrad, nominal {held.nominal_error}"
     )
     return [
         f"{found.robot_name}, identified {date} from {found.recording.source}, seed {found.seed}.",
