@@ -30,6 +30,7 @@ WARMING = {"warmup_steps": 1_000_000}
 SECTIONS = {f"reach.{k}": v for k, v in TASK.items()} | {f"ddpg.{k}": v for k, v in WARMING.items()}
 FOUND = {
     "mode": "joint_velocity",
+    "shadow": False,
     "rates": Rates().to_mapping(),
     "safety": {k: v for k, v in SafetyParameters().to_mapping().items() if v != []},
 }
@@ -205,6 +206,11 @@ def test_a_run_is_trained_under_what_the_filter_allows(tmp_path):
     assert run.configuration.safety.noise_rad == 0.02
     with pytest.raises(RunError, match=r"safety\.noise_rad is 0\.02, not 0\.001"):
         prepare_run(GraphTrainParameters(resume=str(run.folder)), FOUND)
+
+
+def test_a_filter_in_shadow_is_refused(tmp_path):
+    with pytest.raises(RunError, match="shadow:=false"):
+        prepare_run(GraphTrainParameters(output=str(tmp_path)), {**FOUND, "shadow": True})
 
 
 def test_a_filter_of_another_mode_is_refused(tmp_path):

@@ -16,7 +16,8 @@ from sinew_core.rates import Rates
 from sinew_core.safety.parameters import SafetyParameters
 
 _RATES = tuple(name for name, _, _ in describe(Rates))
-_NAMES = ("mode", *_RATES, *(f"safety.{name}" for name, _, _ in describe(SafetyParameters)))
+_OWN = ("mode", "joint_prefix", "shadow")
+_NAMES = (*_OWN, *_RATES, *(f"safety.{name}" for name, _, _ in describe(SafetyParameters)))
 _ANSWER_WITHIN_S = 3.0
 
 
@@ -55,10 +56,10 @@ class FilterSettings:
 
 
 def _nested(values: dict[str, object]) -> dict[str, object]:
-    """Return mode, `rates` and `safety`; what the filter has not set stays at its default."""
+    """Return the filter's own, `rates` and `safety`; what is not set stays at its default."""
     known = {name: list(v) if isinstance(v, (list, tuple)) else v for name, v in values.items()}
     return {
-        "mode": known["mode"],
+        **{name: known[name] for name in _OWN},
         "rates": {name: known[name] for name in _RATES},
         "safety": {
             name.removeprefix("safety."): value

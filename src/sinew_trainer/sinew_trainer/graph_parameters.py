@@ -34,7 +34,6 @@ class GraphTrainParameters(Parameters):
     )
     robot: str = parameter("panda", "robot name or robot file")
     urdf: str = parameter("", "URDF that replaces the robot file's; empty: the robot file's")
-    joint_prefix: str = parameter("", "in front of the joint names in messages")
     algorithm: str = parameter(
         "ddpg",
         "algorithm of a training from scratch, off-policy: others forget every step at once, which "

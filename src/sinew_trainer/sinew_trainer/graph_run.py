@@ -48,13 +48,19 @@ class GraphRun:
 def prepare_run(p: GraphTrainParameters, found: Mapping[str, object]) -> GraphRun:
     """Return the run that the parameters ask for.
 
-    `found` is what the safety filter was told: `mode`, `rates` and `safety`, under which the policy
-    is trained, whatever a configuration says.
+    `found` is what the safety filter was told: `mode`, `shadow`, and `rates` and `safety`, under
+    which the policy is trained, whatever a configuration says.
 
     Raises:
-        RunError: the run exists, is finished, or was trained with another filter.
+        RunError: the run exists, is finished, or was trained with another filter; or the filter
+            sends nothing to the arm.
         ConfigError: bundle and filter do not fit, or cannot be trained over the graph.
     """
+    if found["shadow"]:
+        raise RunError(
+            f"{p.safety_filter} has shadow true: nothing that is learned from would reach the arm, "
+            "start it with shadow:=false"
+        )
     if p.resume:
         return _resumed(Path(p.resume), found)
     bundle = load_bundle(p.bundle) if p.bundle else None

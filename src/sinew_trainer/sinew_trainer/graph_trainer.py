@@ -55,7 +55,7 @@ class GraphTrainer(SinewNode):
         p = self._p
         self._run = run = prepare_run(p, found)
         setup = make_setup(run.configuration)
-        self._world = world = GraphWorld(self, p, setup)
+        self._world = world = GraphWorld(self, p, setup, str(found["joint_prefix"]))
         environment = GraphEnv(setup, world, p.reset)
         ours, theirs = Pipe()
         with theirs:

@@ -58,10 +58,15 @@ class GraphWorld:
         wall_s: the same with what is between them, resets and waits for the learner included.
     """
 
-    def __init__(self, node: SinewNode, p: GraphTrainParameters, setup: TaskSetup) -> None:
-        """Open the topics; nothing moves before `begin`."""
+    def __init__(
+        self, node: SinewNode, p: GraphTrainParameters, setup: TaskSetup, joint_prefix: str
+    ) -> None:
+        """Open the topics; nothing moves before `begin`.
+
+        `joint_prefix` is in front of the joint names in messages.
+        """
         self._node, self._p, self._lockstep = node, p, p.pace == "lockstep"
-        names, rates = [p.joint_prefix + n for n in setup.robot.joint_names], setup.rates
+        names, rates = [joint_prefix + n for n in setup.robot.joint_names], setup.rates
         self._mode = setup.action_spec.command_mode
         self._mapper = JointStateMapper(names)
         self._ticks = ControlTicks(rates.control_rate_hz, lockstep=self._lockstep)
