@@ -49,7 +49,7 @@ RATES = {"physics_rate_hz": 500, "state_rate_hz": 100, "filter_rate_hz": 100, "c
 SAFETY = {"noise_rad": 0.0075, "max_latency_periods": 3, "jitter": 0.1}
 _FASTEST = Goal(bound=100.0)
 _RAISED = Goal(bound=0.9)
-_SEEDS, _EPISODES = 3, 100
+_SEEDS, _EPISODES = 3, 50
 _SPEED_NOTE = (
     "Control steps a second of wall time while DDPG learns from them, from the first episode to "
     "the last, resets included; the filter runs at 100 Hz, four cycles to each control step."
@@ -151,12 +151,14 @@ def fine_tuned(
     progress.start(f"seed {seed}: before")
     before = judged(folder, f"before-{seed}", bundle, there, quick=quick)
     progress.start(f"seed {seed}: fine-tuning over the graph")
-    steps = {"env_steps": 1000 if quick else 4000, "bundle": bundle, "seed": seed}
+    steps = {"env_steps": 1000 if quick else 4000, "bundle": bundle, "seed": seed, "critic": "new"}
     judging = {
         "evaluation_period_steps": 1000,
-        "confirm_episodes": 50,
+        "confirm_episodes": 20,
         "eval_episodes": 1,
-        "target_success_rate": 0.98,
+        "target_success_rate": 0.95,
+        "exploration": 0.2,
+        "frozen_updates": 1500,
     }
     run_folder = graph_training(folder, f"tuned-{seed}", {**there, **steps}, judging, SAFETY)
     progress.start(f"seed {seed}: after")
