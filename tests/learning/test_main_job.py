@@ -5,12 +5,12 @@ import json
 import pytest
 import yaml
 
-from sinew_core.errors import ConfigError
+from sinew_core.errors import ConfigError, RunError
 from sinew_core.tasks import TASKS
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.progress import Progress
 from sinew_trainer.deployment import deployment
-from sinew_trainer.launching import last_words
+from sinew_trainer.launching import Launch, last_words
 from sinew_trainer.main_job import (
     MainJob,
     core_groups,
@@ -144,11 +144,32 @@ def test_an_existing_run_is_refused(capsys, tmp_path):
     assert "overwrite:=true" in capsys.readouterr().err
 
 
+def test_loops_that_need_finer_physics_are_refused_before_anything_starts(capsys, tmp_path):
+    safety = ["safety.noise_rad:=0.0075", "safety.max_latency_periods:=3", "safety.jitter:=0.1"]
+    arm = ["sim_params:=mismatched", "engine:=mujoco", "rates.physics_rate_hz:=200"]
+    assert main([*arm, *safety, f"output:={tmp_path}"]) == 2
+    assert "physics_rate_hz 200 is too low for the controller" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_launch_that_fails_says_where_its_log_will_be(tmp_path):
+    kept = tmp_path / "runs" / "train.log"
+    arguments = {"no_such_argument": 1}
+    for folder in ("", str(kept.parent)):
+        if folder:
+            kept.parent.mkdir()
+        launch = Launch("train_sim", arguments, tmp_path / "now.log", 99, kept=kept)
+        with pytest.raises(RunError, match="no_such_argument") as error:
+            launch.wait()
+        assert (f"(see {kept})" in str(error.value)) == bool(folder)
+
+
 @pytest.mark.parametrize(
     ("log", "words"),
     [
         (
-            "[trainer-1] training: there is no cuda\n[launch] trainer-1 has ended\n",
+            "[trainer-1] training: there is no cuda\n[trainer-1] ended with exit status 1\n"
+            "[launch] trainer-1 has ended\n",
             "[trainer-1] training: there is no cuda",
         ),
         ("[a-1] ConfigError: one\n[a-1] bye\n", "[a-1] ConfigError: one"),

@@ -30,13 +30,15 @@ class Launch:
         log: Path,
         domain_id: int,
         cores: Collection[int] = (),
+        kept: Path | None = None,
     ) -> None:
         """Start `name.launch.yaml`, on these cores only if any are given.
 
-        Beside the log a folder of its name is the ROS home.
+        Beside the log a folder of its name is the ROS home. `kept` is where the log will be in the
+        end, if elsewhere.
         """
         self._name = name
-        self._log = log
+        self._log, self._kept = log, kept
         environment = dict(
             os.environ,
             ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
@@ -71,7 +73,9 @@ class Launch:
                 while_waiting()
         if status != 0:
             words = last_words(self._log.read_text(errors="replace"))
-            raise RunError(f"{self._name} failed (see {self._log}): {words}")
+            kept = self._kept or self._log
+            where = f" (see {kept})" if kept.parent.is_dir() else ""
+            raise RunError(f"{self._name} failed{where}: {words}")
 
     def stop(self) -> None:
         """End it as Ctrl-C does, and wait."""
@@ -82,7 +86,8 @@ def last_words(log: str) -> str:
     """Return the line of a log that says why: the last about an error, else the last of a node."""
     lines = [line for line in log.splitlines() if line.strip()]
     nodes = [line for line in lines if not line.startswith("[launch]")]
-    told = nodes or lines or ["it said nothing"]
+    said = [line for line in nodes if " ended with exit status " not in line]
+    told = said or nodes or lines or ["it said nothing"]
     errors = [line for line in told if "error" in line.lower() or "refused" in line.lower()]
     return (errors or told)[-1].strip()
 

@@ -133,6 +133,7 @@ class MainJob:
             config = Path(temporary) / CONFIGURATION_FILE
             config.write_text(self.configuration.to_yaml())
             log = Path(temporary) / "train.log"
+            kept = self.folder / log.name
             what = "resuming the training of" if self._resume else "training"
             _say(f"{what} {train.algorithm} on {train.robot_label}, run {self.folder}")
             try:
@@ -140,13 +141,13 @@ class MainJob:
                 if self._resume:
                     arguments["resume"] = self.folder
                     arguments["resume_despite"] = self._resume.resume_despite
-                self._launches = [Launch("train_sim", arguments, log, _domain_id(0))]
+                self._launches = [Launch("train_sim", arguments, log, _domain_id(0), kept=kept)]
                 _report()  # imported while the training process starts, it costs nothing
                 self._wait(self._launches, lambda: display.update(read_progress(self.folder)))
             finally:
                 display.close()
                 if self.folder.is_dir() and log.exists():
-                    with (self.folder / log.name).open("ab") as whole:
+                    with kept.open("ab") as whole:
                         whole.write(log.read_bytes())
 
     def evaluate_graph(self) -> None:

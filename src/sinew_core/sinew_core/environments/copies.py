@@ -13,9 +13,8 @@ from sinew_core.environments.varied import VariedArm
 from sinew_core.errors import ConfigError
 from sinew_core.randomisation import Randomisation, check_assumptions
 from sinew_core.robots.arm_dynamics import ArmDynamics
-from sinew_core.robots.reach import work_postures
 from sinew_core.robots.sim_params import SimParams, check_compensation
-from sinew_core.simulation.arm_control import check_stability, control_rows
+from sinew_core.simulation.arm_control import check_controllers
 from sinew_core.simulation.engine import Engine
 from sinew_core.tasks.setup import TaskSetup
 
@@ -118,10 +117,8 @@ def check_arm(
     """
     controller = sim_params.controller if sim_params else None
     check_compensation(controller, gravity_compensation=gravity_compensation)
-    if sim_params is not None and controller is not None:
-        arm, robot = sim_params.dynamics, setup.robot
-        rows = control_rows(robot, controller, arm)
-        check_stability(robot, arm, rows, setup.rates.physics_rate_hz, work_postures(robot))
+    if sim_params is not None:
+        check_controllers(setup.robot, sim_params, setup.rates.physics_rate_hz)
     if randomisation is None:
         if sim_params is None:
             return

@@ -21,6 +21,7 @@ from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.inertia import Body, carried_bodies
 from sinew_core.robots.model import RobotModel
+from sinew_core.robots.reach import work_postures
 from sinew_core.robots.sim_params import SimParams
 
 POSITION, VELOCITY, EFFORT = range(len(MODES))
@@ -56,6 +57,17 @@ def control_rows(robot: RobotModel, controller: ArmController, arm: ArmDynamics)
     rows[STRENGTH] = arm.motor_strength
     rows[LIMIT] = robot.limits.effort_nm
     return rows
+
+
+def check_controllers(robot: RobotModel, params: SimParams, physics_rate_hz: int) -> None:
+    """Check the joint controllers of an arm, where it has any, all over where its tool works.
+
+    Raises:
+        ConfigError: wrong gains, or gains too high for the physics rate.
+    """
+    if params.controller is not None:
+        rows = control_rows(robot, params.controller, params.dynamics)
+        check_stability(robot, params.dynamics, rows, physics_rate_hz, work_postures(robot))
 
 
 def check_stability(

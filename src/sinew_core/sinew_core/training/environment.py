@@ -29,8 +29,8 @@ def make_sim_params(configuration: RunConfiguration, robot: RobotModel) -> SimPa
     """Read the arm that a run is with; None for the nominal one.
 
     Raises:
-        ConfigError: when the file cannot be read, does not fit the robot, or the safety filter
-            assumes a better arm.
+        ConfigError: when the file cannot be read, does not fit the robot, has controllers that need
+            more physics steps, or the safety filter assumes a better arm.
     """
     train = configuration.train
     if not train.sim_params:
@@ -38,6 +38,10 @@ def make_sim_params(configuration: RunConfiguration, robot: RobotModel) -> SimPa
     params = _load(configuration, robot)
     alone = Randomisation(robot=robot, base=params.dynamics)
     _check(configuration, alone, params)
+    # Imported here, because a learner of the nominal arm needs no compiler.
+    from sinew_core.simulation.arm_control import check_controllers
+
+    check_controllers(robot, params, configuration.rates.physics_rate_hz)
     return params
 
 
