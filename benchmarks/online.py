@@ -50,6 +50,8 @@ SAFETY = {"noise_rad": 0.0075, "max_latency_periods": 3, "jitter": 0.1}
 _FASTEST = Goal(bound=100.0)
 _RAISED = Goal(bound=0.9)
 _SEEDS, _EPISODES = 3, 50
+_PATIENCE_S = 90.0
+"""Longer than the nodes need to start where much else is running."""
 _SPEED_NOTE = (
     "Control steps a second of wall time while DDPG learns from them, from the first episode to "
     "the last, resets included; the filter runs at 100 Hz, four cycles to each control step."
@@ -188,14 +190,14 @@ def graph_training(
 ) -> Path:
     """Train over the graph; return the run folder."""
     config = folder / f"{name}.yaml"
-    nodes = {
+    nodes: dict[str, Mapping[str, object]] = {
         "sim_driver": RATES,
         "safety_filter": {**RATES, "safety": dict(safety)} if safety else RATES,
-        "graph_trainer": dict(judging),
+        "graph_trainer": {**judging, "patience_s": _PATIENCE_S},
     }
     config.write_text(_parameter_file(nodes))
     given = {"run": name, "output": folder, "overwrite": True, "config": config, **arguments}
-    Launch("train_graph", given, folder / f"{name}.log", _domain_id()).wait()
+    _launched("train_graph", given, folder / f"{name}.log")
     return folder / name
 
 
@@ -204,13 +206,26 @@ def judged(
 ) -> Judged:
     """Judge a bundle over the graph, always by the same starts and targets."""
     output, config = folder / f"{name}.json", folder / f"{name}.yaml"
-    nodes = {"sim_driver": RATES, "safety_filter": {**RATES, "safety": SAFETY}, "policy": {}}
+    nodes: dict[str, Mapping[str, object]] = {
+        "sim_driver": RATES,
+        "safety_filter": {**RATES, "safety": dict(SAFETY)},
+        "evaluator": {"patience_s": _PATIENCE_S},
+    }
     config.write_text(_parameter_file(nodes))
     episodes = 10 if quick else _EPISODES
     given = {"bundle": bundle, "episodes": episodes, "seed": 12345, "output": output, **there}
-    Launch("deploy_sim", {**given, "config": config}, folder / f"{name}.log", _domain_id()).wait()
+    _launched("deploy_sim", {**given, "config": config}, folder / f"{name}.log")
     figures = cast("Mapping[str, int]", json.loads(output.read_text()))
     return Judged(successes=figures["successes"], episodes=figures["episodes"])
+
+
+def _launched(name: str, arguments: Mapping[str, object], log: Path) -> None:
+    """Run a launch file to its end, which Ctrl-C brings, too."""
+    launch = Launch(name, arguments, log, _domain_id())
+    try:
+        launch.wait()
+    finally:
+        launch.stop()
 
 
 def _parameter_file(nodes: Mapping[str, Mapping[str, object]]) -> str:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
 
@@ -33,6 +35,7 @@ from sinew_trainer.progress import describe
 from sinew_trainer.training_process import TrainingProcess
 
 _POLL_S = 0.01
+_LEAVE_WITHIN_S = 0.5
 
 
 class GraphTrainer(SinewNode):
@@ -46,6 +49,7 @@ class GraphTrainer(SinewNode):
         self._run: GraphRun | None = None
         self._world: GraphWorld | None = None
         self._process: TrainingProcess | None = None
+        self._leaving = False
         self._settings = FilterSettings(self, p.safety_filter, p.patience_s)
         self._diagnostics = Diagnostics(self, self._report)
         self.create_timer(_POLL_S, self._supervise, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -60,6 +64,7 @@ class GraphTrainer(SinewNode):
         ours, theirs = Pipe()
         with theirs:
             self._process = TrainingProcess(run.folder, graph=theirs.fileno())
+        self._process.run_as_others()
         threading.Thread(
             target=_serve, args=(ours, environment), name="episodes", daemon=True
         ).start()
@@ -71,28 +76,24 @@ class GraphTrainer(SinewNode):
             self._settings.poll(self._begin)
             return
         status = self._process.status()
-        if status is None:
+        if status is None or self._leaving:
             self._world.poll()
         else:
-            self._end(status)
+            self.finish(0 if status == 0 else 1)
 
-    def _end(self, status: int) -> None:
+    def _conclude(self, folder: Path, status: int) -> None:
         """Write the report of a training that has come to its end."""
-        assert self._run is not None
-        folder = self._run.folder
-        if status == 0:
-            self._keep_figures()
-            # Imported here, because matplotlib takes long to load and nothing waits any more.
-            from sinew_trainer.report import summary_table, write_report
-
-            write_report(folder)
-            sys.stdout.write(summary_table(folder) + "\n")
-            sys.stdout.flush()
-        else:
+        if status != 0:
             self.get_logger().error(
                 f"the learner ended with status {status}; go on with resume:={folder}"
             )
-        self.finish(0 if status == 0 else 1)
+            return
+        # Imported here, because matplotlib takes long to load and nothing waits any more.
+        from sinew_trainer.report import summary_table, write_report
+
+        write_report(folder)
+        sys.stdout.write(summary_table(folder) + "\n")
+        sys.stdout.flush()
 
     def _keep_figures(self) -> None:
         """Add what this session's world was like to those before it."""
@@ -103,18 +104,31 @@ class GraphTrainer(SinewNode):
         write_json(path, {"sessions": [*before, self._world.figures()]})
 
     def on_stop(self) -> None:
-        """End the learner, which keeps a checkpoint and its best bundle."""
+        """End the learner, which keeps a checkpoint and its best bundle; or tell how it ended."""
         if self._process is None or self._world is None or self._run is None:
             return
-        if self._process.status() is None:
-            # It has to know of the stop before an evaluation under way fails for it.
-            ended = self._process.end(self._world.close)
+        folder, status = self._run.folder, self._process.status()
+        if status is not None:
+            self._leave()
             self._keep_figures()
-            how = f"go on with resume:={self._run.folder}"
-            if ended:
-                self.get_logger().info(f"stopped; {how}")
-            else:
-                self.get_logger().error(f"the learner was killed; {how}")
+            self._conclude(folder, status)
+            return
+        # It has to know of the stop before an evaluation under way fails for it.
+        ended = self._process.end(self._leave)
+        self._keep_figures()
+        if ended:
+            self.get_logger().info(f"stopped; go on with resume:={folder}")
+        else:
+            self.get_logger().error(f"the learner was killed; go on with resume:={folder}")
+
+    def _leave(self) -> None:
+        """End the world, and wait until the filter is disarmed: it must not miss its commands."""
+        assert self._world is not None
+        self._leaving = True
+        self._world.close()
+        deadline_s = time.monotonic() + _LEAVE_WITHIN_S
+        while not self._world.left and time.monotonic() < deadline_s:
+            self.executor.spin_once(_POLL_S)
 
     def _report(self) -> Status:
         if self._process is None or self._world is None or self._run is None:

@@ -33,7 +33,7 @@ from sinew_trainer.graph_parameters import GraphTrainParameters
 
 T = TypeVar("T")
 _LONGEST_GAP_PERIODS = 1.5
-_KEPT_LATENCIES = 100_000
+_KEPT_LATENCIES = 10_000
 
 
 class Phase(Enum):
@@ -51,6 +51,7 @@ class GraphWorld:
 
     Attributes:
         paused: whether an operator has to arm before anything goes on.
+        left: whether the filter is disarmed since `close`.
         interruptions: episodes that ended early.
         missed_ticks: control ticks that came before the one before was answered, or too late.
         steps: control ticks answered.
@@ -77,7 +78,7 @@ class GraphWorld:
         self._requests: queue.SimpleQueue[Phase] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._phase = Phase.IDLE
-        self.paused = False
+        self.paused = self.left = False
         self.interruptions = self.missed_ticks = self.steps = 0
         self.running_s = self.wall_s = self._first_s = 0.0
         self._began_s = self._heard_s = self._taken_s = time.monotonic()
@@ -108,10 +109,13 @@ class GraphWorld:
         return self._ask(Phase.ENDING, self._ends)
 
     def close(self) -> None:
-        """Let whoever waits go."""
+        """Let whoever waits go, and disarm the filter, which would else miss its commands."""
         self._closed.set()
         self._states.put(Closed())
         self._ends.put(Closed())
+        self._phase, self.paused = Phase.IDLE, False
+        self._arming.cancel()
+        self._arming.disarm(self._on_left)
 
     def poll(self) -> None:
         """Go on with what was asked for; call it regularly.
@@ -149,6 +153,9 @@ class GraphWorld:
             **dict(zip(names, rounded, strict=True)),
         }
 
+    def _on_left(self) -> None:
+        self.left = True
+
     def _ask(self, phase: Phase, answers: queue.SimpleQueue[T | Exception]) -> T:
         """Ask the executor for something; what was told before is of an episode before."""
         while not answers.empty():
@@ -165,6 +172,7 @@ class GraphWorld:
         elif self._until_ns >= 0:
             self._finish()
         elif self._p.arm and not self.paused:
+            self._arming.cancel()
             self._arming.disarm(lambda: None)
 
     def _prepare(self) -> None:
@@ -174,10 +182,13 @@ class GraphWorld:
         if self._p.arm:
             self._phase = Phase.PREPARING
             self._seen_armed, self._seen_disarmed = False, self._filter_state not in ("", "armed")
+            self._arming.cancel()  # of the last episode: its arm may still be braking
             self._arming.begin(self._on_armed, lambda: self._seen_disarmed)
         elif self._filter_state == "armed":
             self._seen_armed = True
             self._on_armed()
+        elif self._filter_state:
+            self._pause(f"{self._p.safety_filter} is {self._filter_state}")
 
     def _on_armed(self) -> None:
         self._phase, self._held = Phase.RUNNING, None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -58,6 +60,11 @@ class TrainingProcess:
             pass_fds=() if graph is None else (graph,),
             start_new_session=True,  # Ctrl-C reaches it once, through the node
         )
+
+    def run_as_others(self) -> None:
+        """Take from it the real-time priority of its node, which it would keep a core by."""
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(self._process.pid, os.SCHED_OTHER, os.sched_param(0))
 
     def status(self) -> int | None:
         """Return its exit status, None while it runs."""
