@@ -49,7 +49,7 @@ RATES = {"physics_rate_hz": 500, "state_rate_hz": 100, "filter_rate_hz": 100, "c
 SAFETY = {"noise_rad": 0.0075, "max_latency_periods": 3, "jitter": 0.1}
 _FASTEST = Goal(bound=100.0)
 _RAISED = Goal(bound=0.9)
-_SEEDS, _EPISODES = 3, 50
+_SEEDS, _EPISODES = 3, 30
 _PATIENCE_S = 90.0
 """Longer than the nodes need to start where much else is running."""
 _SPEED_NOTE = (
@@ -197,7 +197,7 @@ def graph_training(
     }
     config.write_text(_parameter_file(nodes))
     given = {"run": name, "output": folder, "overwrite": True, "config": config, **arguments}
-    _launched("train_graph", given, folder / f"{name}.log")
+    _launched("train_graph", given, folder / f"{name}-graph.log")
     return folder / name
 
 
@@ -214,13 +214,16 @@ def judged(
     config.write_text(_parameter_file(nodes))
     episodes = 10 if quick else _EPISODES
     given = {"bundle": bundle, "episodes": episodes, "seed": 12345, "output": output, **there}
-    _launched("deploy_sim", {**given, "config": config}, folder / f"{name}.log")
+    _launched("deploy_sim", {**given, "config": config}, folder / f"{name}-graph.log")
     figures = cast("Mapping[str, int]", json.loads(output.read_text()))
     return Judged(successes=figures["successes"], episodes=figures["episodes"])
 
 
 def _launched(name: str, arguments: Mapping[str, object], log: Path) -> None:
-    """Run a launch file to its end, which Ctrl-C brings, too."""
+    """Run a launch file to its end, which Ctrl-C brings, too.
+
+    Beside the log lies a ROS home of its name, which must not be a run folder.
+    """
     launch = Launch(name, arguments, log, _domain_id())
     try:
         launch.wait()

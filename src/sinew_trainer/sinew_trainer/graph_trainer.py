@@ -72,11 +72,13 @@ class GraphTrainer(SinewNode):
 
     def _supervise(self) -> None:
         """Go on with what is under way; end with the learner."""
+        if self._leaving:
+            return
         if self._process is None or self._world is None:
             self._settings.poll(self._begin)
             return
         status = self._process.status()
-        if status is None or self._leaving:
+        if status is None:
             self._world.poll()
         else:
             self.finish(0 if status == 0 else 1)

@@ -51,7 +51,6 @@ class GraphWorld:
 
     Attributes:
         paused: whether an operator has to arm before anything goes on.
-        left: whether the filter is disarmed since `close`.
         interruptions: episodes that ended early.
         missed_ticks: control ticks that came before the one before was answered, or too late.
         steps: control ticks answered.
@@ -78,7 +77,8 @@ class GraphWorld:
         self._requests: queue.SimpleQueue[Phase] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._phase = Phase.IDLE
-        self.paused = self.left = False
+        self.paused = False
+        self._closed_s = float("inf")
         self.interruptions = self.missed_ticks = self.steps = 0
         self.running_s = self.wall_s = self._first_s = 0.0
         self._began_s = self._heard_s = self._taken_s = time.monotonic()
@@ -115,7 +115,13 @@ class GraphWorld:
         self._ends.put(Closed())
         self._phase, self.paused = Phase.IDLE, False
         self._arming.cancel()
-        self._arming.disarm(self._on_left)
+        self._closed_s = time.monotonic()
+        self._arming.disarm(lambda: None)
+
+    @property
+    def left(self) -> bool:
+        """Whether the filter has answered the disarming of `close`, latched or not."""
+        return self._arming.heard_s > self._closed_s
 
     def poll(self) -> None:
         """Go on with what was asked for; call it regularly.
@@ -152,9 +158,6 @@ class GraphWorld:
             "missed_ticks": self.missed_ticks,
             **dict(zip(names, rounded, strict=True)),
         }
-
-    def _on_left(self) -> None:
-        self.left = True
 
     def _ask(self, phase: Phase, answers: queue.SimpleQueue[T | Exception]) -> T:
         """Ask the executor for something; what was told before is of an episode before."""
