@@ -11,6 +11,7 @@ from sinew_core.errors import ConfigError
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.inertia import carried_bodies, carrying_links
 from sinew_core.robots.link_shape import can_exist, shape_of
+from sinew_core.robots.sim_params import load_sim_params
 from sinew_core.sysid import log_cholesky
 from sinew_core.sysid.controller_file import KnownController, parse_controller, read_controller
 from sinew_core.sysid.parametrisation import make_parametrisation
@@ -126,6 +127,15 @@ def test_the_example_of_a_controller_file_is_read():
     known = read_controller(EXAMPLES / "panda_position.yaml", PANDA)
     assert known.gains["kp"].tolist() == [6000, 6000, 5000, 5000, 3000, 2500, 2000]
     assert (known.hold, known.gravity_compensation) == ("zoh", True)
+
+
+def test_the_controller_file_of_the_mismatched_arm_has_its_gains():
+    known = read_controller(EXAMPLES / "panda_mismatched.yaml", PANDA)
+    arm = load_sim_params("mismatched", PANDA, "velocity").controller
+    for name, gains in arm.gains.items():
+        assert known.gains[name] == pytest.approx(gains, rel=1e-5)
+    assert (known.mode, known.hold) == (arm.mode, arm.hold)
+    assert known.gravity_compensation == arm.gravity_compensation
 
 
 def test_gains_are_one_number_or_a_list_or_by_joint():
