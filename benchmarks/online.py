@@ -49,7 +49,7 @@ RATES = {"physics_rate_hz": 500, "state_rate_hz": 100, "filter_rate_hz": 100, "c
 SAFETY = {"noise_rad": 0.0075, "max_latency_periods": 3, "jitter": 0.1}
 _FASTEST = Goal(bound=100.0)
 _RAISED = Goal(bound=0.9)
-_SEEDS, _EPISODES = 3, 30
+_SEEDS, _EPISODES = 3, 50
 _PATIENCE_S = 90.0
 """Longer than the nodes need to start where much else is running."""
 _SPEED_NOTE = (

@@ -35,6 +35,7 @@ FOUND = {
     "safety": {k: v for k, v in SafetyParameters().to_mapping().items() if v != []},
 }
 MOST_DRAWS = 20
+STARTED_WITHIN_S = 150.0
 
 
 def trainer_parameters(tmp_path, **more):
@@ -142,18 +143,18 @@ def test_a_stop_and_a_killed_trainer_leave_steps_of_the_environment_alone(
     told = Told(probe, folder)
     start_arm(start_node, "lockstep")
     trainer = start_node("sinew_trainer.graph_trainer", trainer_parameters(tmp_path))
-    probe.until(lambda: told.steps() > 0, "an episode", 60.0)
+    probe.until(lambda: told.steps() > 0, "an episode", STARTED_WITHIN_S)
     stop_in_an_episode(probe, told)
     before = told.steps()
     assert probe.call(SetBool, "safety_filter/arm", SetBool.Request(data=True)).success
-    probe.until(lambda: told.steps() > before + 20, "training after the stop")
+    probe.until(lambda: told.steps() > before + 20, "training after the stop", 60.0)
     checkpoints = folder / "checkpoints"
     kept = max(int(p.name) for p in checkpoints.iterdir() if p.name.isdigit())
     learner = int((folder / "training.lock").read_text())
     trainer.kill()
     probe.until(lambda: gone(learner), "the end of the learner")
     again = start_node("sinew_trainer.graph_trainer", {"resume": folder})
-    probe.until(lambda: (checkpoints / f"{kept + 3:06d}").is_dir(), "going on", 60.0)
+    probe.until(lambda: (checkpoints / f"{kept + 3:06d}").is_dir(), "going on", STARTED_WITHIN_S)
     assert again.interrupt() == 0
     replay = replay_of(folder)
     lengths = lengths_of(replay)
@@ -174,7 +175,7 @@ def test_an_operator_arms_once_and_the_arm_drives_home_between_episodes(
     start_arm(start_node, "realtime")
     real = {"pace": "realtime", "reset": "home", "arm": False}
     start_node("sinew_trainer.graph_trainer", trainer_parameters(tmp_path, **real))
-    probe.until(lambda: (folder / "progress.json").is_file(), "the learner", 60.0)
+    probe.until(lambda: (folder / "progress.json").is_file(), "the learner", STARTED_WITHIN_S)
     states = probe.listen(DiagnosticArray, "diagnostics", RELIABLE)
     assert told.steps() == 0  # nothing moves before the operator arms
     probe.until(
