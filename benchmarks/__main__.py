@@ -45,6 +45,10 @@ BENCHMARKS = {
         "parameters found from bags of simulated arms, beside the truth",
     ),
     "arms": ("benchmarks.arms", "success of a policy on each emulated arm, over the graph"),
+    "online": (
+        "benchmarks.online",
+        "control steps per second of training over the graph; what fine-tuning there brings",
+    ),
     "faults": ("benchmarks.faults.run", "reactions of the safety filter, beside their bounds"),
     "graph": (
         "benchmarks.graph.benchmark",
@@ -129,7 +133,7 @@ def _parse(argv: Sequence[str] | None) -> tuple[str, Options]:
         "--only",
         default="",
         metavar="PART",
-        help="parts of learning, and robots of arms, with PART in their names",
+        help="parts of learning, sysid and online, and robots of arms, with PART in their names",
     )
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of the reports")
     given = parser.parse_args(argv)

@@ -18,6 +18,7 @@ setup(
         "console_scripts": [
             "bag_evaluator = sinew_trainer.bag_evaluator:main",
             "trainer = sinew_trainer.trainer:main",
+            "graph_trainer = sinew_trainer.graph_trainer:main",
             "evaluator = sinew_trainer.evaluator:main",
         ],
     },

@@ -24,6 +24,7 @@ from sinew_sysid.excite_parameters import ExciteParameters
 from sinew_sysid.gap_monitor_parameters import GapMonitorParameters
 from sinew_sysid.parameters import RecordParameters
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
+from sinew_trainer.graph_parameters import GraphTrainParameters
 
 NODES: dict[str, dict[str, type[Parameters]]] = {
     "sim_driver": {"": SimDriverParameters, "task": ReachParameters, "arm": ArmParameters},
@@ -41,6 +42,7 @@ NODES: dict[str, dict[str, type[Parameters]]] = {
     "gap_monitor": {"": GapMonitorParameters},
     "evaluator": {"": EvaluatorParameters},
     "bag_evaluator": {"": BagEvaluationParameters},
+    "graph_trainer": {"": GraphTrainParameters},
     "excite": {
         "": ExciteParameters,
         "excitation": ExcitationParameters,

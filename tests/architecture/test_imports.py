@@ -25,6 +25,7 @@ HEAVY = {
     "gymnasium": (
         "sinew_core.environments",
         "sinew_core.evaluation",
+        "sinew_core.training.graph.environment",
         "sinew_core.training.gym",
     ),
     "numba": ("sinew_core",),

@@ -321,3 +321,35 @@ def test_watchdogs_too_short_for_the_rates_are_refused_together():
     with pytest.raises(ConfigError, match=r"2.5 control periods, 0.25 s.*3 state periods, 0.06 s"):
         check_watchdogs(SupervisorParameters(), rates)
     check_watchdogs(SupervisorParameters(), Rates())
+
+
+@pytest.mark.parametrize("lockstep", [False, True])
+def test_it_tells_the_newest_state_that_was_seen_while_armed(lockstep):
+    world = World(lockstep=lockstep).armed()
+    world.run(6)
+    last = world.stamp - PERIOD
+    assert world.supervisor.armed_until_ns == last
+    world.supervisor.stop("pressed")
+    world.run(3)
+    assert world.supervisor.armed_until_ns == last
+    assert world.stamp - PERIOD > last
+
+
+def test_a_state_that_came_at_the_wrong_time_is_none_of_an_armed_arm():
+    world = World(lockstep=True).armed()
+    world.run(6)
+    last = world.stamp - PERIOD
+    world.stamp += PERIOD  # one period left out
+    world.state()
+    assert world.supervisor.state is State.BRAKING
+    assert world.supervisor.armed_until_ns == last
+
+
+def test_a_new_arming_counts_anew():
+    world = World(lockstep=True).armed()
+    world.run(6)
+    world.supervisor.disarm()
+    assert world.supervisor.armed_until_ns == world.stamp - PERIOD
+    world.armed()
+    world.run(2)
+    assert world.supervisor.armed_until_ns == world.stamp - PERIOD

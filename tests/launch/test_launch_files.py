@@ -140,6 +140,27 @@ GIVEN = {
         "seed": "5",
         "workers": "2",
     },
+    "train_graph": {
+        "bundle": "007",
+        "critic": "new",
+        "training": "1e3",
+        "run": "1.5",
+        "resume": "runs/007",
+        "output": "some where",
+        "overwrite": "true",
+        "algorithm": "td3",
+        "env_steps": "7",
+        "reset": "home",
+        "arm": "true",
+        "robot": "iiwa14",
+        "urdf": "an arm.urdf",
+        "engine": "mujoco",
+        "sim_params": "0012",
+        "mode": "joint_position",
+        "action_mode": "joint_position",
+        "pace": "realtime",
+        "seed": "7",
+    },
     "train_sim": {
         "run": "1.5",
         "resume": "runs/007",
@@ -155,7 +176,7 @@ GIVEN = {
         "seed": "5",
     },
 }
-INTEGERS = ("seed", "episodes", "rows", "physics_rate_hz", "workers", "targets")
+INTEGERS = ("seed", "env_steps", "episodes", "rows", "physics_rate_hz", "workers", "targets")
 # Of deploy_real, where other parameters have these names, too.
 BY_NODE = {
     "mode": ("deployment", "mode"),

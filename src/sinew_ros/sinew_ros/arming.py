@@ -96,6 +96,11 @@ class Arming:
         self._placed = placed
         self.disarm(lambda: self._place(then))
 
+    def cancel(self) -> None:
+        """Give up what is being prepared; an answer still to come has no effect."""
+        self._refusal, self._refused_s, self._brakes_since_ns = "", None, None
+        self._again = self._repeat = self._asked = self._then = None
+
     def disarm(self, then: Callable[[], None]) -> None:
         """Disarm the filter and clear its latch where that is allowed, then call `then`."""
         self.step = "disarming"

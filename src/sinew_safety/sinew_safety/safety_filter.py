@@ -203,6 +203,7 @@ class SafetyFilter(SinewNode):
         values: dict[str, object] = {
             "state": state.value,
             "reason": supervisor.reason,
+            "armed_until_ns": supervisor.armed_until_ns,
             "robot": self._p.robot,
             "mode": self._p.mode,
             "speed_scale": self._scaling.value,

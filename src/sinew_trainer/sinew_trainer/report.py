@@ -15,6 +15,7 @@ from sinew_core.report.table import table_lines
 from sinew_core.report.training import (
     TrainingReport,
     evaluation_rows,
+    graph_sentences,
     resumed_sentences,
     training_sentence,
 )
@@ -24,6 +25,7 @@ from sinew_core.training.folder import (
     BUNDLE_FOLDER,
     CONFIGURATION_FILE,
     GRAPH_FOLDER,
+    GRAPH_TRAINING_FILE,
     PICTURE_FILE,
     REPORT_FILE,
     REPORT_PAGE,
@@ -42,6 +44,12 @@ def join_figures(folder: Path) -> dict[str, object]:
     training = _read(folder / TRAINING_FILE) or {}
     figures = {k: v for k, v in training.items() if k != "curve"}
     figures = {"run": folder.name, **figures}
+    graph_training = _read(folder / GRAPH_TRAINING_FILE)
+    if graph_training is not None:
+        # There the episodes of the environment are those of the graph.
+        figures["graph_training"] = graph_training
+        figures["eval_graph"] = figures.pop("eval_env", None)
+        return figures
     parts = {pace: graph_parts(folder, pace) for pace in ("lockstep", "realtime")}
     if any(parts.values()):
         figures["eval_graph"] = join_graph(parts["lockstep"], parts["realtime"])
@@ -128,7 +136,8 @@ def summary_table(folder: Path) -> str:
     """Return the figures of a run as a table of text, with where to look next."""
     figures = _read(folder / REPORT_FILE) or {}
     lines = table_lines([("", "environment", "ROS 2 graph"), *evaluation_rows(figures)])
-    lines = [training_sentence(figures), *resumed_sentences(figures), *lines]
+    told = [training_sentence(figures), *resumed_sentences(figures), *graph_sentences(figures)]
+    lines = [*told, *lines]
     if "graph_note" in figures:
         lines.append(str(figures["graph_note"]))
     lines.append(f"report: {folder / REPORT_PAGE}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sinew_core.training.folder import EVALUATION_FILE, PROGRESS_FILE
@@ -37,21 +39,32 @@ class Judged:
 class TrainingProcess:
     """Trains in a run folder; asking it something never blocks."""
 
-    def __init__(self, folder: Path, despite: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, despite: Sequence[str] = (), *, graph: int | None = None
+    ) -> None:
         """Start it; what an earlier process told in this folder is forgotten.
 
         `despite` names kinds of differences, of `DESPITE`, despite which a run is resumed.
+        `graph` is the descriptor of the pipe to whoever runs the episodes; None: workers.
         """
         self._folder = folder
         self._asked = 0
         for name in (PROGRESS_FILE, EVALUATION_FILE):
             (folder / name).unlink(missing_ok=True)
         words = [str(folder), "--control", "--despite", ",".join(despite)]
+        if graph is not None:
+            words += ["--graph", str(graph)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sinew_core.training.process", *words],
             stdin=subprocess.PIPE,
+            pass_fds=() if graph is None else (graph,),
             start_new_session=True,  # Ctrl-C reaches it once, through the node
         )
+
+    def run_as_others(self) -> None:
+        """Take from it the real-time priority of its node, which it would keep a core by."""
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(self._process.pid, os.SCHED_OTHER, os.sched_param(0))
 
     def status(self) -> int | None:
         """Return its exit status, None while it runs."""
@@ -86,6 +99,9 @@ class TrainingProcess:
             return None
         return Judged(**{f.name: content[f.name] for f in dataclasses.fields(Judged)})
 
-    def end(self) -> bool:
-        """Ask it to end and wait for its checkpoint; kill it, and return False, if that hangs."""
-        return interrupt(self._process, _STOP_WITHIN_S)
+    def end(self, once_asked: Callable[[], None] = lambda: None) -> bool:
+        """Ask it to end and wait for its checkpoint; kill it, and return False, if that hangs.
+
+        `once_asked` is called before the wait.
+        """
+        return interrupt(self._process, _STOP_WITHIN_S, once_asked)

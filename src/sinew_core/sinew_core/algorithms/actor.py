@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import torch
 from torch import Tensor
 
-from sinew_core.algorithms.networks import MLP
+from sinew_core.algorithms.networks import MLP, Layers
+from sinew_core.algorithms.state import State
 from sinew_core.bundle.runtime import PolicyNetwork
+from sinew_core.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Start:
+    """What an agent begins with in place of networks drawn at random.
+
+    Attributes:
+        network: a deployed actor.
+        critic: state of an agent of the same kind, whose critics are taken; empty: new critics.
+        frozen_updates: updates of the critics before the actor is changed.
+        exploration: standard deviation of the actions that an actor with deviations draws.
+    """
+
+    network: PolicyNetwork
+    critic: State
+    frozen_updates: int
+    exploration: float
 
 
 def rest_gradient(
@@ -34,3 +56,35 @@ def actor_network(actor: MLP, action_size: int) -> PolicyNetwork:
         observation_mean=np.zeros(size, dtype=np.float32),
         observation_std=np.ones(size, dtype=np.float32),
     )
+
+
+def adopt_actor(actor: MLP, network: PolicyNetwork) -> None:
+    """Give an actor the weights of a deployed one, its normaliser folded into the first layer.
+
+    The deployed one's outputs become the actor's first; further ones, such as deviations, stay.
+
+    Raises:
+        ConfigError: sizes or activations differ, or the network bounds what it sees.
+    """
+    *sizes, outputs = network.layer_sizes
+    same = tuple(sizes) == actor.sizes[:-1] and outputs <= actor.sizes[-1]
+    form = (network.hidden_activation, network.output_activation, network.observation_clip)
+    if not same or form != (actor.hidden_activation, "tanh", None):
+        raise ConfigError(
+            f"the bundle's actor has sizes {network.layer_sizes}, activations and clip {form}; the "
+            f"learner's is {actor.sizes}, {(actor.hidden_activation, 'tanh', None)}: take the "
+            "algorithm and hidden_units that the bundle was made by"
+        )
+    (weight, bias), *rest = network.layers
+    weight = weight / network.observation_std
+    bias = bias - weight @ network.observation_mean
+    ours = actor.layers()
+    for (our_weight, our_bias), (w, b) in zip(ours, ((weight, bias), *rest), strict=True):
+        our_weight[: len(w)], our_bias[: len(b)] = w, b
+    set_layers(actor, ours)
+
+
+def set_layers(network: MLP, layers: Layers) -> None:
+    """Give a network weights (out, in) and biases (out,) of its own form."""
+    flat = [np.concatenate([weight.ravel(), bias]) for weight, bias in layers]
+    network.parameters.copy_(torch.from_numpy(np.concatenate(flat)))

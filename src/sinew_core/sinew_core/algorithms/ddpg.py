@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinew_core.algorithms.actor import actor_network, rest_gradient
+from sinew_core.algorithms.actor import Start, actor_network, adopt_actor, rest_gradient
 from sinew_core.algorithms.device import CPU, to_array, to_device
 from sinew_core.algorithms.networks import MLP, Adam
 from sinew_core.algorithms.noise import LinearSchedule
@@ -76,7 +76,7 @@ class DDPG:
             steps=parameters.learning_rate_updates,
         )
         self._action_size = action_size
-        self._updates = 0
+        self._updates = self._frozen_updates = 0
 
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the actor's action (n,) in [-1, 1], without noise."""
@@ -98,12 +98,26 @@ class DDPG:
         self._critic_optimiser.learning_rate = share * self.parameters.critic_learning_rate
         losses = self._update_critic(batch, observation)
         self._updates += 1
-        if self._updates % self.parameters.actor_period == 0:
+        due = self._updates % self.parameters.actor_period == 0
+        if due and self._updates > self._frozen_updates:
             self._update_actor(observation)
         rate = self.parameters.target_rate
         self.target_critic.parameters.lerp_(self.critic.parameters, rate)
         self.target_actor.parameters.lerp_(self.actor.parameters, rate)
         return losses
+
+    def adopt(self, start: Start) -> None:
+        """Begin with a deployed actor, which waits for the critic, and with known critics.
+
+        Raises:
+            ConfigError: the network has another form.
+        """
+        adopt_actor(self.actor, start.network)
+        self.target_actor.parameters.copy_(self.actor.parameters)
+        self._frozen_updates = start.frozen_updates
+        if start.critic:
+            self.critic.load_state(part(start.critic, "critic"))
+            self.target_critic.load_state(part(start.critic, "target_critic"))
 
     def state(self) -> State:
         """Return all that later updates depend on."""

@@ -15,7 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinew_core.algorithms.actor import actor_network, rest_gradient
+from sinew_core.algorithms.actor import (
+    Start,
+    actor_network,
+    adopt_actor,
+    rest_gradient,
+    set_layers,
+)
 from sinew_core.algorithms.device import CPU, to_array, to_device
 from sinew_core.algorithms.exploration import SquashedGaussianPolicy
 from sinew_core.algorithms.networks import MLP, Adam
@@ -78,7 +84,7 @@ class SAC:
         )
         self._action_size = action_size
         self._target_entropy = parameters.target_entropy * action_size
-        self._updates = 0
+        self._updates = self._frozen_updates = 0
 
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the actor's mean action (n,) in [-1, 1]."""
@@ -106,8 +112,9 @@ class SAC:
         error, value = self._update_critics(batch, observation)
         self._updates += 1
         entropy = -self._update_actor(observation)
-        gradient = temperature_gradient(self.log_temperature, entropy, self._target_entropy)
-        self._temperature_optimiser.step(gradient)
+        if self._updates > self._frozen_updates:
+            gradient = temperature_gradient(self.log_temperature, entropy, self._target_entropy)
+            self._temperature_optimiser.step(gradient)
         rate = self.parameters.target_rate
         self.target_critics.parameters.lerp_(self.critics.parameters, rate)
         self.average_actor.parameters.lerp_(self.actor.parameters, rate)
@@ -117,6 +124,25 @@ class SAC:
             entropy=entropy,
             temperature=self.log_temperature.exp()[0],
         )
+
+    def adopt(self, start: Start) -> None:
+        """Begin with a deployed actor, which waits for the critics, and with known critics.
+
+        What is deployed has no deviations: at first the actor has the same everywhere.
+
+        Raises:
+            ConfigError: the network has another form.
+        """
+        adopt_actor(self.actor, start.network)
+        *hidden, (weight, bias) = self.actor.layers()
+        weight[self._action_size :], bias[self._action_size :] = 0.0, np.log(start.exploration)
+        set_layers(self.actor, (*hidden, (weight, bias)))
+        self.average_actor.parameters.copy_(self.actor.parameters)
+        self._frozen_updates = start.frozen_updates
+        if start.critic:
+            self.critics.load_state(part(start.critic, "critics"))
+            self.target_critics.load_state(part(start.critic, "target_critics"))
+            restore(start.critic, log_temperature=self.log_temperature)
 
     def state(self) -> State:
         """Return all that later updates depend on."""
@@ -192,8 +218,9 @@ class SAC:
     def _update_actor(self, observation: Tensor) -> Tensor:
         """Take a step; return the mean log-probability of the actions drawn."""
         gradient, log_probability = self.actor_gradient(observation, self._noise(len(observation)))
-        self.actor.backward(gradient)
-        self._actor_optimiser.step(self.actor.gradient)
+        if self._updates > self._frozen_updates:
+            self.actor.backward(gradient)
+            self._actor_optimiser.step(self.actor.gradient)
         return log_probability.mean()
 
     def _noise(self, count: int) -> Tensor:

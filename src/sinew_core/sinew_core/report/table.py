@@ -28,7 +28,7 @@ def comparison_rows(parts: Sequence[Figures | None]) -> list[Row]:
         "limit violations": _shown("limit_violations"),
         "filter interventions": _shown("interventions"),
         "interventions per episode": _per_episode,
-        "latency p50 / p99": _latency,
+        "latency p50 / p99": latency_cell,
         "messages lost": _shown("messages_lost"),
         "ended by a fault": _shown("faults"),
         "cut short": _shown("cut"),
@@ -55,6 +55,13 @@ def success_cell(part: Figures) -> str:
     return f"{part['successes']} of {part['episodes']} = {rate:.1%} [{low:.1%}, {high:.1%}]"
 
 
+def latency_cell(part: Figures) -> str:
+    """Return the median of a latency and its 99th percentile."""
+    if part.get("latency_ms_p50") is None:
+        return NOTHING
+    return f"{part['latency_ms_p50']:.2f} / {part['latency_ms_p99']:.2f} ms"
+
+
 def _shown(key: str, form: str = "{}") -> Cell:
     return lambda part: NOTHING if part.get(key) is None else form.format(part[key])
 
@@ -76,9 +83,3 @@ def _episodes(part: Figures) -> int:
     parts = [each for each in both if isinstance(each, Sequence)]
     counted = [figures for each in parts for figures in each] or [part]
     return sum(int(figures.get("episodes") or 0) for figures in counted)
-
-
-def _latency(part: Figures) -> str:
-    if part.get("latency_ms_p50") is None:
-        return NOTHING
-    return f"{part['latency_ms_p50']:.2f} / {part['latency_ms_p99']:.2f} ms"

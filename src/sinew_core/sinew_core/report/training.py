@@ -17,7 +17,7 @@ from sinew_core.report.figures import (
     velocities_against_limits,
 )
 from sinew_core.report.page import Page
-from sinew_core.report.table import NOTHING, Row, comparison_rows, success_cell
+from sinew_core.report.table import NOTHING, Row, comparison_rows, latency_cell, success_cell
 from sinew_core.training.checkpoints.change import Change
 from sinew_core.training.progress import CurvePoint
 
@@ -59,7 +59,7 @@ class TrainingReport:
         page.table(("", "environment", "ROS 2 graph"), evaluation_rows(f))
         page.section("Learning")
         page.text(training_sentence(f))
-        for sentence in resumed_sentences(f):
+        for sentence in (*resumed_sentences(f), *graph_sentences(f)):
             page.text(sentence)
         page.figure(learning_curve(self.curve), "Evaluations during training, without exploration.")
         if "randomisation" in f:
@@ -97,6 +97,19 @@ def resumed_sentences(figures: Figures) -> list[str]:
     return [
         f"Resumed {Change.from_mapping(change)}: the result is not that of an uninterrupted run."
         for change in changes
+    ]
+
+
+def graph_sentences(figures: Figures) -> list[str]:
+    """Say how the control loop of a training over the graph did, one sentence a session."""
+    told = _part(figures, "graph_training") or {}
+    sessions = cast("Sequence[Figures]", told.get("sessions", ()))
+    return [
+        f"Over the graph, {session['pace']}, reset {session['reset']}: {session['steps']:,} "
+        f"control steps, {session['steps_per_s']} a second; joint state to command "
+        f"{latency_cell(session)} (median / 99 %); {session['missed_ticks']} control ticks missed, "
+        f"{session['interruptions']} episodes ended early."
+        for session in sessions
     ]
 
 
@@ -145,9 +158,10 @@ def _verdicts(page: Page, figures: Figures) -> None:
         page.verdict(f"In the environment: {success_cell(env)}", good=_good(env))
     if graph is not None:
         page.verdict(f"Over the ROS 2 graph: {success_cell(graph)}", good=_good(graph))
-        violations = graph["limit_violations"]
+    violations = None if graph is None else graph.get("limit_violations")
+    if violations is not None:
         page.verdict(f"Limit violations: {violations}", good=violations == 0)
-    else:
+    if graph is None:
         page.text(str(figures.get("graph_note", "The ROS 2 graph was not evaluated.")))
 
 

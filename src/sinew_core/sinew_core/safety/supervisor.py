@@ -97,6 +97,8 @@ class Supervisor:
         counters: missed cycles, states repeated, and so on.
         answered_stamp_ns: stamp of the joint state that the last output answers.
         command_stamp_ns: stamp of the command in force, 0 where none has come since arming.
+        left_armed_ns: stamp of the newest joint state when it last ceased to be armed; what is
+            measured later may be the work of its brakes.
     """
 
     def __init__(
@@ -129,7 +131,7 @@ class Supervisor:
             old_ns=round(parameters.command_timeout_s * _NS),
             jump_ns=round(parameters.epoch_jump_s * _NS),
         )
-        self.answered_stamp_ns = self.command_stamp_ns = self.stamp_ns = 0
+        self.answered_stamp_ns = self.command_stamp_ns = self.stamp_ns = self.left_armed_ns = 0
         self._mode, self._set_latch = mode, set_latch
         self._shadow = shadow
         self._period_ns, self._control_ns, self._lockstep = period_ns, control_period_ns, lockstep
@@ -162,6 +164,7 @@ class Supervisor:
         moving = self.state in (State.ARMED, State.BRAKING) and self._started
         if self._lockstep and moving and elapsed_ns != self._period_ns:
             self._fault(f"simulated time went on by {elapsed_ns} ns instead of one filter period")
+            self.left_armed_ns = min(self.left_armed_ns, stamp_ns - elapsed_ns)
             self._mode.forget()
             self._mode.start(self._position, self._velocity)
         return False
@@ -219,6 +222,7 @@ class Supervisor:
             return
         if self._lockstep:
             self.state, self.reason = State.DISARMED, "disarmed"
+            self.left_armed_ns = self.stamp_ns
             if self._started:
                 self._disarmed_stamp = self.stamp_ns
         else:
@@ -245,6 +249,11 @@ class Supervisor:
             return "; ".join(problems)
         self.state, self.reason = State.DISARMED, "cleared"
         return ""
+
+    @property
+    def armed_until_ns(self) -> int:
+        """Stamp of the newest joint state that was seen while armed."""
+        return self.stamp_ns if self.state is State.ARMED else self.left_armed_ns
 
     @property
     def rests(self) -> bool:
@@ -377,6 +386,7 @@ class Supervisor:
             self._set_latch(reason)
         if self.state is State.ARMED:
             self.state, self.reason = State.BRAKING, reason
+            self.left_armed_ns = self.stamp_ns
 
     def _finish_braking(self, *, fresh: bool) -> None:
         """End braking when the command rests and fresh measurements say that the arm does."""

@@ -22,7 +22,7 @@ Made = TypeVar("Made", covariant=True)
 OWN_ARM: Mapping[str, object] = {"dynamics": None}
 """Options of a reset to the nominal arm."""
 
-_GOLDEN_PAIRS, _GOLDEN_EPISODES = 64, 4
+GOLDEN_PAIRS, _GOLDEN_EPISODES = 64, 4
 
 
 class Job(Protocol[Made]):
@@ -89,7 +89,7 @@ class ObserveJob:
                 episode.append(observation.copy())
                 observation, _, terminated, truncated, _ = env.step(policy.act(observation))
                 ended = terminated or truncated
-            places = np.linspace(0, len(episode) - 1, _GOLDEN_PAIRS // _GOLDEN_EPISODES)
+            places = np.linspace(0, len(episode) - 1, GOLDEN_PAIRS // _GOLDEN_EPISODES)
             seen += [episode[int(place)] for place in places]
         return np.stack(seen)
 

@@ -12,7 +12,7 @@ from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.export import export_bundle
 from sinew_core.training.folder import BUNDLE_FOLDER
 from sinew_core.training.jobs import ObserveJob
-from sinew_core.training.workers import WorkerPool
+from sinew_core.training.workers import Pool
 
 
 class Keeper:
@@ -27,7 +27,7 @@ class Keeper:
         self,
         configuration: RunConfiguration,
         setup: TaskSetup,
-        pool: WorkerPool,
+        pool: Pool,
         run_folder: Path,
     ) -> None:
         """Keep nothing yet."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sinew_core.bundle.runtime import PolicyNetwork
+from sinew_core.errors import RunError
 from sinew_core.evaluation import EvaluationResult, Outcome, episode_seeds, summarise
 from sinew_core.training.arms import Arms
 from sinew_core.training.checkpoints.snapshot import Quick, Snapshot
@@ -30,6 +31,7 @@ from sinew_core.training.control import Control
 from sinew_core.training.environment import make_setup
 from sinew_core.training.events import EventFile
 from sinew_core.training.folder import TENSORBOARD_FOLDER
+from sinew_core.training.graph.start import GraphTraining
 from sinew_core.training.jobs import PictureJob
 from sinew_core.training.keeper import Keeper
 from sinew_core.training.progress import Progress, TrainResult
@@ -37,7 +39,7 @@ from sinew_core.training.rollout import Episode
 from sinew_core.training.seeds import Seeds
 from sinew_core.training.stopwatch import Stopwatch
 from sinew_core.training.telling import Telling
-from sinew_core.training.workers import WorkerPool
+from sinew_core.training.workers import Pool, WorkerPool
 
 if TYPE_CHECKING:
     from sinew_core.training.learners import Learner
@@ -78,6 +80,7 @@ def train(
     on_evaluation: Asked = lambda number, env_steps, result: None,
     say: Callable[[str], None] = _LOGGER.info,
     despite: Collection[str] = (),
+    graph: GraphTraining | None = None,
 ) -> TrainResult:
     """Train until success is confirmed, the steps are used up, or the user stops it.
 
@@ -93,6 +96,7 @@ def train(
         control: requests while it runs; None: none will come.
         on_evaluation: takes number, environment steps and result of an evaluation asked for.
         say: takes one line about where the run begins.
+        graph: what runs the episodes in place of workers, and the policy to begin with.
         despite: kinds of differences, of `DESPITE`, despite which a run is gone on with.
 
     Raises:
@@ -100,13 +104,16 @@ def train(
         RunError: a worker process died, a checkpoint cannot be written, or none is good.
     """
     count = workers or max(2, os.cpu_count() or 2)
-    with WorkerPool(configuration.to_mapping(), count) as pool:
+    made = graph.pool if graph else WorkerPool(configuration.to_mapping(), count)
+    with made as pool:
         # Imported here, because torch takes as long to load as the workers to start.
         from sinew_core.training.learners import Problem, make_learner
 
         setup = make_setup(configuration)
         asked = configuration.train
         learner = make_learner(Problem.of(setup), configuration.algorithm, asked.seed, asked.device)
+        if graph:
+            graph.start(learner)
         store = CheckpointStore(run_folder, configuration, despite)
         snapshot = store.load(learner, say)
         wall_s = Stopwatch(time.monotonic, snapshot.wall_s if snapshot else 0.0)
@@ -131,7 +138,7 @@ class _Run:
         self,
         configuration: TrainConfig,
         learner: Learner,
-        pool: WorkerPool,
+        pool: Pool,
         store: CheckpointStore,
         keeper: Keeper,
         arms: Arms,
@@ -367,6 +374,10 @@ class _Run:
                 return future.result(timeout=_POLL_S)
             except TimeoutError:
                 continue
+            except RunError:
+                if self._requests.stop():  # what runs the episodes has ended for the same reason
+                    raise _Stopped from None
+                raise
 
 
 def _done(made: Made) -> Future[Made]:

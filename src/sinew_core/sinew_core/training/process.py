@@ -1,6 +1,6 @@
 """The training process.
 
-    python -m sinew_core.training.process RUN_FOLDER [--control] [--despite KINDS]
+    python -m sinew_core.training.process RUN_FOLDER [--control] [--despite KINDS] [--graph FD]
 
 Training lives in a process of its own, so that torch never blocks a node. It reads `config.yaml`,
 writes `progress.json`, `bundle/`, `checkpoints/` and `tensorboard/` while it runs, and at the end
@@ -8,6 +8,7 @@ writes `progress.json`, `bundle/`, `checkpoints/` and `tensorboard/` while it ru
 SIGINT and SIGTERM end it after the episodes under way, with a checkpoint and the best bundle so
 far. With `--control` it takes requests from its standard input, see `Control`; what an evaluation
 asked for came to is in `evaluation.json`. KINDS are those of `resume_despite`, with commas between.
+With `--graph` the episodes are run by whoever holds the other end of the pipe FD.
 """
 
 from __future__ import annotations
@@ -32,12 +33,19 @@ from sinew_core.training.folder import (
     PROGRESS_FILE,
     TRAINING_FILE,
 )
+from sinew_core.training.graph.start import GraphTraining
 from sinew_core.training.loop import train
 from sinew_core.training.progress import Progress, TrainResult
 from sinew_core.training.stop import StopOnSignal
 
 
-def run(folder: Path, stop: StopOnSignal, control: Control, despite: Collection[str]) -> None:
+def run(
+    folder: Path,
+    stop: StopOnSignal,
+    control: Control,
+    despite: Collection[str],
+    graph: GraphTraining | None = None,
+) -> None:
     """Train as the folder's configuration says, evaluate, and write the results into it.
 
     Raises:
@@ -64,6 +72,7 @@ def run(folder: Path, stop: StopOnSignal, control: Control, despite: Collection[
         on_evaluation=answer,
         say=_say,
         despite=despite,
+        graph=graph,
     )
     figures = _figures(configuration, result)
     if result.final_evaluation is not None:
@@ -104,8 +113,11 @@ def main(argv: list[str]) -> int:
             control.follow(sys.stdin)
         kinds = argv[argv.index("--despite") + 1] if "--despite" in argv else ""
         despite = Resume(resume=str(folder), resume_despite=kinds).despite
+        graph = None
+        if "--graph" in argv:
+            graph = GraphTraining.read(folder, int(argv[argv.index("--graph") + 1]))
         with locked(folder):
-            run(folder, stop, control, despite)
+            run(folder, stop, control, despite, graph)
     except SinewError as error:
         _say(str(error))
         return 1

@@ -53,7 +53,9 @@ class Telling:
             self.now()
 
     def count(self, episodes: Sequence[Episode]) -> dict[str, float]:
-        """Count training episodes; return the figures of their curves."""
+        """Count training episodes; return the figures of their curves, none without episodes."""
+        if not episodes:
+            return {}
         lengths = [len(e.transitions.reward) for e in episodes]
         returns = [e.total_reward for e in episodes]
         self.env_steps += sum(lengths)

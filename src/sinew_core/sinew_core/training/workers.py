@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sinew_core.errors import RunError, SinewError
 from sinew_core.training.jobs import Job
@@ -23,6 +23,30 @@ from sinew_core.training.jobs import Job
 Made = TypeVar("Made")
 STARTING_S = 120.0
 ENDING_S = 5.0
+
+
+class Pool(Protocol):
+    """What runs jobs.
+
+    Attributes:
+        size: how many at a time.
+    """
+
+    size: int
+
+    def submit(self, job: Job[Made]) -> Future[Made]:
+        """Queue a job."""
+
+    def __enter__(self) -> Pool:
+        """Return itself."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End."""
 
 
 class WorkerPool:

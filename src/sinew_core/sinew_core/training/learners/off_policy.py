@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from sinew_core.algorithms.actor import Start
 from sinew_core.algorithms.exploration import Explorer
 from sinew_core.algorithms.parameters.off_policy import OffPolicyParameters
 from sinew_core.algorithms.replay import Transitions
@@ -19,6 +20,7 @@ from sinew_core.algorithms.state import (
     restore_generator,
 )
 from sinew_core.bundle.runtime import PolicyNetwork
+from sinew_core.errors import ConfigError
 from sinew_core.training.learners.learner import History, scalars
 from sinew_core.training.learners.memory import make_memory
 from sinew_core.training.learners.problem import Problem
@@ -39,6 +41,14 @@ class OffPolicyAgent(Protocol):
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Go on from what `state` returned."""
+
+
+@runtime_checkable
+class Adopting(Protocol):
+    """An agent that can begin with a deployed actor."""
+
+    def adopt(self, start: Start) -> None:
+        """Take it over."""
 
 
 class OffPolicyLearner:
@@ -65,6 +75,21 @@ class OffPolicyLearner:
         self._memory = make_memory(problem, parameters)
         self._latest: object = None
         self.replay: History | None = self._memory.replay
+
+    def adopt(self, start: Start) -> None:
+        """Begin with a deployed actor, see `DDPG.adopt`.
+
+        Raises:
+            ConfigError: the algorithm cannot, or networks have another form.
+        """
+        if not isinstance(self._agent, Adopting):
+            raise ConfigError("dqn has no actor: take a bundle of ddpg, td3 or sac")
+        try:
+            self._agent.adopt(start)
+        except (KeyError, RuntimeError) as error:
+            raise ConfigError(
+                f"the critic of the bundle's run has another form: {error}: take critic:=new"
+            ) from None
 
     def explorer(self, env_steps: int) -> Explorer:
         """Return the exploring policy."""
