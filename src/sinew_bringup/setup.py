@@ -23,7 +23,15 @@ setup(
         ("share/sinew_bringup/config", files("config", "*.yaml")),
         *(
             (f"share/sinew_bringup/config/{folder}", files(f"config/{folder}", "*.yaml"))
-            for folder in ("algorithms", "controllers", "randomisation", "sim_params", "sweeps")
+            for folder in (
+                "algorithms",
+                "controllers",
+                "emulated",
+                "randomisation",
+                "real",
+                "sim_params",
+                "sweeps",
+            )
         ),
     ],
     zip_safe=False,

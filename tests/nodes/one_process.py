@@ -44,7 +44,7 @@ def run_launch_file(path, arguments, folder, limit_s=60.0):
     file.write_text(yaml.safe_dump(content))
     remaps = [f"{n.name}:{old}:={new}" for n in launched for old, new in n.remaps if old != new]
     if launched[0].namespace:
-        remaps.append(f"__ns:=/{launched[0].namespace}")
+        remaps.append(f"__ns:=/{launched[0].namespace.lstrip('/')}")
     words = ["--params-file", str(file), *(w for remap in remaps for w in ("-r", remap))]
     rclpy.init(args=["--ros-args", *words], signal_handler_options=SignalHandlerOptions.NO)
     executor, nodes = WaitSetExecutor(), []

@@ -92,7 +92,7 @@ def test_a_recording_in_real_time_is_judged_within_a_control_period(start_node, 
     bundle = write_bundle(tmp_path / "bundle", {**TASK, "tolerance_m": 1.0})
     recorder, path = record(start_node, tmp_path, probe)
     graph = Graph(start_node, bundle, tmp_path, pace="realtime")
-    evaluator = graph.evaluate(episodes=4, clear_latch=True)
+    evaluator = graph.evaluate(episodes=4, clear_latch=True, recorded=True)
     assert evaluator.wait() == 0, evaluator.output
     assert recorder.interrupt() == 0, recorder.output
     graph.end()

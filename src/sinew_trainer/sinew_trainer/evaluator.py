@@ -86,7 +86,7 @@ class Evaluator(SinewNode):
         self._link = LinkMeter(self._state_period_ns)
         self._mapper = JointStateMapper([p.joint_prefix + name for name in robot.joint_names])
         self._record = EvaluationRecord()
-        self._seen_armed = self._disarmed = self._reported_all = False
+        self._seen_armed = self._disarmed = self._reported_all = self._recording = False
         self._phase = Phase.CONNECTING
         self._heard_s = self._began_s = self._ended_s = time.monotonic()
         self._object_heard_s = self._heard_s
@@ -151,8 +151,10 @@ class Evaluator(SinewNode):
     def _missing(self) -> list[str]:
         missing = self._arming.missing
         listening = self._target_publisher.get_subscription_count()
-        if listening < 1 + self._p.recorded:
-            missing.append(f"{'recorder' if listening else 'subscriber'} of target_pose")
+        if not listening:
+            missing.append("subscriber of target_pose")
+        elif self._p.recorded and not (listening > 1 and self._recording):
+            missing.append("recorder of target_pose and joint_states")
         needed = ["joint_states", "policy/command", *["object_pose"] * self._has_object]
         missing += [t for t in needed if not self.count_publishers(t)]
         return missing
@@ -289,8 +291,12 @@ class Evaluator(SinewNode):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
+            values = {v.key: v.value for v in status.values}
             if status.name.endswith(self._p.safety_filter):
-                self._on_filter({v.key: v.value for v in status.values})
+                self._on_filter(values)
+            elif status.name.endswith("record"):
+                # That it has subscribed says less: what is published first may pass it by.
+                self._recording = values.get("joint_states", "0") != "0"
 
     def _on_filter(self, values: Mapping[str, str]) -> None:
         """Take what the filter reports: its interventions, and whether it ended the episode."""

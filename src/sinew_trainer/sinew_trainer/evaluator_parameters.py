@@ -36,7 +36,9 @@ class EvaluatorParameters(Parameters):
     )
     driver: str = parameter("sim_driver", "node that resets the arm")
     safety_filter: str = parameter("safety_filter", "node that arms")
-    recorded: bool = parameter(False, "wait for a recorder of the targets before the first episode")
+    recorded: bool = parameter(
+        False, "wait for a node record that hears states and targets before the first episode"
+    )
     clear_latch: bool = parameter(
         False, "clear the filter's latch, count a failure and go on; for a simulated arm only"
     )
