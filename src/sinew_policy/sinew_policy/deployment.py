@@ -99,7 +99,7 @@ class Deployment(SinewNode):
         return Expected(
             joint_prefix=p.joint_prefix,
             authority=p.authority,
-            latency_ms=p.latency_ms or 500.0 * period_s,
+            latency_ms=p.latency_ms or 1000.0 * period_s,
             safety_filter=self.resolve_topic_name(p.safety_filter),
             policy=self.resolve_topic_name(p.policy),
             deployment=self.get_fully_qualified_name(),

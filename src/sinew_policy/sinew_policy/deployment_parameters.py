@@ -59,7 +59,7 @@ class DeploymentParameters(Parameters):
     )
     latency_ms: float = parameter(
         0.0,
-        "99th percentile from joint state to output that is allowed; 0: half the control period",
+        "99th percentile from joint state to output that is allowed; 0: the control period",
         unit="ms",
         minimum=0.0,
     )
