@@ -197,6 +197,20 @@ def test_targets_follow_one_another_and_a_hold_counts_as_a_miss(bundle):
     assert run.figures()["episodes"] == 2
 
 
+def test_the_time_of_a_target_begins_with_the_authority_but_limits_count_before(bundle):
+    run = TargetRun(bundle, PANDA, count=1, seed=1, authority=1.0)
+    beyond = PANDA.limits.position_upper_rad + 0.01
+    stamp = 10**18
+    for _ in range(1000):
+        assert not run.observe(stamp, beyond.tolist(), [0.0] * 7, slowed=True)
+        stamp += 10_000_000
+    began = stamp
+    while not run.observe(stamp, HOME, [0.0] * 7):
+        stamp += 10_000_000
+    assert stamp - began > 2 * 10**9
+    assert run.figures()["limit_violations"] == 1000
+
+
 def test_targets_of_a_task_with_an_object_are_refused(bundle):
     manifest = dataclasses.replace(bundle.manifest, task={"name": "push"})
     with pytest.raises(ConfigError, match="publish target_pose and object_pose"):

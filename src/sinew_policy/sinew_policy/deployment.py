@@ -247,7 +247,12 @@ class Deployment(SinewNode):
     def _on_state(self) -> None:
         if self._targets is not None and self._p.mode == "live" and self._phase is Phase.RUNNING:
             mapper = self._graph.mapper
-            self._targets.run.observe(mapper.stamp_ns, mapper.position, mapper.velocity)
+            self._targets.run.observe(
+                mapper.stamp_ns,
+                mapper.position,
+                mapper.velocity,
+                slowed=not self._ramp.complete(time.monotonic()),
+            )
 
     def _limits(self) -> WatchLimits:
         settings = self._settings

@@ -60,11 +60,21 @@ class TargetRun:
         """Whether all targets were given and judged."""
         return len(self.episodes) >= self._count
 
-    def observe(self, stamp_ns: int, position: Sequence[float], velocity: Sequence[float]) -> bool:
-        """Take a joint state (n,) of the armed arm; return whether it ended an episode."""
+    def observe(
+        self,
+        stamp_ns: int,
+        position: Sequence[float],
+        velocity: Sequence[float],
+        *,
+        slowed: bool = False,
+    ) -> bool:
+        """Take a joint state (n,) of the armed arm; return whether it ended an episode.
+
+        While the authority still rises the arm is slowed, and the time of its target stands still.
+        """
         if self.complete:
             return False
-        tick = stamp_ns >= self._next_ns - self._half_state_ns
+        tick = not slowed and stamp_ns >= self._next_ns - self._half_state_ns
         if tick:
             self._next_ns = max(self._next_ns, stamp_ns) + self._period_ns
         episode = self._judge.observe(stamp_ns, position, velocity, control_tick=tick)
