@@ -52,7 +52,7 @@ def test_a_recording_in_lockstep_is_judged_as_the_evaluator_judged_it(start_node
     bundle = write_bundle(tmp_path / "bundle", TASK)
     recorder, path = record(start_node, tmp_path, probe)
     graph = Graph(start_node, bundle, tmp_path)
-    evaluator = graph.evaluate(episodes=6)
+    evaluator = graph.evaluate(episodes=6, recorded=True)
     assert evaluator.wait() == 0, evaluator.output
     assert recorder.interrupt() == 0, recorder.output
     graph.end()
