@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rclpy.qos import QoSProfile
 from rclpy.serialization import serialize_message
+from rclpy.subscription import Subscription
 from std_msgs.msg import String
 
 from sinew_core.bags.background import BackgroundWriter
@@ -69,6 +70,7 @@ class Record(SinewNode):
         self._diagnostics = Diagnostics(self, self._status)
         self._begun_s = self._shown_s = time.monotonic()
         self._subscribed = self._looked = False
+        self._subscribed_to: dict[str, Subscription] = {}
         self.cycle_period_s = _CYCLE_S
         self.get_logger().info(f"recording into {p.output} ({p.storage}); Ctrl-C ends it")
         self._subscribe_when_time_runs()
@@ -146,7 +148,8 @@ class Record(SinewNode):
         topic.qos = qos
         take: Callable[..., None] = self._take_state if topic is self._states else self._take
         kind = self._classes[topic.kind]
-        self.create_subscription(kind, topic.name, partial(take, topic), qos, raw=True)
+        subscribed = self.create_subscription(kind, topic.name, partial(take, topic), qos, raw=True)
+        self._subscribed_to[topic.name] = subscribed
 
     def _offers(self, topic: RecordedTopic) -> list[QoSProfile]:
         return [info.qos_profile for info in self.get_publishers_info_by_topic(topic.name)]
@@ -250,6 +253,9 @@ class Record(SinewNode):
             "robot": self._p.robot,
             "output": self._p.output,
             "joint_states": states.count,
+            "connected": " ".join(
+                n for n, s in self._subscribed_to.items() if s.get_publisher_count()
+            ),
             "state_rate_hz": f"{states.rate_hz:.3f}",
             "missing_states": lost,
             "dropped": self._bag.dropped,

@@ -46,6 +46,8 @@ from sinew_ros.qos import RELIABLE, controller_command, state_subscription
 from sinew_ros.stamps import period_ns, set_stamp
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
 
+_REPORTED_WITHIN_S = 1.5
+
 
 class Phase(Enum):
     """What the evaluator is doing."""
@@ -86,7 +88,8 @@ class Evaluator(SinewNode):
         self._link = LinkMeter(self._state_period_ns)
         self._mapper = JointStateMapper([p.joint_prefix + name for name in robot.joint_names])
         self._record = EvaluationRecord()
-        self._seen_armed = self._disarmed = self._reported_all = self._recording = False
+        self._seen_armed = self._disarmed = self._reported_all = False
+        self._recorded_s: float | None = None
         self._phase = Phase.CONNECTING
         self._heard_s = self._began_s = self._ended_s = time.monotonic()
         self._object_heard_s = self._heard_s
@@ -153,7 +156,7 @@ class Evaluator(SinewNode):
         listening = self._target_publisher.get_subscription_count()
         if not listening:
             missing.append("subscriber of target_pose")
-        elif self._p.recorded and not (listening > 1 and self._recording):
+        elif self._p.recorded and not (listening > 1 and self._recorder_is_ready()):
             missing.append("recorder of target_pose and joint_states")
         needed = ["joint_states", "policy/command", *["object_pose"] * self._has_object]
         missing += [t for t in needed if not self.count_publishers(t)]
@@ -296,7 +299,16 @@ class Evaluator(SinewNode):
                 self._on_filter(values)
             elif status.name.endswith("record"):
                 # That it has subscribed says less: what is published first may pass it by.
-                self._recording = values.get("joint_states", "0") != "0"
+                target = self._target_publisher.topic_name
+                hears_states = values.get("joint_states", "0") != "0"
+                hears = hears_states and target in values.get("connected", "").split()
+                if hears and self._recorded_s is None:
+                    self._recorded_s = time.monotonic()
+
+    def _recorder_is_ready(self) -> bool:
+        """Tell whether it has had a report of every node too, which come once a second."""
+        heard_s = self._recorded_s
+        return heard_s is not None and time.monotonic() - heard_s > _REPORTED_WITHIN_S
 
     def _on_filter(self, values: Mapping[str, str]) -> None:
         """Take what the filter reports: its interventions, and whether it ended the episode."""
