@@ -47,6 +47,7 @@ from sinew_ros.stamps import period_ns, set_stamp
 from sinew_trainer.evaluator_parameters import EvaluatorParameters
 
 _REPORTED_WITHIN_S = 1.5
+"""Nodes report once a second: by then a recorder knows that the filter was not armed before."""
 
 
 class Phase(Enum):
@@ -306,7 +307,7 @@ class Evaluator(SinewNode):
                     self._recorded_s = time.monotonic()
 
     def _recorder_is_ready(self) -> bool:
-        """Tell whether it has had a report of every node too, which come once a second."""
+        """Tell whether it hears states and targets, and has had a report of every node."""
         heard_s = self._recorded_s
         return heard_s is not None and time.monotonic() - heard_s > _REPORTED_WITHIN_S
 

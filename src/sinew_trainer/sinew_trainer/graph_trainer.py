@@ -98,7 +98,7 @@ class GraphTrainer(SinewNode):
         sys.stdout.flush()
 
     def _keep_figures(self) -> None:
-        """Add what this session's world was like to those before it."""
+        """Add what the world was like since this start to what it was before."""
         assert self._run is not None
         assert self._world is not None
         path = self._run.folder / GRAPH_TRAINING_FILE

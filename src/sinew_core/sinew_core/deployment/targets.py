@@ -9,7 +9,7 @@ import numpy as np
 
 from sinew_core.bundle.reader import Bundle
 from sinew_core.errors import ConfigError
-from sinew_core.graph_evaluation import Episode, EpisodeJudge
+from sinew_core.graph_evaluation import Episode, EpisodeJudge, EpisodeTicks
 from sinew_core.graph_record import summarise
 from sinew_core.robots.model import RobotModel
 from sinew_core.tasks import make_task, task_parameters
@@ -44,9 +44,9 @@ class TargetRun:
         self.episodes: list[Episode] = []
         self._task, self._count = task, count
         self._rng = np.random.default_rng(seed)
-        self._period_ns = _NS_PER_S // rates.control_rate_hz
-        self._half_state_ns = _NS_PER_S // (2 * rates.state_rate_hz)
-        self._next_ns = 0
+        self._ticks = EpisodeTicks(
+            _NS_PER_S // rates.control_rate_hz, _NS_PER_S // rates.state_rate_hz, lockstep=False
+        )
         self._judge = EpisodeJudge(
             judge=task.judge,
             limits=robot.limits,
@@ -74,9 +74,7 @@ class TargetRun:
         """
         if self.complete:
             return False
-        tick = not slowed and stamp_ns >= self._next_ns - self._half_state_ns
-        if tick:
-            self._next_ns = max(self._next_ns, stamp_ns) + self._period_ns
+        tick = not slowed and self._ticks.is_due(stamp_ns)
         episode = self._judge.observe(stamp_ns, position, velocity, control_tick=tick)
         if episode is None:
             return False
@@ -98,5 +96,5 @@ class TargetRun:
 
     def _draw(self) -> None:
         self.target: tuple[float, ...] = tuple(self._task.sample_target(self._rng).tolist())
-        self._next_ns = 0
+        self._ticks.begin()
         self._judge.begin(self.target)
