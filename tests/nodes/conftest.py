@@ -184,6 +184,7 @@ class Probe:
 
         self._started = started
         self.context: Callable[[], object] = str
+        self._clients: dict[str, tuple] = {}
         self.node = Node("probe")
         self.executor = WaitSetExecutor()
         self.executor.add_node(self.node)
@@ -214,24 +215,25 @@ class Probe:
 
     def call(self, kind, name, request=None, timeout_s: float = 20.0):
         """Call a service and return its response."""
-        client = self.node.create_client(kind, name)
-        self._introduce(client, name, timeout_s)
+        client = self._introduced(kind, name, timeout_s)
         future = client.call_async(request if request is not None else kind.Request())
         self.until(future.done, f"an answer of {name}", timeout_s)
-        self.node.destroy_client(client)
         return future.result()
 
-    def _introduce(self, client, name, timeout_s):
-        """Wait until the server knows the client.
+    def _introduced(self, kind, name, timeout_s):
+        """Return a client that the server knows, also one that was started since the last call.
 
         The middleware drops an answer when the server has not discovered the client's reader within
         100 ms. Discovery is in order, so a server that answers a later client knows this one, too.
+        Clients are kept: the middleware has hung in creating one of many.
         """
         from rcl_interfaces.srv import ListParameters
 
-        later = self.node.create_client(
-            ListParameters, f"{name.rpartition('/')[0]}/list_parameters"
-        )
+        if name not in self._clients:
+            listing = f"{name.rpartition('/')[0]}/list_parameters"
+            client = self.node.create_client(kind, name)
+            self._clients[name] = (client, self.node.create_client(ListParameters, listing))
+        client, later = self._clients[name]
         asked = []
 
         def known():
@@ -241,7 +243,7 @@ class Probe:
             return any(future.done() for _, future in asked)
 
         self.until(known, f"service {name}", timeout_s)
-        self.node.destroy_client(later)
+        return client
 
     def forget(self) -> None:
         """Drop subscriptions and publishers, to begin again with new processes."""

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from controllers import ForwardController
 from diagnostic_msgs.msg import DiagnosticArray
+from patience import PATIENT
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from recording import Recording, write_bag
@@ -25,13 +26,6 @@ pytestmark = [pytest.mark.graph, pytest.mark.slow]
 
 DRIVER, FILTER = "sinew_sim.sim_driver", "sinew_safety.safety_filter"
 JOINTS = [f"panda_joint{i}" for i in range(1, 8)]
-# Wide watchdogs: a busy machine is no fault in these tests.
-PATIENT = {
-    "watchdog.command_timeout_s": 1.0,
-    "watchdog.state_timeout_s": 1.0,
-    "watchdog.missed_cycles": 200,
-    "safety.max_latency_periods": 20,
-}
 SPEED = [0.2, 0.1, -0.1, 0.1, 0.2, -0.1, 0.3]
 CONFIGURATION = "safety_filter/configuration"
 DRIVEN = "forward_velocity_controller/commands"

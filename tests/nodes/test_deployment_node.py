@@ -10,6 +10,7 @@ from conftest import ROOT
 from controllers import ForwardController
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
+from patience import PATIENT
 from recording import Recording, write_bag
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
@@ -26,13 +27,6 @@ PANDA = load_robot("panda")
 JOINTS = list(PANDA.joint_names)
 _PATIENCE_S = 60.0
 DEPLOYMENT = "sinew_policy.deployment"
-# Wide watchdogs: a busy machine is no fault in these tests.
-PATIENT = {
-    "watchdog.command_timeout_s": 1.0,
-    "watchdog.state_timeout_s": 1.0,
-    "watchdog.missed_cycles": 200,
-    "safety.max_latency_periods": 20,
-}
 # The driver sends twice as many states as are asked for, for the same reason.
 RATES = Rates(physics_rate_hz=500, state_rate_hz=50, filter_rate_hz=50, control_rate_hz=25)
 QUICK = {"window_s": 0.5, "latency_ms": 900.0, "ramp_s": 0.2, "output_timeout_s": 1.0}

@@ -8,6 +8,7 @@ import math
 import pytest
 from conftest import ROOT
 from diagnostic_msgs.msg import DiagnosticArray
+from patience import PATIENT
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
@@ -22,13 +23,6 @@ from sinew_ros.stamps import stamp_ns
 pytestmark = [pytest.mark.graph, pytest.mark.slow]
 
 DRIVER, FILTER = "sinew_sim.sim_driver", "sinew_safety.safety_filter"
-# Wide watchdogs: a busy machine is no fault in these tests.
-PATIENT = {
-    "watchdog.command_timeout_s": 1.0,
-    "watchdog.state_timeout_s": 1.0,
-    "watchdog.missed_cycles": 200,
-    "safety.max_latency_periods": 20,
-}
 RATES = {"physics_rate_hz": 500, "state_rate_hz": 100, "filter_rate_hz": 100}
 
 

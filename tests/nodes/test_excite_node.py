@@ -8,6 +8,7 @@ import signal
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from patience import PATIENT
 from std_srvs.srv import SetBool, Trigger
 
 from sinew_core.bags.reader import read_recording
@@ -22,6 +23,7 @@ EXCITE, RECORD = "sinew_sysid.excite", "sinew_sysid.record"
 ROBOT = load_robot("panda")
 RATES = {"physics_rate_hz": 500, "state_rate_hz": 100, "filter_rate_hz": 100}
 RATES["control_rate_hz"] = 100
+LATENCY = "safety.max_latency_periods"
 # Away from home, so that there is a way to go first.
 PLAN = {
     "excitation.duration_s": 2.0,
@@ -37,16 +39,13 @@ def start(start_node, tmp_path):
 
     def starts(mode="joint_velocity", pace="lockstep", **parameters):
         common = {**RATES, "mode": mode, "pace": pace}
-        watchdogs = {
-            "watchdog.command_timeout_s": 1.0,
-            "watchdog.state_timeout_s": 1.0,
-            "watchdog.missed_cycles": 200,
-        }
+        late = {} if pace == "lockstep" else {LATENCY: PATIENT[LATENCY]}
+        patient = {**PATIENT, LATENCY: late.get(LATENCY, 0)}
         given = {"output": tmp_path / "out", "arm": True, "state_timeout_s": 5.0, **PLAN}
         return {
             "driver": start_node(DRIVER, {**common, "engine": "mujoco"}),
-            "filter": start_node(FILTER, {**common, **watchdogs}),
-            "excite": start_node(EXCITE, {**common, **given, **parameters}),
+            "filter": start_node(FILTER, {**common, **patient}),
+            "excite": start_node(EXCITE, {**common, **late, **given, **parameters}),
         }
 
     return starts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from patience import PATIENT
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
@@ -20,13 +21,7 @@ from sinew_ros.stamps import stamp_ns
 
 pytestmark = [pytest.mark.graph, pytest.mark.slow]
 
-PATIENT = {
-    "mode": "joint_effort",
-    "watchdog.command_timeout_s": 1.0,
-    "watchdog.state_timeout_s": 1.0,
-    "watchdog.missed_cycles": 200,
-    "safety.max_latency_periods": 20,
-}
+PATIENT_EFFORT = {"mode": "joint_effort", **PATIENT}
 LIMIT_RAD = 2e-3
 EFFORT_NM = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.05]
 
@@ -48,7 +43,7 @@ class Graph:
         arm.write_text(yaml.safe_dump({"dynamics": {"viscous/*": 1.0} | dynamics}))
         driver = {"engine": "mujoco", "mode": "joint_effort", "driver_watchdog_s": 2.0}
         start_node("sinew_sim.sim_driver", driver | {"sim_params": arm})
-        start_node("sinew_safety.safety_filter", PATIENT)
+        start_node("sinew_safety.safety_filter", PATIENT_EFFORT)
         start_node(
             "sinew_sysid.gap_monitor",
             {"sim_params": params, "judge_rate_hz": 5.0, "command_timeout_s": 1.0},

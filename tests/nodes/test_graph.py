@@ -7,6 +7,7 @@ import signal
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from patience import PATIENT
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, Header
 from std_srvs.srv import SetBool, Trigger
@@ -21,13 +22,6 @@ pytestmark = pytest.mark.graph
 DRIVER = "sinew_sim.sim_driver"
 FILTER = "sinew_safety.safety_filter"
 JOINTS = [f"panda_joint{i}" for i in range(1, 8)]
-# Wide watchdogs: a busy machine is no fault in these tests.
-PATIENT = {
-    "watchdog.command_timeout_s": 1.0,
-    "watchdog.state_timeout_s": 1.0,
-    "watchdog.missed_cycles": 200,
-    "safety.max_latency_periods": 20,
-}
 COMMANDS = "forward_velocity_controller/commands"
 SPEED = [0.2, 0.1, -0.1, 0.1, 0.2, -0.1, 0.3]
 

@@ -6,9 +6,10 @@ import math
 import signal
 
 import pytest
+from patience import PATIENT
 from trajectory_msgs.msg import JointTrajectory
 
-from nodes.test_graph import DRIVER, FILTER, JOINTS, PATIENT, Graph
+from nodes.test_graph import DRIVER, FILTER, JOINTS, Graph
 from sinew_core.robots.catalogue import load_robot
 from sinew_ros.messages import CommandMessage
 from sinew_ros.stamps import stamp_ns

@@ -120,7 +120,7 @@ def test_left_to_a_manager_it_goes_all_the_way_and_back(probe, start_node, tmp_p
     assert rig.change("deactivate")
     assert rig.change("cleanup")
     rig.until_status("unconfigured: no command is sent")
-    assert probe.node.count_publishers("policy/command") == 0
+    probe.until(lambda: not probe.node.count_publishers("policy/command"), "no publisher")
 
     configure_again(rig, second)
     shut_down(rig)

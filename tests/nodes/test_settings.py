@@ -7,6 +7,7 @@ import signal
 import pytest
 import yaml
 from diagnostic_msgs.msg import DiagnosticArray
+from patience import PATIENT
 from rcl_interfaces.srv import DescribeParameters, SetParameters, SetParametersAtomically
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -24,13 +25,6 @@ pytestmark = [pytest.mark.graph, pytest.mark.beside]
 
 JOINTS = [f"panda_joint{i}" for i in range(1, 8)]
 COMMANDS = "forward_velocity_controller/commands"
-# Wide watchdogs: a busy machine is no fault in these tests.
-PATIENT = {
-    "watchdog.command_timeout_s": 1.0,
-    "watchdog.state_timeout_s": 1.0,
-    "watchdog.missed_cycles": 200,
-    "safety.max_latency_periods": 20,
-}
 
 
 def set_parameters(probe, service=SetParameters, name="set_parameters", **values):

@@ -44,6 +44,8 @@ from sinew_sysid.summary import configuration_text, measured_figures, report_tex
 _DISCOVERY_S = 2.0
 _PROGRESS_S = 10.0
 _CYCLE_S = 0.1
+# What was sent before Ctrl-C may still wait: the queue of a busy machine is taken within this.
+_LAST_S, _QUIET_S = 0.3, 0.05
 
 
 class Record(SinewNode):
@@ -95,6 +97,7 @@ class Record(SinewNode):
 
     def on_stop(self) -> None:
         """Complete the bag and say what is in it."""
+        self._take_what_waits()
         if self._p.state_timeout_s and not self._states.count:
             self._bag.discard()
             raise BagError(f"{self._why_no_states()}; nothing is recorded")
@@ -116,6 +119,15 @@ class Record(SinewNode):
             )
         )
         sys.stdout.flush()
+
+    def _take_what_waits(self) -> None:
+        """Record what has come already, until nothing comes for a moment or the arm goes on."""
+        deadline_s, before = time.monotonic() + _LAST_S, -1
+        while before != (taken := sum(topic.count for topic in self._topics)):
+            if time.monotonic() > deadline_s:
+                return
+            before = taken
+            self.executor.spin_once(_QUIET_S)
 
     def _make_writer(self) -> BagWriter:
         p, types = self._p, MessageTypes(definition_text)
