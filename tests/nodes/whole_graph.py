@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 import numpy as np
+from patience import PATIENT
 
 from bundle_samples import make_manifest, make_network, write_sample
 from sinew_core.action import make_action_spec
@@ -34,9 +35,10 @@ class Graph:
     def __init__(self, start_node, bundle, tmp_path, *, pace="lockstep", engine="mujoco", **driver):
         self.start_node, self.bundle, self.tmp_path = start_node, bundle, tmp_path
         common = {"mode": load_bundle(bundle).specification.action.command_mode, "pace": pace}
+        patient = PATIENT if pace == "realtime" else {}
         self.partners = [
             start_node("sinew_sim.sim_driver", {**common, "engine": engine, "seed": 3, **driver}),
-            start_node("sinew_safety.safety_filter", common),
+            start_node("sinew_safety.safety_filter", {**patient, **common}),
             start_node("sinew_policy.policy", {**common, "bundle": bundle}),
         ]
         self.pace = pace
