@@ -5,7 +5,8 @@ from __future__ import annotations
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.command_mode import make_command_mode
 from sinew_core.safety.parameters import SafetyParameters
-from sinew_core.safety.supervisor import Supervisor, SupervisorParameters
+from sinew_core.safety.supervisor import Supervisor
+from sinew_core.safety.watchdogs import SupervisorParameters
 
 ROBOT = load_robot("panda")
 NAMES = ROBOT.joint_names

@@ -9,7 +9,7 @@ from sinew_core.deployment.bag_parameters import BagEvaluationParameters
 from sinew_core.parameters import Parameters
 from sinew_core.rates import Rates
 from sinew_core.safety.parameters import SafetyParameters
-from sinew_core.safety.supervisor import SupervisorParameters
+from sinew_core.safety.watchdogs import SupervisorParameters
 from sinew_core.sysid.excitation.parameters import ExcitationParameters
 from sinew_core.sysid.parameters import GapParameters, SystemIdParameters
 from sinew_core.tasks import TASKS

@@ -74,7 +74,7 @@ def facts(bundle):
         robot=PANDA,
         bundle=bundle,
         description=PANDA.urdf_text,
-        settings=FilterSettings(),
+        settings=FilterSettings(guard_timeout_s=1.0),
         filter_report={"state": "disarmed"},
         senders=("/policy",),
         has_target=True,
@@ -125,7 +125,11 @@ def changed(**topics):
         ),
         ({"graph": changed(states={"problems": ("does not fit",)})}, "QoS of every connection"),
         ({"controller": Controller(name=CONTROLLER, states={"b": "active"})}, "controller active"),
-        ({"settings": FilterSettings(mode="joint_effort")}, "rates and command mode"),
+        (
+            {"settings": FilterSettings(mode="joint_effort", guard_timeout_s=1.0)},
+            "rates and command mode",
+        ),
+        ({"settings": FilterSettings()}, "guard of the filter"),
         ({"outputs": Latency(count=1, p50_ms=90.0, p99_ms=90.0)}, "latency of the loop"),
     ],
 )

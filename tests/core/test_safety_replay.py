@@ -17,7 +17,8 @@ from sinew_core.safety.record import CycleRecord, RecordedMode, text_check
 from sinew_core.safety.recording import Output
 from sinew_core.safety.replay import Replayer
 from sinew_core.safety.scaling import SpeedScaling
-from sinew_core.safety.supervisor import State, Supervisor, SupervisorParameters
+from sinew_core.safety.supervisor import State, Supervisor
+from sinew_core.safety.watchdogs import SupervisorParameters
 from sinew_core.simulation import make_engine
 
 ROBOT = load_robot("panda")

@@ -12,7 +12,8 @@ from sinew_core.errors import ConfigError
 from sinew_core.rates import Rates
 from sinew_core.safety.gate import Rejection
 from sinew_core.safety.parameters import SafetyParameters
-from sinew_core.safety.supervisor import State, SupervisorParameters, check_watchdogs
+from sinew_core.safety.supervisor import State
+from sinew_core.safety.watchdogs import SupervisorParameters, check_watchdogs
 from supervised_world import MS, PERIOD, ROBOT, SPEED, World
 
 
@@ -49,6 +50,29 @@ def test_obstacles_found_by_the_node_refuse_arming():
     world = World()
     world.state()
     assert world.supervisor.arm(world.now, ["QoS does not fit"]) == "QoS does not fit"
+
+
+def test_an_arm_that_nobody_watches_is_not_armed_and_brakes_when_its_guard_dies():
+    world = World(guard_timeout_s=0.2)
+    world.state()
+    assert world.supervisor.arm(world.now) == "nobody watches the arm: ~/guard was not heard yet"
+    world.supervisor.guard(world.now)
+    assert world.supervisor.arm(world.now) == ""
+    for _ in range(5):
+        world.supervisor.guard(world.now)
+        world.run(4)
+    # The last sign of life is 40 ms old: 0.2 s are over in the 17th cycle from here.
+    world.run(17)
+    assert world.supervisor.state is State.ARMED
+    world.run(1)
+    assert world.supervisor.state is State.BRAKING
+    assert world.supervisor.reason == "nobody watches the arm: ~/guard was last heard 0.210 s ago"
+    world.run(200)
+    assert world.supervisor.state is State.LATCHED
+    assert not any(world.velocity)
+    world.state()
+    assert world.supervisor.clear(world.now) == ""
+    assert "last heard 2." in world.supervisor.arm(world.now)
 
 
 def test_silence_brakes_within_timeout_and_a_cycle_then_latches():

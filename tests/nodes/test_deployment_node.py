@@ -46,7 +46,8 @@ class Arm:
         if driver is not None:
             options = {"engine": "mujoco", "driver_watchdog_s": 0.0, **common, **dict(driver)}
             self.driver = self.start("sinew_sim.sim_driver", options)
-        self.filter_parameters = {**PATIENT, **RATES.to_mapping(), **common, **given}
+        guarded = {"watchdog.guard_timeout_s": 2.0}
+        self.filter_parameters = {**PATIENT, **guarded, **RATES.to_mapping(), **common, **given}
         self.filter = self.start_filter()
         self.policy = self.start_policy()
 
@@ -241,6 +242,22 @@ def test_a_killed_policy_and_a_killed_filter_hold_the_arm_until_it_is_started(
     reasons = [held["reason"] for held in read(output)["held"]]
     assert len(reasons) == 3
     assert reasons[2] == "~/hold was called"
+
+
+def test_a_killed_deployment_lets_the_filter_brake_and_another_one_goes_on(
+    start_node, probe, tmp_path
+):
+    arm = Arm(start_node, probe, tmp_path)
+    process, _ = arm.deploy("killed", "live", targets=50, authority=0.5)
+    arm.until_moving()
+    process.kill()
+    arm.filter_is("latched")
+    reason = arm.values("safety_filter")["reason"]
+    assert reason.startswith("nobody watches the arm: ~/guard was last heard 2.")
+    arm.until_rest()
+    assert arm.trigger("safety_filter/clear").success
+    status, report = arm.outcome("again", "live", targets=1, authority=1.0)
+    assert (status, report["targets"]["successes"]) == (0, 1)
 
 
 def test_a_shadow_reports_on_an_arm_and_on_its_bag_and_commands_neither(

@@ -9,7 +9,7 @@ import yaml
 
 from sinew_core.errors import ConfigError, RobotError
 from sinew_core.safety.parameters import SafetyParameters
-from sinew_core.safety.supervisor import SupervisorParameters
+from sinew_core.safety.watchdogs import SupervisorParameters
 from sinew_safety.configuration import FilterConfiguration
 from sinew_safety.parameters import SafetyFilterParameters
 

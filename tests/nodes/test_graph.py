@@ -52,6 +52,10 @@ class Graph:
     def arm(self, on=True):
         return self.probe.call(SetBool, "safety_filter/arm", SetBool.Request(data=on))
 
+    def armed(self):
+        """Arm a filter that may not have heard of the driver yet."""
+        self.probe.until(lambda: self.arm().success, "arming")
+
     def trigger(self, name):
         return self.probe.call(Trigger, name)
 
@@ -89,7 +93,7 @@ def graph(start_node, probe):
 def test_commands_move_an_armed_arm_only_and_stop_brakes_it_to_rest(graph):
     graph.drive(lambda: len(graph.outputs) > 20, "holds of the disarmed filter")
     assert not any(any(o.data) for o in graph.outputs)
-    assert graph.arm().success
+    graph.armed()
     graph.drive(lambda: graph.states[-1].velocity[6] > 0.29, "full speed")
     assert graph.trigger("safety_filter/stop").success
     graph.wait_for("latched")
@@ -97,14 +101,14 @@ def test_commands_move_an_armed_arm_only_and_stop_brakes_it_to_rest(graph):
     graph.probe.until(lambda: graph.speed() < 0.01, "rest")
     assert not graph.arm().success
     assert graph.trigger("safety_filter/clear").success
-    assert graph.arm().success
+    graph.armed()
 
 
 def test_silence_of_the_source_brakes_and_latches_through_a_restart(start_node, probe, tmp_path):
     start_node(DRIVER, {"engine": "mujoco", "driver_watchdog_s": 2.0})
     filter_process = start_node(FILTER, PATIENT)
     graph = Graph(probe)
-    assert graph.arm().success
+    graph.armed()
     graph.drive(lambda: graph.speed() > 0.25, "motion")
     graph.wait_for("latched")
     assert "command is stale" in graph.filter_report()["reason"]
@@ -123,7 +127,7 @@ def test_silence_of_the_source_brakes_and_latches_through_a_restart(start_node, 
 def test_killing_a_process_that_commands_brakes_and_latches(graph, start_node):
     source = start_node("nodes.source")
     graph.probe.until(lambda: graph.probe.node.count_publishers("policy/command") == 2)
-    assert graph.arm().success
+    graph.armed()
     graph.probe.until(lambda: graph.speed() > 0.1, "motion")
     source.kill()
     graph.wait_for("latched")
@@ -135,7 +139,7 @@ def test_death_of_the_filter_lets_the_driver_ramp_the_arm_to_rest(start_node, pr
     start_node(DRIVER, {"engine": "mujoco", "driver_watchdog_s": 2.0})
     filter_process = start_node(FILTER, PATIENT)
     graph = Graph(probe)
-    assert graph.arm().success
+    graph.armed()
     graph.drive(lambda: graph.speed() > 0.25, "motion")
     filter_process.kill()
     graph.probe.until(lambda: graph.speed() < 0.001, "rest")
@@ -145,7 +149,7 @@ def test_frozen_driver_is_stale_and_brakes(start_node, probe):
     driver = start_node(DRIVER, {"engine": "mujoco", "driver_watchdog_s": 2.0})
     start_node(FILTER, PATIENT)
     graph = Graph(probe)
-    assert graph.arm().success
+    graph.armed()
     graph.drive(lambda: graph.speed() > 0.25, "motion")
     driver.signal(signal.SIGSTOP)
     try:
@@ -161,7 +165,7 @@ def test_a_filter_that_is_asked_to_end_brakes_first(start_node, probe, stop_sign
     start_node(DRIVER, {"engine": "mujoco", "driver_watchdog_s": 0.0})
     filter_process = start_node(FILTER, PATIENT)
     graph = Graph(probe)
-    assert graph.arm().success
+    graph.armed()
     graph.drive(lambda: graph.speed() > 0.25, "motion")
     filter_process.supervised = False
     filter_process.signal(stop_signal)
@@ -174,7 +178,7 @@ def test_malformed_commands_are_rejected_whole_and_counted_by_cause(graph):
         command = CommandMessage(names, "joint_velocity", "test", 0.04)
         return command.fill(stamp_ns(graph.states[-1].header.stamp), values)
 
-    assert graph.arm().success
+    graph.armed()
     bad = [
         message(values=[math.nan, *SPEED[1:]]),
         message(values=[math.inf, *SPEED[1:]]),
@@ -207,7 +211,7 @@ def test_malformed_commands_are_rejected_whole_and_counted_by_cause(graph):
 
 
 def test_a_second_source_that_really_sends_disarms(graph):
-    assert graph.arm().success
+    graph.armed()
     graph.drive(lambda: graph.speed() > 0.1, "motion")
     other = CommandMessage(JOINTS, "joint_velocity", "intruder", 0.04)
     sent = 0

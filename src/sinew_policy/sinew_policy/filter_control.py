@@ -1,4 +1,4 @@
-"""Arming, disarming and slowing one safety filter; a request without an answer is repeated."""
+"""Arming, disarming, slowing and watching one filter; requests without an answer are repeated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.task import Future
+from std_msgs.msg import Empty
 from std_srvs.srv import SetBool
+
+from sinew_ros.qos import RELIABLE
 
 # The middleware drops an answer when its sender has not discovered the client yet. A filter
 # that asks its controller for an answer first needs up to two seconds.
@@ -73,18 +76,23 @@ class _Request:
 
 
 class FilterControl:
-    """The services of one safety filter."""
+    """The services of one safety filter, and its guard."""
 
     def __init__(self, node: Node, safety_filter: str) -> None:
-        """Create the clients on `node`."""
+        """Create clients and publisher on `node`."""
         self._arm = _Request(node.create_client(SetBool, f"{safety_filter}/arm"))
         self._set = _Request(node.create_client(SetParameters, f"{safety_filter}/set_parameters"))
+        self._guard = node.create_publisher(Empty, f"{safety_filter}/guard", RELIABLE)
         self._refused_s: float | None = None
         self._again: Callable[[], None] | None = None
         self._scale: float | None = None
 
     def poll(self) -> None:
-        """Repeat what was not answered, or refused for now; call it regularly."""
+        """Say that the arm is watched, and repeat what was not answered, or refused for now.
+
+        The filter stops an arm when that is not called for its `watchdog.guard_timeout_s`.
+        """
+        self._guard.publish(Empty())
         again, self._again = self._again, None
         if again is not None:
             again()

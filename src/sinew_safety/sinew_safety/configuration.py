@@ -25,7 +25,7 @@ from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.realtime import real_time_assumptions, trajectory_assumptions
 from sinew_core.safety.record import text_check
 from sinew_core.safety.scaling import SpeedScaling
-from sinew_core.safety.supervisor import SupervisorParameters
+from sinew_core.safety.watchdogs import SupervisorParameters
 from sinew_ros.messages import commands_topic, controller_name, trajectory_topic
 from sinew_safety.parameters import SafetyFilterParameters
 

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Empty
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from sinew_core.safety.latch import LatchFile, latch_path
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.senders import Senders
-from sinew_core.safety.supervisor import State, Supervisor, SupervisorParameters, check_watchdogs
+from sinew_core.safety.supervisor import State, Supervisor
+from sinew_core.safety.watchdogs import SupervisorParameters, check_watchdogs
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import JointStateMapper, point_values
@@ -84,6 +86,7 @@ class SafetyFilter(SinewNode):
             raw=True,
         )
         self.create_subscription(JointTrajectory, "policy/command", self._command, RELIABLE)
+        self.create_subscription(Empty, "~/guard", self._guard, RELIABLE)
         # While it waits for the controller's answer, nothing else must wait with it.
         alone = ReentrantCallbackGroup()
         self.create_service(SetBool, "~/arm", self._arm, callback_group=alone)
@@ -127,6 +130,9 @@ class SafetyFilter(SinewNode):
         )
         if self._lockstep:
             self._answer()
+
+    def _guard(self, _message: Empty) -> None:
+        self._supervisor.guard(self._now_ns())
 
     def _answer(self) -> None:
         self._send()

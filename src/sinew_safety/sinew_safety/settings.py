@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from sinew_core.parameters import Parameters
 from sinew_core.safety.scaling import SpeedScaling
-from sinew_core.safety.supervisor import Supervisor, SupervisorParameters, check_watchdogs
+from sinew_core.safety.supervisor import Supervisor
+from sinew_core.safety.watchdogs import SupervisorParameters, check_watchdogs
 from sinew_ros.settable import Settable
 from sinew_safety.parameters import SafetyFilterParameters
 

@@ -37,6 +37,7 @@ class FilterSettings:
     safety: SafetyParameters = dataclasses.field(default_factory=SafetyParameters)
     state_timeout_s: float = 0.03
     command_timeout_s: float = 0.1
+    guard_timeout_s: float = 0.0
     rest_speed_rad_s: float = 0.02
     future_s: float = 0.02
     robot: Mapping[str, object] | None = None
@@ -54,7 +55,13 @@ class FilterSettings:
 
 
 _NODE = ("mode", "adapter", "output", "controller_joints", "joint_prefix", "shadow")
-_WATCHDOG = ("state_timeout_s", "command_timeout_s", "rest_speed_rad_s", "future_s")
+_WATCHDOG = (
+    "state_timeout_s",
+    "command_timeout_s",
+    "guard_timeout_s",
+    "rest_speed_rad_s",
+    "future_s",
+)
 
 
 def read_filter_settings(text: str | None) -> FilterSettings:
@@ -150,6 +157,17 @@ def check_authority(mode: str, authority: float) -> Check:
         expected="any of velocities and positions; 1 of efforts, which have no speed to scale",
         remedy="train a policy that commands velocities or positions, or give authority:=1",
         passed=scales and mode in FILTERED_MODES,
+    )
+
+
+def check_guard(guard_timeout_s: float) -> Check:
+    """Check that the filter stops an arm that nobody watches any more."""
+    return Check(
+        what="guard of the filter",
+        found=f"after {guard_timeout_s:g} s" if guard_timeout_s else "none",
+        expected="the filter stops an arm whose deployment node has died",
+        remedy="give the filter watchdog.guard_timeout_s, as config/real/mode_live.yaml does",
+        passed=guard_timeout_s > 0.0,
     )
 
 

@@ -17,6 +17,7 @@ from sinew_core.deployment.partners import (
     FilterSettings,
     check_authority,
     check_filter,
+    check_guard,
     check_latency,
     check_policy,
     check_senders,
@@ -154,6 +155,7 @@ def preflight(facts: Facts, expected: Expected) -> tuple[Check, ...]:
         *_source_checks(facts, expected),
         graph.check_qos(facts.graph.all),
         *check_filter(facts.filter_report),
+        *([check_guard(facts.settings.guard_timeout_s)] if _is_live(facts, expected) else ()),
         *check_policy(*facts.policy_report),
         check_authority(facts.settings.mode, expected.authority if expected.moves else 1.0),
         *check_latency(
@@ -161,6 +163,11 @@ def preflight(facts: Facts, expected: Expected) -> tuple[Check, ...]:
         ),
         facts.novelty,
     )
+
+
+def _is_live(facts: Facts, expected: Expected) -> bool:
+    """Tell whether the filter's outputs are to move an arm."""
+    return expected.moves and not facts.settings.shadow
 
 
 def _state_checks(facts: Facts, expected: Expected) -> list[Check]:

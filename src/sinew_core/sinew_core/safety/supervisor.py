@@ -7,17 +7,14 @@ joint state and every command, and returns None until the state at hand can be a
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from sinew_core.errors import ConfigError
-from sinew_core.parameters import Parameters, parameter
-from sinew_core.rates import Rates
 from sinew_core.safety.command_mode import SupervisedMode
 from sinew_core.safety.filter import Cause, FilterFault
 from sinew_core.safety.gate import CommandGate, Rejection
+from sinew_core.safety.watchdogs import SupervisorParameters
 
 _NS = 1_000_000_000
 _LOCKSTEP_FUTURE_NS = 10 * _NS
@@ -30,60 +27,6 @@ class State(enum.Enum):
     ARMED = "armed"
     BRAKING = "braking"
     LATCHED = "latched"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SupervisorParameters(Parameters):
-    """Watchdogs of the safety filter."""
-
-    command_timeout_s: float = parameter(
-        0.1, "Age at which a command is stale", unit="s", minimum=0.001, maximum=10.0, settable=True
-    )
-    state_timeout_s: float = parameter(
-        0.03, "Age at which a joint state is stale", unit="s", minimum=0.001, maximum=10.0
-    )
-    future_s: float = parameter(
-        0.02, "How far in the future a stamp may be", unit="s", minimum=0.0, maximum=1.0
-    )
-    epoch_jump_s: float = parameter(
-        1.0, "Forward jump of stamps that starts a new epoch", unit="s", minimum=0.1, maximum=60.0
-    )
-    rest_speed_rad_s: float = parameter(
-        0.02, "Measured joint speed that counts as rest", unit="rad/s", minimum=1e-4, maximum=1.0
-    )
-    missed_cycles: int = parameter(
-        3, "Filter cycles missed in a row that end in the latch", minimum=1, maximum=10_000
-    )
-    frozen_travel_rad: float = parameter(
-        0.002,
-        "Commanded travel without any change of the measured positions that counts as frozen",
-        unit="rad",
-        minimum=1e-5,
-        maximum=1.0,
-    )
-
-
-def check_watchdogs(parameters: SupervisorParameters, rates: Rates) -> None:
-    """Refuse watchdogs that would trip on a graph that runs as it should.
-
-    Raises:
-        ConfigError: for each timeout that is too short for the rates.
-    """
-    command_s, state_s = 2.5 * rates.control_period_s, 3.0 / rates.state_rate_hz
-    problems = []
-    # 1e-9: 2.5 * 0.04 is 0.1 only up to rounding.
-    if parameters.command_timeout_s < command_s - 1e-9:
-        problems.append(
-            f"command_timeout_s is {parameters.command_timeout_s}: at least 2.5 control periods, "
-            f"{command_s:g} s at control_rate_hz {rates.control_rate_hz}"
-        )
-    if parameters.state_timeout_s < state_s - 1e-9:
-        problems.append(
-            f"state_timeout_s is {parameters.state_timeout_s}: at least 3 state periods, "
-            f"{state_s:g} s at state_rate_hz {rates.state_rate_hz}"
-        )
-    if problems:
-        raise ConfigError("; ".join(problems))
 
 
 class Supervisor:
@@ -138,10 +81,12 @@ class Supervisor:
         self._command_ns = round(parameters.command_timeout_s * _NS)
         self._state_ns = round(parameters.state_timeout_s * _NS)
         self._missed_cycles = parameters.missed_cycles
+        self._guard_ns = round(parameters.guard_timeout_s * _NS)
         self._rest_speed = parameters.rest_speed_rad_s
         self._frozen_travel = parameters.frozen_travel_rad
         self._position, self._velocity = list[float](), list[float]()
         self._received_ns = self._moved_ns = self._cycled_ns = self._commanded_ns = 0
+        self._guarded_ns: int | None = None
         self._travel = 0.0
         self._fresh = self._started = self._has_command = False
         self._desired: Sequence[float] | None = None
@@ -190,12 +135,16 @@ class Supervisor:
         self._has_command = True
         return None
 
+    def guard(self, now_ns: int) -> None:
+        """Take a sign of life of whoever watches the arm."""
+        self._guarded_ns = now_ns
+
     def arm(self, now_ns: int, obstacles: Sequence[str] = ()) -> str:
         """Arm; return '' or why not. The observer starts from the first joint state after this."""
         problems = list(obstacles)
         if self.state is not State.DISARMED:
             problems.append(f"the filter is {self.state.value} ({self.reason or 'already armed'})")
-        problems.extend(self._stale(now_ns))
+        problems.extend([*self._stale(now_ns), *self._unguarded(now_ns)])
         sources = self.gate.active_sources(now_ns)
         if len(sources) > 1:
             problems.append(f"{len(sources)} sources send commands: {', '.join(sources)}")
@@ -337,7 +286,7 @@ class Supervisor:
 
     def _watch(self, now_ns: int) -> None:
         """Brake when a watchdog runs out."""
-        problems = self._stale(now_ns)
+        problems = [*self._stale(now_ns), *self._unguarded(now_ns)]
         if problems:
             self._fault(problems[0])
         elif now_ns - self._moved_ns > self._state_ns and self._travel > self._frozen_travel:
@@ -363,6 +312,13 @@ class Supervisor:
         if self._lockstep or age_ns <= self._state_ns:
             return []
         return [f"joint states are stale: {age_ns / _NS:.3f} s old"]
+
+    def _unguarded(self, now_ns: int) -> list[str]:
+        heard = self._guarded_ns
+        if not self._guard_ns or self._lockstep or (heard and now_ns - heard <= self._guard_ns):
+            return []
+        silence = f"last heard {(now_ns - heard) / _NS:.3f} s ago" if heard else "not heard yet"
+        return [f"nobody watches the arm: ~/guard was {silence}"]
 
     def _at_rest(self) -> bool:
         return all(abs(v) <= self._rest_speed for v in self._velocity)
