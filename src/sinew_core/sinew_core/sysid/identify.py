@@ -14,13 +14,14 @@ from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.controller_file import KnownController
 from sinew_core.sysid.fitting import Fitted, Fitter, IdentifyProgress
 from sinew_core.sysid.identification import HeldOut, Identification
+from sinew_core.sysid.left_out import look_for
 from sinew_core.sysid.options import IdentifyOptions
 from sinew_core.sysid.parametrisation import Parametrisation, make_parametrisation
 from sinew_core.sysid.pieces import HISTORY_S, usable_span
 from sinew_core.sysid.plants import make_pool, steadied
 from sinew_core.sysid.stage1 import start_values
 from sinew_core.sysid.usable import check_usable
-from sinew_core.sysid.verdict import judge
+from sinew_core.sysid.verdict import Judgement, judge
 
 _SHORTEST_SPLIT_S = 8.0
 """A shorter recording is fitted whole."""
@@ -81,28 +82,39 @@ def identify(
     ) as pool:
         fitter = Fitter(recording, parametrisation, pool, options, progress, clock)
         fitted = fitter.run(spans.begin_s, spans.end_s)
-        interrupted, validation = fitted.fit.ended == "interrupted", None
+        interrupted, validation, left_out = fitted.fit.ended == "interrupted", None, None
         if not interrupted:
             try:
+                left_out = look_for(fitted, parametrisation, progress)
                 validation = _validate(fitted, fitter, recording, held_out, spans)
             except KeyboardInterrupt:
                 interrupted = True
-    found = _result(fitted, parametrisation, recording, validation, options, interrupted)
-    return dataclasses.replace(found, wall_s=clock() - begun)
+    judgement = judge(
+        fitted,
+        parametrisation,
+        recording,
+        validation,
+        left_out or (),
+        options.parameters,
+        interrupted=interrupted,
+    )
+    found = _result(fitted, judgement, recording, options)
+    return dataclasses.replace(
+        found,
+        robot_name=robot.name,
+        left_out=left_out,
+        held_out=validation,
+        interrupted=interrupted,
+        wall_s=clock() - begun,
+    )
 
 
 def _result(
-    fitted: Fitted,
-    parametrisation: Parametrisation,
-    recording: Recording,
-    validation: HeldOut | None,
-    options: IdentifyOptions,
-    interrupted: bool,
+    fitted: Fitted, judgement: Judgement, recording: Recording, options: IdentifyOptions
 ) -> Identification:
-    """Return all that is known but how long it took."""
-    judgement = judge(fitted, parametrisation, recording, validation, interrupted=interrupted)
+    """Return what the fit found and how it is judged."""
     return Identification(
-        robot_name=parametrisation.robot.name,
+        robot_name="",
         recording=recording,
         estimates=judgement.estimates,
         covariance=judgement.covariance,
@@ -116,10 +128,9 @@ def _result(
         cost_history=fitted.cost_history,
         singular_values=fitted.confidence.singular_values,
         directions=judgement.directions,
-        held_out=validation,
+        held_out=None,
         wall_s=0.0,
         seed=options.seed,
-        interrupted=interrupted,
     )
 
 

@@ -140,12 +140,15 @@ class OutputError:
         self, points: Sequence[Array], own: Sequence[Array]
     ) -> list[list[Array] | None]:
         """Return the residuals at many points, which are simulated at the same time."""
-        jobs = []
-        for shared in points:
-            params = self._coordinates.params(shared)
-            jobs += [_job(p, params, y) for p, y in zip(self.pieces, own, strict=True)]
+        return self.residuals_of([self._coordinates.params(shared) for shared in points], own)
+
+    def residuals_of(
+        self, arms: Sequence[SimParams], own: Sequence[Array]
+    ) -> list[list[Array] | None]:
+        """Return the residuals of many arms, whatever differs between them, likewise."""
+        jobs = [_job(p, arm, y) for arm in arms for p, y in zip(self.pieces, own, strict=True)]
         results = iter(self._pool.run(jobs))
-        return [self._residuals_of([next(results) for _ in self.pieces], own) for _ in points]
+        return [self._residuals_of([next(results) for _ in self.pieces], own) for _ in arms]
 
     def _residuals_of(
         self, motions: Sequence[Moves | None], own: Sequence[Array]
