@@ -98,8 +98,11 @@ def test_a_verdict_is_not_good_for_residuals_within_the_noise_alone():
 
 
 def test_what_is_too_small_to_matter_is_no_mismatch():
-    # The rotor is a hundredth of the inertia that counts as known of it.
-    assert identified({"armature/lbr_A4": 1e-4}).verdict == "good"
+    # A third of the friction that counts as nothing, 0.1 % of 320 N m: significant all the same.
+    found = identified({"coulomb/lbr_A2": 0.1})
+    frictions = next(group for group in found.left_out if group.name == "coulomb/*")
+    assert frictions.score.log_p < -20.0
+    assert (found.verdict, shown(found)) == ("good", [])
 
 
 def test_a_fit_that_ended_far_from_its_optimum_is_not_judged_by_what_it_left_out():

@@ -115,7 +115,7 @@ def test_only_the_group_that_was_left_out_is_shown_though_others_imitate_it():
     assert list(shown) == ["left out"]
     step = fit.enlarged([3, 4], np.zeros(7), np.zeros(7))
     # The step is that to the truth, minus what was left out, as residuals are model less measured.
-    assert np.abs(step.added + [4.0, -3.0]).max() < 4.0 * step.added_sigma.max()
+    assert np.abs(step.added - [-4.0, 3.0]).max() < 4.0 * step.added_sigma.max()
 
 
 def test_one_step_tells_what_a_fitted_value_stood_in_for():

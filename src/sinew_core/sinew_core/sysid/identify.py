@@ -13,7 +13,7 @@ from sinew_core.bags.recording import Recording
 from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.controller_file import KnownController
 from sinew_core.sysid.fitting import Fitted, Fitter, IdentifyProgress
-from sinew_core.sysid.identification import HeldOut, Identification
+from sinew_core.sysid.identification import HeldOut, Identification, LeftOut
 from sinew_core.sysid.left_out import look_for
 from sinew_core.sysid.options import IdentifyOptions
 from sinew_core.sysid.parametrisation import Parametrisation, make_parametrisation
@@ -21,7 +21,7 @@ from sinew_core.sysid.pieces import HISTORY_S, usable_span
 from sinew_core.sysid.plants import make_pool, steadied
 from sinew_core.sysid.stage1 import start_values
 from sinew_core.sysid.usable import check_usable
-from sinew_core.sysid.verdict import Judgement, judge
+from sinew_core.sysid.verdict import judge
 
 _SHORTEST_SPLIT_S = 8.0
 """A shorter recording is fitted whole."""
@@ -66,17 +66,8 @@ def identify(
     for motion in (recording, held_out):
         if motion is not None:
             check_usable(motion, robot, known)
-    parametrisation = _parametrisation(recording, robot, known, options)
     spans = _spans(recording, options, has_other=held_out is not None)
-    first = start_values(
-        _between(recording, spans.begin_s, spans.end_s),
-        robot,
-        parametrisation.known,
-        parametrisation,
-    )
-    parametrisation = steadied(
-        parametrisation.with_start(first.theta), recording.position_rad, options.physics_rate_hz
-    )
+    parametrisation = _started(recording, robot, known, options, spans)
     with make_pool(
         robot, parametrisation.params(parametrisation.start), recording, options
     ) as pool:
@@ -89,6 +80,38 @@ def identify(
                 validation = _validate(fitted, fitter, recording, held_out, spans)
             except KeyboardInterrupt:
                 interrupted = True
+    found = _result(
+        fitted, parametrisation, recording, (validation, left_out), options, interrupted
+    )
+    return dataclasses.replace(found, wall_s=clock() - begun)
+
+
+def _started(
+    recording: Recording,
+    robot: RobotModel,
+    known: KnownController | None,
+    options: IdentifyOptions,
+    spans: Spans,
+) -> Parametrisation:
+    """Return what is fitted, with the start that the equations of motion tell."""
+    parametrisation = _parametrisation(recording, robot, known, options)
+    fitted = _between(recording, spans.begin_s, spans.end_s)
+    first = start_values(fitted, robot, parametrisation.known, parametrisation)
+    return steadied(
+        parametrisation.with_start(first.theta), recording.position_rad, options.physics_rate_hz
+    )
+
+
+def _result(
+    fitted: Fitted,
+    parametrisation: Parametrisation,
+    recording: Recording,
+    checks: tuple[HeldOut | None, tuple[LeftOut, ...] | None],
+    options: IdentifyOptions,
+    interrupted: bool,
+) -> Identification:
+    """Return all that is known but how long it took."""
+    validation, left_out = checks
     judgement = judge(
         fitted,
         parametrisation,
@@ -98,23 +121,8 @@ def identify(
         options.parameters,
         interrupted=interrupted,
     )
-    found = _result(fitted, judgement, recording, options)
-    return dataclasses.replace(
-        found,
-        robot_name=robot.name,
-        left_out=left_out,
-        held_out=validation,
-        interrupted=interrupted,
-        wall_s=clock() - begun,
-    )
-
-
-def _result(
-    fitted: Fitted, judgement: Judgement, recording: Recording, options: IdentifyOptions
-) -> Identification:
-    """Return what the fit found and how it is judged."""
     return Identification(
-        robot_name="",
+        robot_name=parametrisation.robot.name,
         recording=recording,
         estimates=judgement.estimates,
         covariance=judgement.covariance,
@@ -128,9 +136,11 @@ def _result(
         cost_history=fitted.cost_history,
         singular_values=fitted.confidence.singular_values,
         directions=judgement.directions,
-        held_out=None,
+        held_out=validation,
         wall_s=0.0,
         seed=options.seed,
+        interrupted=interrupted,
+        left_out=left_out,
     )
 
 

@@ -11,7 +11,8 @@
 Each parameter costs one more roll-out, of a one-sided difference; `score_test` does the rest. What
 is significant may still be too small to matter: of 10⁵ samples a simulation's own inexactness is.
 So a group counts as shown only where some value, its own or a fitted one, is off by more than the
-deviation that counts as known (`identifiable`), and by three of the step's own.
+deviation that counts as known (`identifiable`), and by three of the step's own; or where there is
+no such one to name though the residuals are beyond the noise.
 """
 
 from __future__ import annotations
@@ -88,9 +89,11 @@ def look_for(
     told: list[LeftOut] = []
     taken: list[int] = []
     for name in shown:
-        group = steps.group(name, alone[name], taken, places[name])
+        told.append(steps.group(name, alone[name], taken, places[name]))
         taken += places[name]
-        told += [group] if group.shown else []
+    if fitted.chi2_per_sample > MISMATCH and not any(group.shown for group in told):
+        told = [dataclasses.replace(group, shown=True) for group in told]
+    told = [group for group in told if group.shown]
     rest = [name for name in groups if name not in {group.name for group in told}]
     told += [LeftOut(name=name, score=alone[name]) for name in rest]
     return tuple(dataclasses.replace(g, imitated=steps.imitated(places[g.name])) for g in told)
