@@ -44,6 +44,7 @@ AT_AN_END = ("converged", "crawled", "stuck")
 ENDED_EARLY = ("steps", "time")
 """Ends of a fit near its optimum, all the same, where the residuals are down to the noise."""
 _FARTHEST = 5.0
+"""Large changes: the standard deviation of what nothing is known of beforehand, as in a fit."""
 _PROBE_KG, _PROBE_M = 0.05, 0.05
 """Of the payload by which first moments are probed."""
 _SIGMAS = 3.0
@@ -203,7 +204,7 @@ def _linear(fitted: Fitted, columns: Sequence[_Column]) -> LinearFit:
         both = np.hstack([block.shared, added])
         part = eliminate(Block(residual=block.residual, shared=both, own=block.own))
         rows.append(np.column_stack([part.shared, part.residual]))
-    table, p = np.vstack(rows), fit.shared.size
+    table, p = np.asarray(np.linalg.qr(np.vstack(rows), mode="r")), fit.shared.size
     return LinearFit(
         residual=table[:, -1],
         fitted=table[:, :p],
