@@ -35,6 +35,8 @@ START_SIGMA = (0.01, 0.5)
 _FIRST_STEP, _LEAST_STEP = 0.1, 0.02
 """Shares of the parametrisation's steps, of the first differences and of the finest."""
 _STRAYS = 3.0
+_LEAST_EFFECT = 1e-200
+"""Of an unknown that changes nothing; less would overflow."""
 _FIRST_MEMORY_S = 2.0
 _FADED = 1e-3
 """Share of a start's largest influence below which it is forgotten."""
@@ -228,7 +230,7 @@ class OutputError:
         count = sum(row.size for row in residuals)
         scatter = np.sqrt(sum(float(row @ row) for row in residuals) / count)
         squares = np.array([(rows**2).sum(axis=0) for rows in by_shared])
-        effect = np.maximum(np.sqrt(squares.sum(axis=0)), np.finfo(float).tiny)
+        effect = np.maximum(np.sqrt(squares.sum(axis=0)), _LEAST_EFFECT)
         first = self._coordinates.step
         step: Array = np.clip(_STRAYS * scatter / effect, _LEAST_STEP * first, first)
         return step
