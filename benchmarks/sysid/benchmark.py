@@ -52,6 +52,7 @@ MATCHED: tuple[Measure, ...] = (
      lambda c: _out_of_range(_LEAST_RMS_Z, rms_z(c.misses), _LARGEST_RMS_Z)),
     ("chi2 per sample, distance from 1", "", 0.03, lambda c: abs(c.found.chi2_per_sample - 1.0)),
     ("held-out position error", "rad", 2e-5, lambda c: c.rmse_rad),
+    ("verdict is not good", "", 0.0, lambda c: float(c.found.verdict != "good")),
     ("wall time", "s", 480.0, lambda c: c.found.wall_s),
 )  # fmt: skip
 MISMATCHED: tuple[Measure, ...] = (

@@ -63,7 +63,7 @@ class IdentifyProgress:
     """What an identification is doing.
 
     Attributes:
-        stage: `start`, `fit`, `search`, `refit`, `validation`.
+        stage: `start`, `fit`, `search`, `refit`, `left out`, `validation`.
         step: accepted steps of a fit, generations of a search.
         cost: mean square of the residuals over their noise, nan where there is none.
     """
@@ -81,6 +81,7 @@ class Fitted:
         params: the arm.
         values: (p,) of the parametrisation's names.
         accepted: (p,) deviations that count as known.
+        problem: what was fitted to what, with the weights of the end.
         fit: its end.
         confidence: of the values.
         noise: standard deviations that chi-square goes by.
@@ -95,6 +96,7 @@ class Fitted:
     params: SimParams
     values: Array
     accepted: Array
+    problem: OutputError
     fit: Fit
     confidence: Confidence
     noise: Weights
@@ -333,6 +335,7 @@ class Fitter:
             params=parametrisation.params(fit.shared),
             values=values,
             accepted=accepted,
+            problem=problem,
             fit=fit,
             confidence=confidence(
                 fit.blocks,

@@ -14,6 +14,8 @@ A standard deviation may be at most
 | `kp/JOINT`, `kd/JOINT`, `kp_v/JOINT`, `ki_v/JOINT` | 5 % | | |
 | `payload/mass` | 5 % | | 0.05 kg |
 | `payload/x_m` … | | | 2 cm |
+| `stribeck/stiction` | | | 0.05 |
+| `stribeck/velocity_rad_s` | 20 % | | |
 | `delay_s` | | | 0.5 ms |
 
 whichever is the largest. A friction of nothing at all is identified when it is known to be small.
@@ -32,6 +34,7 @@ from sinew_core.robots.inertia import carried_bodies, carrying_links
 from sinew_core.robots.model import RobotModel
 
 _OF_ITSELF = {"coulomb": 0.05, "viscous": 0.1, "armature": 0.1, "payload/mass": 0.05}
+_OF_ITSELF["stribeck/velocity_rad_s"] = 0.2
 _OF_ITSELF.update(dict.fromkeys(GAIN_UNITS, 0.05))
 _ABSOLUTE = {
     "motor_strength": 0.02,
@@ -39,6 +42,7 @@ _ABSOLUTE = {
     "payload/x_m": 0.02,
     "payload/y_m": 0.02,
     "payload/z_m": 0.02,
+    "stribeck/stiction": 0.05,
     "delay_s": 5e-4,
     "centre_x": 0.01,
     "centre_y": 0.01,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sinew_core.bags.recording import Recording
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
+from sinew_core.sysid.score_test import Score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,48 @@ class Estimate:
     nominal: float
     at_bound: bool = False
     remark: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandIn:
+    """A fitted value that took over the effect of what was not fitted.
+
+    Attributes:
+        name: of the value.
+        shift: by which one Gauss-Newton step would change it if that were fitted, in its unit.
+        sigmas: the same over its standard deviation.
+    """
+
+    name: str
+    shift: float
+    sigmas: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Parameters of one kind that were not fitted, and what the data say of them.
+
+    Attributes:
+        name: a pattern that a fit takes.
+        score: of these alone, given what was fitted.
+        shown: whether the data show them, what shows more clearly taken into account.
+        values: what one Gauss-Newton step makes of those that it moves by more than counts as
+            known; empty where they are not shown.
+        units: of the values.
+        possible: whether an arm can have such values; else the arm has something alike.
+        stand_ins: fitted values that they would move by more than three deviations, farthest first.
+        imitated: of fitted values whose effect these parameters have for the most part, beside all
+            other fitted ones: the share.
+    """
+
+    name: str
+    score: Score
+    shown: bool = False
+    values: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    possible: bool = True
+    stand_ins: tuple[StandIn, ...] = ()
+    imitated: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,6 +131,8 @@ class Identification:
         wall_s: how long it took.
         seed: of all that is random.
         interrupted: whether Ctrl-C ended the fit, or the validation, before its end.
+        left_out: what was not fitted, that which the data show first; None where the fit ended too
+            early to tell.
     """
 
     robot_name: str
@@ -107,6 +153,12 @@ class Identification:
     wall_s: float
     seed: int
     interrupted: bool = False
+    left_out: tuple[LeftOut, ...] | None = None
+
+    @property
+    def shown(self) -> tuple[LeftOut, ...]:
+        """What was not fitted and the data show, the clearest first."""
+        return tuple(group for group in self.left_out or () if group.shown)
 
     @property
     def delay_s(self) -> float:

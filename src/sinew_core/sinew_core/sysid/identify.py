@@ -13,7 +13,8 @@ from sinew_core.bags.recording import Recording
 from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.controller_file import KnownController
 from sinew_core.sysid.fitting import Fitted, Fitter, IdentifyProgress
-from sinew_core.sysid.identification import HeldOut, Identification
+from sinew_core.sysid.identification import HeldOut, Identification, LeftOut
+from sinew_core.sysid.left_out import look_for
 from sinew_core.sysid.options import IdentifyOptions
 from sinew_core.sysid.parametrisation import Parametrisation, make_parametrisation
 from sinew_core.sysid.pieces import HISTORY_S, usable_span
@@ -65,42 +66,61 @@ def identify(
     for motion in (recording, held_out):
         if motion is not None:
             check_usable(motion, robot, known)
-    parametrisation = _parametrisation(recording, robot, known, options)
     spans = _spans(recording, options, has_other=held_out is not None)
-    first = start_values(
-        _between(recording, spans.begin_s, spans.end_s),
-        robot,
-        parametrisation.known,
-        parametrisation,
-    )
-    parametrisation = steadied(
-        parametrisation.with_start(first.theta), recording.position_rad, options.physics_rate_hz
-    )
+    parametrisation = _started(recording, robot, known, options, spans)
     with make_pool(
         robot, parametrisation.params(parametrisation.start), recording, options
     ) as pool:
         fitter = Fitter(recording, parametrisation, pool, options, progress, clock)
         fitted = fitter.run(spans.begin_s, spans.end_s)
-        interrupted, validation = fitted.fit.ended == "interrupted", None
+        interrupted, validation, left_out = fitted.fit.ended == "interrupted", None, None
         if not interrupted:
             try:
+                left_out = look_for(fitted, parametrisation, progress)
                 validation = _validate(fitted, fitter, recording, held_out, spans)
             except KeyboardInterrupt:
                 interrupted = True
-    found = _result(fitted, parametrisation, recording, validation, options, interrupted)
+    found = _result(
+        fitted, parametrisation, recording, (validation, left_out), options, interrupted
+    )
     return dataclasses.replace(found, wall_s=clock() - begun)
+
+
+def _started(
+    recording: Recording,
+    robot: RobotModel,
+    known: KnownController | None,
+    options: IdentifyOptions,
+    spans: Spans,
+) -> Parametrisation:
+    """Return what is fitted, with the start that the equations of motion tell."""
+    parametrisation = _parametrisation(recording, robot, known, options)
+    fitted = _between(recording, spans.begin_s, spans.end_s)
+    first = start_values(fitted, robot, parametrisation.known, parametrisation)
+    return steadied(
+        parametrisation.with_start(first.theta), recording.position_rad, options.physics_rate_hz
+    )
 
 
 def _result(
     fitted: Fitted,
     parametrisation: Parametrisation,
     recording: Recording,
-    validation: HeldOut | None,
+    checks: tuple[HeldOut | None, tuple[LeftOut, ...] | None],
     options: IdentifyOptions,
     interrupted: bool,
 ) -> Identification:
     """Return all that is known but how long it took."""
-    judgement = judge(fitted, parametrisation, recording, validation, interrupted=interrupted)
+    validation, left_out = checks
+    judgement = judge(
+        fitted,
+        parametrisation,
+        recording,
+        validation,
+        left_out or (),
+        options.parameters,
+        interrupted=interrupted,
+    )
     return Identification(
         robot_name=parametrisation.robot.name,
         recording=recording,
@@ -120,6 +140,7 @@ def _result(
         wall_s=0.0,
         seed=options.seed,
         interrupted=interrupted,
+        left_out=left_out,
     )
 
 

@@ -38,6 +38,7 @@ _SHARES = {
     "fit": 0.1,
     "search": 0.1,
     "refit": 0.8,
+    "left out": 0.82,
     "validation": 0.85,
     "report": 0.9,
 }

@@ -35,6 +35,8 @@ START_SIGMA = (0.01, 0.5)
 _FIRST_STEP, _LEAST_STEP = 0.1, 0.02
 """Shares of the parametrisation's steps, of the first differences and of the finest."""
 _STRAYS = 3.0
+_LEAST_EFFECT = 1e-200
+"""Of an unknown that changes nothing; less would overflow."""
 _FIRST_MEMORY_S = 2.0
 _FADED = 1e-3
 """Share of a start's largest influence below which it is forgotten."""
@@ -140,12 +142,15 @@ class OutputError:
         self, points: Sequence[Array], own: Sequence[Array]
     ) -> list[list[Array] | None]:
         """Return the residuals at many points, which are simulated at the same time."""
-        jobs = []
-        for shared in points:
-            params = self._coordinates.params(shared)
-            jobs += [_job(p, params, y) for p, y in zip(self.pieces, own, strict=True)]
+        return self.residuals_of([self._coordinates.params(shared) for shared in points], own)
+
+    def residuals_of(
+        self, arms: Sequence[SimParams], own: Sequence[Array]
+    ) -> list[list[Array] | None]:
+        """Return the residuals of many arms, whatever differs between them, likewise."""
+        jobs = [_job(p, arm, y) for arm in arms for p, y in zip(self.pieces, own, strict=True)]
         results = iter(self._pool.run(jobs))
-        return [self._residuals_of([next(results) for _ in self.pieces], own) for _ in points]
+        return [self._residuals_of([next(results) for _ in self.pieces], own) for _ in arms]
 
     def _residuals_of(
         self, motions: Sequence[Moves | None], own: Sequence[Array]
@@ -225,7 +230,7 @@ class OutputError:
         count = sum(row.size for row in residuals)
         scatter = np.sqrt(sum(float(row @ row) for row in residuals) / count)
         squares = np.array([(rows**2).sum(axis=0) for rows in by_shared])
-        effect = np.maximum(np.sqrt(squares.sum(axis=0)), np.finfo(float).tiny)
+        effect = np.maximum(np.sqrt(squares.sum(axis=0)), _LEAST_EFFECT)
         first = self._coordinates.step
         step: Array = np.clip(_STRAYS * scatter / effect, _LEAST_STEP * first, first)
         return step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,8 +14,9 @@ from sinew_core.robots.arrays import Array
 from sinew_core.sysid.confidence import MISMATCH
 from sinew_core.sysid.fitting import Fitted
 from sinew_core.sysid.identifiable import combinations, in_words
-from sinew_core.sysid.identification import Estimate, HeldOut
+from sinew_core.sysid.identification import Estimate, HeldOut, LeftOut
 from sinew_core.sysid.parametrisation import Parametrisation
+from sinew_core.sysid.suspects import on_what_was_left_out, suspicions
 from sinew_core.sysid.usable import still_joints
 
 _NORMAL_95 = 1.959963984540054
@@ -44,26 +46,46 @@ def judge(
     parametrisation: Parametrisation,
     recording: Recording,
     held_out: HeldOut | None,
+    left_out: Sequence[LeftOut] = (),
+    patterns: Sequence[str] = (),
     *,
     interrupted: bool = False,
 ) -> Judgement:
-    """Judge a fit; `interrupted` is why nothing was held out."""
+    """Judge a fit.
+
+    Args:
+        fitted: its end.
+        parametrisation: what was fitted.
+        recording: to what.
+        held_out: motion that was not fitted.
+        left_out: what the data say of parameters that were not fitted.
+        patterns: by which the fitted ones were asked for.
+        interrupted: why nothing was held out.
+    """
     names = parametrisation.names
     alone, mixed = combinations(fitted.confidence.undetermined, fitted.accepted)
     scaled = _lacks_scale(fitted, parametrisation)
     directions = tuple(in_words(d, names, fitted.values) for d in mixed)
     remarks = _remarks(fitted, names, scaled, alone, mixed)
     estimates = _estimates(fitted, parametrisation, scaled, remarks)
+    suspects = suspicions(estimates, parametrisation, left_out)
+    estimates = tuple(
+        dataclasses.replace(e, remark=suspects.get(e.name, e.remark)) for e in estimates
+    )
     kept = [i for i, estimate in enumerate(estimates) if estimate.identifiable]
-    verdict = _verdict(fitted, len(kept), len(names), bool(scaled))
+    shows_more = any(group.shown for group in left_out)
+    verdict = _verdict(fitted, len(kept), len(names), bool(scaled), shows_more)
+    findings = (
+        _first_sentence(verdict, fitted, len(kept), len(names)),
+        *on_what_was_left_out(left_out, patterns, [e for e in estimates if e.name in suspects]),
+        *_findings(fitted, names, estimates, directions, scaled, recording, held_out, interrupted),
+    )
     return Judgement(
         estimates=estimates,
         covariance=fitted.confidence.covariance[np.ix_(kept, kept)],
         covariance_names=tuple(names[i] for i in kept),
         verdict=verdict,
-        findings=_findings(
-            verdict, fitted, names, estimates, directions, scaled, recording, held_out, interrupted
-        ),
+        findings=findings,
         directions=(*(f"{names[i]} by itself" for i in alone), *directions),
     )
 
@@ -150,16 +172,17 @@ def _estimates(
     return tuple(estimates)
 
 
-def _verdict(fitted: Fitted, identifiable: int, count: int, lacks_scale: bool) -> str:
+def _verdict(
+    fitted: Fitted, identifiable: int, count: int, lacks_scale: bool, shows_more: bool
+) -> str:
     if identifiable == 0 or lacks_scale:
         return "unidentifiable"
     if identifiable < _POOR_SHARE * count:
         return "poor_excitation"
-    return "model_mismatch" if fitted.chi2_per_sample > MISMATCH else "good"
+    return "model_mismatch" if shows_more or fitted.chi2_per_sample > MISMATCH else "good"
 
 
 def _findings(
-    verdict: str,
     fitted: Fitted,
     names: Sequence[str],
     estimates: Sequence[Estimate],
@@ -168,9 +191,9 @@ def _findings(
     recording: Recording,
     held_out: HeldOut | None,
     interrupted: bool,
-) -> tuple[str, ...]:
+) -> list[str]:
     unknown = [e.name for e in estimates if not e.identifiable]
-    found = [_first_sentence(verdict, len(estimates) - len(unknown), len(estimates))]
+    found = []
     if scaled:
         found.append(
             f"Nothing absolute is known: {_NO_SCALE}. Masses, frictions and gains stand at an "
@@ -190,11 +213,16 @@ def _findings(
         found.append(_on_held_out(held_out, fitted))
     elif interrupted:
         found.append("Not validated: interrupted before it; identify again for a held-out error.")
-    return tuple(found)
+    return found
 
 
-def _first_sentence(verdict: str, identified: int, count: int) -> str:
+def _first_sentence(verdict: str, fitted: Fitted, identified: int, count: int) -> str:
     share = f"{identified} of {count} values are identified"
+    if verdict == "model_mismatch" and fitted.chi2_per_sample <= MISMATCH:
+        return (
+            f"{share}, and the simulated arm explains the recorded motion within its noise, but "
+            "by values of which some stand in for what was not fitted."
+        )
     return {
         "good": f"{share}; the simulated arm explains the recorded motion within its noise.",
         "model_mismatch": f"{share}, but the simulated arm does not explain all of the motion.",

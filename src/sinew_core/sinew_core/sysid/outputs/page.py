@@ -11,18 +11,19 @@ from sinew_core.bags.recording import Recording
 from sinew_core.report.page import Page
 from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.gap import Gap
-from sinew_core.sysid.identification import Estimate, HeldOut, Identification
+from sinew_core.sysid.identification import Estimate, HeldOut, Identification, LeftOut
 from sinew_core.sysid.outputs import figures
 from sinew_core.sysid.outputs.coverage import coverage_of
 from sinew_core.sysid.outputs.gap_page import add_gap
 from sinew_core.sysid.outputs.ranges import Range
 from sinew_core.sysid.outputs.summary import joint_rmse
+from sinew_core.sysid.suspects import remedy, values_in_words
 
 VERDICTS = {
     "good": "The model explains the motion: the parameters can be used.",
     "model_mismatch": (
-        "The model does not explain the motion down to the noise: the arm does something that it "
-        "has no term for. The parameters are the best of this model, their intervals too narrow."
+        "The arm does something that was not fitted, or that the model has no term for. The "
+        "parameters are the best of what was fitted, their intervals too narrow."
     ),
     "poor_excitation": (
         "The motion says too little about some of the parameters: those are assumed. Record a "
@@ -57,6 +58,8 @@ def report_page(
     )
     page.bullets(found.findings)
     _numbers(page, found)
+    if found.shown:
+        _left_out(page, found.shown)
     _parameters(page, found, ranges)
     if found.held_out is not None:
         _held_out(page, found.held_out, recording.joint_names)
@@ -89,6 +92,26 @@ def _numbers(page: Page, found: Identification) -> None:
             )
         )
     page.table(("", ""), rows)
+
+
+def _left_out(page: Page, shown: Sequence[LeftOut]) -> None:
+    page.section("Left out, but shown by the data")
+    page.text(
+        "Parameters that were not fitted, by what the fit leaves over of the motion (Rao's score "
+        "test): what they would be about, and which fitted values stand in for them, with how far "
+        "these would move in their standard deviations. Add them to fit:= for values to rely on."
+    )
+    rows = [
+        (
+            group.name,
+            ", ".join(values_in_words(group)),
+            f"{group.score.statistic:.3g}, {group.score.dof}",
+            ", ".join(f"{s.name} ({s.sigmas:+.2g})" for s in group.stand_ins) or NOTHING,
+            " ".join(remedy(group.name)) if group.possible else "no arm has such values",
+        )
+        for group in shown
+    ]
+    page.table(("left out", "about", "chi², of", "stand in", "add"), rows, compact=True)
 
 
 def _parameters(page: Page, found: Identification, ranges: dict[str, Range]) -> None:

@@ -7,6 +7,7 @@
 | `chi2_per_sample` | 1 where the model explains all but the noise |
 | `held_out` | `rmse_rad`, `nominal_rmse_rad`, the same per joint, `source`; null where none |
 | `verdict`, `findings` | a word, and sentences |
+| `left_out` | of each kind of parameters that was not fitted: `shown`, `statistic`, `dof`, … |
 | `interrupted` | whether Ctrl-C ended the fit, or left the validation out |
 | `noise_rad`, `residual_rad` | per joint |
 | `gap` | of the nominal and the identified arm, see `sinew_core.sysid.gap` |
@@ -27,7 +28,7 @@ import numpy as np
 
 from sinew_core.bags.recording import Recording
 from sinew_core.robots.arrays import Array
-from sinew_core.sysid.identification import Estimate, HeldOut, Identification
+from sinew_core.sysid.identification import Estimate, HeldOut, Identification, LeftOut
 
 FORMAT = 1
 """Raised when a key changes its meaning."""
@@ -63,6 +64,7 @@ def summarise(found: Identification, *, date: str, inflation: float) -> dict[str
         "delay_s": number(found.delay_s),
         "chi2_per_sample": number(found.chi2_per_sample),
         "held_out": _held_out(found.held_out, joints),
+        "left_out": _left_out(found.left_out),
         "noise_rad": per_joint(joints, found.noise_rad),
         "residual_rad": per_joint(joints, found.residual_rad),
         "inflation": number(inflation),
@@ -106,6 +108,26 @@ def _parameter(estimate: Estimate) -> dict[str, object]:
         "nominal": number(estimate.nominal),
         "at_bound": estimate.at_bound,
         "remark": estimate.remark,
+    }
+
+
+def _left_out(groups: Sequence[LeftOut] | None) -> dict[str, object] | None:
+    if groups is None:
+        return None
+    return {
+        group.name: {
+            "shown": group.shown,
+            "statistic": number(group.score.statistic),
+            "dof": group.score.dof,
+            "p_value": number(math.exp(group.score.log_p)),
+            "values": {name: number(value) for name, value in group.values.items()},
+            "possible": group.possible,
+            "stand_ins": {
+                s.name: {"shift": number(s.shift), "sigmas": number(s.sigmas)}
+                for s in group.stand_ins
+            },
+        }
+        for group in groups
     }
 
 
