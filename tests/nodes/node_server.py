@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import importlib
+import importlib.util
 import json
 import os
 import runpy
@@ -32,6 +32,16 @@ _LATER = {
         "sinew_core.simulation.pybullet_engine",
     ),
     "sinew_safety.safety_filter": ("sinew_core.collision.queries",),
+    "sinew_safety.replay": ("sinew_core.collision.queries",),
+    "sinew_sysid.excite": (
+        "cmaes",
+        "matplotlib.backends.backend_agg",
+        "sinew_core.collision.queries",
+        "sinew_core.sysid.excitation.figures",
+    ),
+    "sinew_sysid.record": ("geometry_msgs.msg", "rosbags.typesys.stores"),
+    "sinew_trainer.bag_evaluator": ("sinew_core.report.recording",),
+    "sinew_trainer.graph_trainer": ("sinew_trainer.report",),
 }
 _LIBC = ctypes.CDLL(None)
 
@@ -109,6 +119,8 @@ class NodeServer:
             with log.open("wb") as out:
                 socket.send_fds(self._socket, [json.dumps(order).encode()], [out.fileno()])
             pid = self._socket.recv(_MESSAGE_BYTES)
+        except ConnectionError:
+            pid = b""
         finally:
             _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 0)
         assert pid, "the server of nodes has ended"
@@ -147,6 +159,7 @@ def _serve(module: str, orders: socket.socket) -> None:
         importlib.import_module(name)
     del sys.modules[module]  # it is run, not imported
     _load_middleware()
+    _load_compiler()
     tracing = _Tracing()
     gc.collect()
     gc.freeze()
@@ -171,12 +184,24 @@ def _load_middleware() -> None:
     if "rclpy" not in sys.modules:
         return
     import rclpy
+    import service_msgs.msg  # noqa: F401
+    import type_description_interfaces.msg  # noqa: F401
     from rosidl_generator_py import import_type_support
 
     rclpy.get_rmw_implementation_identifier()
-    interfaces = {n.split(".")[0] for n in sys.modules if n.endswith((".msg", ".srv"))}
-    for package in interfaces | {"service_msgs", "type_description_interfaces"}:
-        import_type_support(package)
+    for package in {n.split(".")[0] for n in sys.modules if n.endswith((".msg", ".srv"))}:
+        if importlib.util.find_spec(f"{package}.{package}_s__rosidl_typesupport_c"):
+            import_type_support(package)
+
+
+def _load_compiler() -> None:
+    """Fill the tables that numba fills when it meets the first compiled function: 1 s of CPU."""
+    if "numba" not in sys.modules:
+        return
+    from numba.core.registry import cpu_target
+
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
 
 
 def _fork_twice() -> int:
