@@ -60,8 +60,16 @@ class NodeProcess:
 
     def interrupt(self) -> int:
         """Send Ctrl-C and return the exit status; a process that hangs fails the test."""
+        self.ask_to_end()
+        return self.interrupted()
+
+    def ask_to_end(self) -> None:
+        """Send Ctrl-C."""
         self.supervised = False
         self._process.send_signal(signal.SIGINT)
+
+    def interrupted(self) -> int:
+        """Return the exit status after Ctrl-C; a process that hangs fails the test."""
         try:
             return self._process.wait(STOP_WITHIN_S)
         except subprocess.TimeoutExpired:
@@ -143,10 +151,11 @@ def start_node(
 
     yield start
     problems = []
-    for process in started:
-        if not process.running():
-            continue
-        status = process.interrupt()
+    running = [process for process in started if process.running()]
+    for process in running:  # all at once, as Ctrl-C in a terminal does
+        process.ask_to_end()
+    for process in running:
+        status = process.interrupted()
         if status != 0:
             problems.append(f"{process.module} exited {status} on SIGINT:\n{process.output}")
     assert not problems, "\n".join(problems)
