@@ -162,8 +162,11 @@ def start_node(
 
 
 @pytest.fixture
-def probe(started: list[NodeProcess]) -> Iterator[Probe]:
-    """Return a node of this process that publishes, subscribes and calls services."""
+def probe(started: list[NodeProcess], start_node: Callable[..., NodeProcess]) -> Iterator[Probe]:
+    """Return a node of this process that publishes, subscribes and calls services.
+
+    It leaves before the nodes do, which would wait for it to acknowledge what they sent last.
+    """
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
