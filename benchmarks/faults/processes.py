@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_WITHIN_S = 10.0
@@ -17,24 +18,57 @@ _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
 
+class Running(Protocol):
+    """What `subprocess.Popen` returns, as far as it is used here."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return the exit status; None while it runs."""
+
+    def wait(self, timeout: float, /) -> int:
+        """Return the exit status; raise `subprocess.TimeoutExpired` where it does not end."""
+
+    def send_signal(self, number: signal.Signals, /) -> None:
+        """Send a signal."""
+
+
+Starter = Callable[[str, Sequence[str], Mapping[str, str], Path], Running]
+"""Starts a module with arguments and an environment in a process that writes to a file."""
+
+
+def start_module(
+    module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+) -> subprocess.Popen[bytes]:
+    """Start a Python module in a session of its own; it dies with this process."""
+    with log.open("wb") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+
+
 class Process:
     """One Python module in a process of its own, which dies with this one."""
 
-    def __init__(self, module: str, arguments: Sequence[str], folder: Path, domain_id: int) -> None:
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        folder: Path,
+        domain_id: int,
+        start: Starter = start_module,
+    ) -> None:
         """Start it; what it writes goes to a file in `folder`, as does its ROS home."""
         self.module = module
         self.supervised = True
         self._log = folder / f"{module}-{time.monotonic_ns()}.log"
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                env=_environment(folder, domain_id),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
+        self._process = start(module, arguments, _environment(folder, domain_id), self._log)
 
     @property
     def pid(self) -> int:

@@ -16,7 +16,13 @@ from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from benchmarks.faults.observer import FaultError, NotReadyError, Observer, Output
-from benchmarks.faults.processes import Process, end_all, parameter_arguments
+from benchmarks.faults.processes import (
+    Process,
+    Starter,
+    end_all,
+    parameter_arguments,
+    start_module,
+)
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.safety.gate import Rejection
@@ -75,8 +81,15 @@ class Setup:
 class Rig:
     """The processes, and what the observer sees of them; a context manager that ends them."""
 
-    def __init__(self, setup: Setup, watchdogs: Watchdogs, folder: Path) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        watchdogs: Watchdogs,
+        folder: Path,
+        start_process: Starter = start_module,
+    ) -> None:
         """Prepare; `folder` takes logs and the latch of the filter."""
+        self._start_process = start_process
         self.watchdogs = watchdogs
         self.setup = setup
         self.driving = not setup.source
@@ -148,7 +161,8 @@ class Rig:
 
     def start(self, module: str, *arguments: str) -> Process:
         """Start a process that ends with the rig."""
-        process = Process(module, arguments, self._folder, self._domain_id)
+        start = self._start_process
+        process = Process(module, arguments, self._folder, self._domain_id, start)
         self.processes.append(process)
         return process
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.faults import injections
 from benchmarks.faults.injections import CYCLE_MS, HOUR_S, Seen
 from benchmarks.faults.observer import FaultError
+from benchmarks.faults.processes import Starter, start_module
 from benchmarks.faults.rig import RATES, Rig, Setup, Watchdogs
 
 STATE_MS = 1e3 / RATES.state_rate_hz
@@ -65,7 +66,14 @@ class Outcome:
         return self.seen.state == fault.state and caused and self.at_rest and self.inside_limits
 
 
-def run_fault(fault: Fault, watchdogs: Watchdogs, folder: Path, *, timed: bool = False) -> Outcome:
+def run_fault(
+    fault: Fault,
+    watchdogs: Watchdogs,
+    folder: Path,
+    *,
+    timed: bool = False,
+    start_process: Starter = start_module,
+) -> Outcome:
     """Start a graph, inject the fault, bring the arm to rest, and end everything.
 
     Where the times count, `timed` lets this process run before ordinary ones from now on, and
@@ -74,7 +82,7 @@ def run_fault(fault: Fault, watchdogs: Watchdogs, folder: Path, *, timed: bool =
     Raises:
         FaultError: when what was expected did not come.
     """
-    with Rig(fault.setup, watchdogs, folder) as rig:
+    with Rig(fault.setup, watchdogs, folder, start_process) as rig:
         if timed:
             rig.observer.run_first()
         if fault.moves:

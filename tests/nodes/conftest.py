@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from node_server import ForkedProcess, NodeServers
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_WITHIN_S = 5.0
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent() -> None:
-    """Leave no node behind where the tests themselves are killed."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _domain_id() -> int:
@@ -45,19 +37,11 @@ os.environ["PYTHONFAULTHANDLER"] = "1"
 class NodeProcess:
     """One node in its own process."""
 
-    def __init__(self, module: str, args: list[str], environment: dict[str, str], log: Path):
+    def __init__(self, module: str, process: ForkedProcess, log: Path):
         self.module = module
         self.log_path = log
         self.supervised = True
-        with log.open("wb") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *args],
-                env=environment,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
+        self._process = process
 
     @property
     def pid(self) -> int:
@@ -76,8 +60,16 @@ class NodeProcess:
 
     def interrupt(self) -> int:
         """Send Ctrl-C and return the exit status; a process that hangs fails the test."""
+        self.ask_to_end()
+        return self.interrupted()
+
+    def ask_to_end(self) -> None:
+        """Send Ctrl-C."""
         self.supervised = False
         self._process.send_signal(signal.SIGINT)
+
+    def interrupted(self) -> int:
+        """Return the exit status after Ctrl-C; a process that hangs fails the test."""
         try:
             return self._process.wait(STOP_WITHIN_S)
         except subprocess.TimeoutExpired:
@@ -106,6 +98,14 @@ def parameter_arguments(parameters: dict[str, object]) -> list[str]:
     return ["--ros-args", *pairs] if pairs else []
 
 
+@pytest.fixture(scope="session")
+def node_servers() -> Iterator[NodeServers]:
+    """Return what starts processes quickly, for all tests of this worker."""
+    servers = NodeServers()
+    yield servers
+    servers.close()
+
+
 @pytest.fixture
 def started() -> list[NodeProcess]:
     """Return the processes that the test has started so far."""
@@ -129,7 +129,10 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def start_node(
-    tmp_path: Path, started: list[NodeProcess], environment: dict[str, str]
+    tmp_path: Path,
+    started: list[NodeProcess],
+    environment: dict[str, str],
+    node_servers: NodeServers,
 ) -> Iterator[Callable[..., NodeProcess]]:
     """Return `start(module, parameters, *extra arguments) -> NodeProcess`.
 
@@ -142,24 +145,28 @@ def start_node(
         if extra and not arguments:
             arguments = ["--ros-args"]
         log = tmp_path / f"{len(started)}_{module}.log"
-        process = NodeProcess(module, [*arguments, *extra], environment, log)
-        started.append(process)
-        return process
+        process = node_servers.start(module, [*arguments, *extra], environment, log)
+        started.append(NodeProcess(module, process, log))
+        return started[-1]
 
     yield start
     problems = []
-    for process in started:
-        if not process.running():
-            continue
-        status = process.interrupt()
+    running = [process for process in started if process.running()]
+    for process in running:  # all at once, as Ctrl-C in a terminal does
+        process.ask_to_end()
+    for process in running:
+        status = process.interrupted()
         if status != 0:
             problems.append(f"{process.module} exited {status} on SIGINT:\n{process.output}")
     assert not problems, "\n".join(problems)
 
 
 @pytest.fixture
-def probe(started: list[NodeProcess]) -> Iterator[Probe]:
-    """Return a node of this process that publishes, subscribes and calls services."""
+def probe(started: list[NodeProcess], start_node: Callable[..., NodeProcess]) -> Iterator[Probe]:
+    """Return a node of this process that publishes, subscribes and calls services.
+
+    It leaves before the nodes do, which would wait for it to acknowledge what they sent last.
+    """
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 

@@ -26,12 +26,12 @@ PATIENT = Watchdogs(
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_ends_in_its_state_with_its_cause_and_the_arm_at_rest_inside_its_limits(
-    name, tmp_path
+    name, tmp_path, node_servers
 ):
     if name == "overload-hog" and not may_hog():
         pytest.skip("needs a second core, and the right to a real-time priority")
     fault = FAULTS[name]
-    outcome = run_fault(fault, PATIENT, tmp_path)
+    outcome = run_fault(fault, PATIENT, tmp_path, start_process=node_servers.start)
     assert outcome.seen.state == fault.state
     assert any(cause in outcome.seen.reason for cause in fault.causes), outcome.seen.reason
     assert outcome.at_rest

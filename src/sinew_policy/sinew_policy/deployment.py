@@ -149,7 +149,9 @@ class Deployment(SinewNode):
         last = self._graph.last_output
         if last_resort.brakes or (self._silent_cycles >= 3 and last_resort.moves(last)):
             last_resort.brake(last)
-            self._hold("the safety filter has gone silent: the arm was braked without it")
+            # Before it arms, it waits for a filter that may only just have been started again.
+            if self._phase in (Phase.ARMING, Phase.RUNNING):
+                self._hold("the safety filter has gone silent: the arm was braked without it")
 
     def _turn(self) -> None:
         """Go on, in whatever phase."""
