@@ -56,10 +56,10 @@ def test_an_arm_that_nobody_watches_is_not_armed_and_brakes_when_its_guard_dies(
     world = World(guard_timeout_s=0.2)
     world.state()
     assert world.supervisor.arm(world.now) == "nobody watches the arm: ~/guard was not heard yet"
-    world.supervisor.guard(world.now)
+    world.supervisor.guard.heard(world.now)
     assert world.supervisor.arm(world.now) == ""
     for _ in range(5):
-        world.supervisor.guard(world.now)
+        world.supervisor.guard.heard(world.now)
         world.run(4)
     # The last sign of life is 40 ms old: 0.2 s are over in the 17th cycle from here.
     world.run(17)

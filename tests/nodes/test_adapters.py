@@ -182,6 +182,11 @@ def test_disarming_while_the_controller_is_asked_wins(start_node, probe):
     remove(probe, node)
 
 
+def last_step(sent):
+    before, after = (message.points[0].positions for message in sent[-2:])
+    return [b - a for a, b in zip(before, after, strict=True)]
+
+
 def test_velocities_reach_a_trajectory_controller_as_positions(start_node, probe, tmp_path):
     names = [f"left_{name}" for name in JOINTS]
     topic = "joint_trajectory_controller/joint_trajectory"
@@ -199,15 +204,11 @@ def test_velocities_reach_a_trajectory_controller_as_positions(start_node, probe
     assert list(graph.sent[-1].points[0].positions) == pytest.approx(home, abs=1e-3)
     graph.armed()
 
-    def step():
-        before, after = (message.points[0].positions for message in graph.sent[-2:])
-        return [b - a for a, b in zip(before, after, strict=True)]
-
     # After a cycle that the machine has missed the filter begins from rest again.
     graph.drive(
         lambda: (
             graph.velocity() == pytest.approx(SPEED, abs=0.02)
-            and step() == pytest.approx([0.01 * v for v in SPEED])
+            and last_step(graph.sent) == pytest.approx([0.01 * v for v in SPEED])
         ),
         "the speed asked for, in steps of a period",
     )

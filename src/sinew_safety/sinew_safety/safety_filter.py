@@ -132,7 +132,7 @@ class SafetyFilter(SinewNode):
             self._answer()
 
     def _guard(self, _message: Empty) -> None:
-        self._supervisor.guard(self._now_ns())
+        self._supervisor.guard.heard(self._now_ns())
 
     def _answer(self) -> None:
         self._send()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from sinew_core.safety.command_mode import SupervisedMode
 from sinew_core.safety.filter import Cause, FilterFault
 from sinew_core.safety.gate import CommandGate, Rejection
-from sinew_core.safety.watchdogs import SupervisorParameters
+from sinew_core.safety.watchdogs import Guard, SupervisorParameters
 
 _NS = 1_000_000_000
 _LOCKSTEP_FUTURE_NS = 10 * _NS
@@ -37,6 +37,7 @@ class Supervisor:
         reason: why the arm brakes or is latched, else why it last stopped.
         interventions: per joint, cycles by `Cause`.
         gate: checks and counts the commands.
+        guard: who has to watch the arm.
         counters: missed cycles, states repeated, and so on.
         answered_stamp_ns: stamp of the joint state that the last output answers.
         command_stamp_ns: stamp of the command in force, 0 where none has come since arming.
@@ -75,18 +76,16 @@ class Supervisor:
             jump_ns=round(parameters.epoch_jump_s * _NS),
         )
         self.answered_stamp_ns = self.command_stamp_ns = self.stamp_ns = self.left_armed_ns = 0
-        self._mode, self._set_latch = mode, set_latch
-        self._shadow = shadow
+        self.guard = Guard(0.0 if lockstep else parameters.guard_timeout_s)
+        self._mode, self._set_latch, self._shadow = mode, set_latch, shadow
         self._period_ns, self._control_ns, self._lockstep = period_ns, control_period_ns, lockstep
         self._command_ns = round(parameters.command_timeout_s * _NS)
         self._state_ns = round(parameters.state_timeout_s * _NS)
         self._missed_cycles = parameters.missed_cycles
-        self._guard_ns = round(parameters.guard_timeout_s * _NS)
         self._rest_speed = parameters.rest_speed_rad_s
         self._frozen_travel = parameters.frozen_travel_rad
         self._position, self._velocity = list[float](), list[float]()
         self._received_ns = self._moved_ns = self._cycled_ns = self._commanded_ns = 0
-        self._guarded_ns: int | None = None
         self._travel = 0.0
         self._fresh = self._started = self._has_command = False
         self._desired: Sequence[float] | None = None
@@ -135,16 +134,12 @@ class Supervisor:
         self._has_command = True
         return None
 
-    def guard(self, now_ns: int) -> None:
-        """Take a sign of life of whoever watches the arm."""
-        self._guarded_ns = now_ns
-
     def arm(self, now_ns: int, obstacles: Sequence[str] = ()) -> str:
         """Arm; return '' or why not. The observer starts from the first joint state after this."""
         problems = list(obstacles)
         if self.state is not State.DISARMED:
             problems.append(f"the filter is {self.state.value} ({self.reason or 'already armed'})")
-        problems.extend([*self._stale(now_ns), *self._unguarded(now_ns)])
+        problems.extend([*self._stale(now_ns), *self.guard.problems(now_ns)])
         sources = self.gate.active_sources(now_ns)
         if len(sources) > 1:
             problems.append(f"{len(sources)} sources send commands: {', '.join(sources)}")
@@ -286,7 +281,7 @@ class Supervisor:
 
     def _watch(self, now_ns: int) -> None:
         """Brake when a watchdog runs out."""
-        problems = [*self._stale(now_ns), *self._unguarded(now_ns)]
+        problems = [*self._stale(now_ns), *self.guard.problems(now_ns)]
         if problems:
             self._fault(problems[0])
         elif now_ns - self._moved_ns > self._state_ns and self._travel > self._frozen_travel:
@@ -312,13 +307,6 @@ class Supervisor:
         if self._lockstep or age_ns <= self._state_ns:
             return []
         return [f"joint states are stale: {age_ns / _NS:.3f} s old"]
-
-    def _unguarded(self, now_ns: int) -> list[str]:
-        heard = self._guarded_ns
-        if not self._guard_ns or self._lockstep or (heard and now_ns - heard <= self._guard_ns):
-            return []
-        silence = f"last heard {(now_ns - heard) / _NS:.3f} s ago" if heard else "not heard yet"
-        return [f"nobody watches the arm: ~/guard was {silence}"]
 
     def _at_rest(self) -> bool:
         return all(abs(v) <= self._rest_speed for v in self._velocity)

@@ -8,6 +8,8 @@ from sinew_core.errors import ConfigError
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.rates import Rates
 
+_NS = 1_000_000_000
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SupervisorParameters(Parameters):
@@ -46,6 +48,30 @@ class SupervisorParameters(Parameters):
         minimum=1e-5,
         maximum=1.0,
     )
+
+
+class Guard:
+    """Whoever watches an arm, and shows regularly that it does."""
+
+    def __init__(self, timeout_s: float) -> None:
+        """Expect a sign of life within this time; 0: nobody has to watch."""
+        self._timeout_ns = round(timeout_s * _NS)
+        self._heard_ns: int | None = None
+
+    def heard(self, now_ns: int) -> None:
+        """Take a sign of life."""
+        self._heard_ns = now_ns
+
+    def problems(self, now_ns: int) -> list[str]:
+        """Return what is wrong, as a list of at most one."""
+        if not self._timeout_ns:
+            return []
+        if self._heard_ns is None:
+            return ["nobody watches the arm: ~/guard was not heard yet"]
+        silence_ns = now_ns - self._heard_ns
+        if silence_ns <= self._timeout_ns:
+            return []
+        return [f"nobody watches the arm: ~/guard was last heard {silence_ns / _NS:.3f} s ago"]
 
 
 def check_watchdogs(parameters: SupervisorParameters, rates: Rates) -> None:
