@@ -15,7 +15,12 @@ import pytest
 
 # One thread for each process: those of torch and BLAS would contend for the cores that tests share.
 _ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-_WITHOUT_GRAPH = ("-n", "auto", "--dist", "loadfile", "-m", "not graph")
+# Where Python writes no byte code, each worker of each run compiles all tests and their rewritten
+# assertions anew.
+_ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)
+# Neighbours stay together until a worker has nothing left, so that fixtures of a module are made
+# once or twice, and no worker is left alone with a long file.
+_WITHOUT_GRAPH = ("-n", "auto", "--dist", "worksteal", "-m", "not graph")
 _GRAPHS_BESIDE = ("tests/nodes", "-n", "2", "-m", "graph and beside")
 _GRAPH = ("tests/nodes", "-m", "graph and not beside")
 

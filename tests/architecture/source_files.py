@@ -28,6 +28,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@functools.cache
 def imports(module: str, *, at_import_only: bool = False) -> set[str]:
     """The dotted names that a module imports, names from modules included where they are modules.
 

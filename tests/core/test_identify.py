@@ -70,6 +70,12 @@ def matched():
     return found, seen, error_against(found.held_out, other.time_s, true_rad)
 
 
+@pytest.fixture(scope="module")
+def mismatched():
+    """What is found where the arm has an armature that nobody told of."""
+    return identified(recorded(values={**TRUTH, "armature/lbr_A4": 1.0})[0])
+
+
 def test_a_matched_arm_is_found_within_its_confidence(matched):
     found, _, _ = matched
     check_truth(found)
@@ -159,13 +165,12 @@ def test_a_motion_too_poor_for_most_values_is_called_so():
         assert abs(estimate.value - values[estimate.name]) < 4.0 * estimate.sigma, estimate
 
 
-def test_an_arm_that_the_model_lacks_something_of_is_flagged():
-    values = {**TRUTH, "armature/lbr_A4": 1.0}
-    found = identified(recorded(values=values)[0])
-    assert found.verdict == "model_mismatch"
-    assert found.chi2_per_sample > 2.0
-    assert any("Chi-square per sample" in sentence for sentence in found.findings)
+def test_an_arm_that_the_model_lacks_something_of_is_flagged(mismatched):
+    assert mismatched.verdict == "model_mismatch"
+    assert mismatched.chi2_per_sample > 2.0
+    assert any("Chi-square per sample" in sentence for sentence in mismatched.findings)
     # The armature, fitted, explains all of it.
+    values = {**TRUTH, "armature/lbr_A4": 1.0}
     told = identified(recorded(values=values)[0], patterns=(*FITTED, "armature/lbr_A4", "delay_s"))
     assert told.verdict == "good"
     check_truth(told)
@@ -173,10 +178,8 @@ def test_an_arm_that_the_model_lacks_something_of_is_flagged():
     assert abs(armature.value - 1.0) < 4.0 * armature.sigma
 
 
-def test_mismatch_makes_confidence_wider():
-    plain = identified(recorded()[0])
-    wrong = identified(recorded(values={**TRUTH, "armature/lbr_A4": 1.0})[0])
-    for a, b in zip(plain.estimates, wrong.estimates, strict=True):
+def test_mismatch_makes_confidence_wider(matched, mismatched):
+    for a, b in zip(matched[0].estimates, mismatched.estimates, strict=True):
         if a.name.endswith("A4"):
             assert b.sigma > 2.0 * a.sigma
 

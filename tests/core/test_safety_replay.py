@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 
@@ -35,6 +36,7 @@ PUSH = {
     "joint_effort": [50.0, 0.0, 50.0, 0.0, 5.0, 0.0, 5.0],
 }
 modes = pytest.mark.parametrize("mode", FILTERED_MODES)
+parsed = functools.cache(CycleRecord.parse)
 
 
 def make(mode):
@@ -86,16 +88,8 @@ class World:
         if values is None:
             return
         record, _ = self.mode.take()
-        self.recorded.append(
-            (
-                "output",
-                self.now,
-                self.supervisor.answered_stamp_ns,
-                self.supervisor.command_stamp_ns,
-                values,
-                record,
-            )
-        )
+        stamps = self.supervisor.answered_stamp_ns, self.supervisor.command_stamp_ns
+        self.recorded.append(("output", self.now, *stamps, values, record))
         if self.engine is not None:
             self.engine.command_effort(np.array(values), gravity_compensation=True)
         elif self.name == "joint_velocity":
@@ -145,7 +139,7 @@ def outputs(recorded):
 
 
 def records(recorded):
-    return [CycleRecord.parse(entry[5]) for entry in outputs(recorded)]
+    return [parsed(entry[5]) for entry in outputs(recorded)]
 
 
 def replay(recorded, mode="joint_velocity"):
@@ -158,12 +152,13 @@ def replay(recorded, mode="joint_velocity"):
             replayer.command(*entry[2:])
         else:
             _, now, state_ns, command_ns, values, record = entry
-            replayer.output(Output(now, state_ns, command_ns, values, CycleRecord.parse(record)))
+            replayer.output(Output(now, state_ns, command_ns, values, parsed(record)))
         changes.extend(replayer.advance(entry[1]))
     changes.extend(replayer.advance(None))
     return replayer, changes
 
 
+@functools.cache
 def pressed(mode="joint_velocity", seed=0):
     """A run in real time with all that a record can tell."""
     rng = random.Random(seed)
@@ -329,7 +324,7 @@ def is_used(index, recorded, mode):
     following = next((e for e in recorded[index:] if e[0] == "output"), None)
     if following is None:
         return False
-    record = CycleRecord.parse(following[5])
+    record = parsed(following[5])
     if entry[0] == "command":
         return following[3] == entry[2] and bool(record.desired)
     if record.kind == "i" and mode == "joint_velocity":

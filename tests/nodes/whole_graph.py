@@ -6,9 +6,9 @@ import dataclasses
 import json
 
 import numpy as np
-from patience import PATIENT
 
 from bundle_samples import make_manifest, make_network, write_sample
+from nodes.patience import PATIENT
 from sinew_core.action import make_action_spec
 from sinew_core.bundle.reader import load_bundle
 from sinew_core.rates import Rates

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -54,12 +55,8 @@ class CollisionModel:
         self.without_shapes: tuple[str, ...] = ()
         watched: list[Watched] = []
         if parameters.self_collision or parameters.floor or parameters.forbidden_boxes_m:
-            links = read_links(robot)
-            bodies = {link.body for link in links}
-            self.without_shapes = tuple(
-                link for i, link in enumerate(moving_links(robot), 1) if i not in bodies
-            )
-            watched = self._apart_at_home(robot, parameters, link_pairs(robot, parameters, links))
+            self.without_shapes, candidates = _candidates(robot, parameters)
+            watched = self._apart_at_home(robot, parameters, candidates)
         self._n_shape_pairs = len(watched)
         watched += workspace_pairs(robot, parameters)
         self._faces_m = (*parameters.workspace_lower_m, *parameters.workspace_upper_m)
@@ -96,7 +93,7 @@ class CollisionModel:
         return self._faces_m[face] - tool[face - 3]
 
     def _apart_at_home(
-        self, robot: RobotModel, parameters: SafetyParameters, candidates: list[Watched]
+        self, robot: RobotModel, parameters: SafetyParameters, candidates: Sequence[Watched]
     ) -> list[Watched]:
         """Return the pairs of parts that count, and note links that overlap at home or for ever."""
         if not candidates:
@@ -104,7 +101,7 @@ class CollisionModel:
         # Imported here so that a filter without these pairs works without coal.
         from sinew_core.collision.queries import DistanceQueries
 
-        def queries(watched: list[Watched]) -> DistanceQueries:
+        def queries(watched: Sequence[Watched]) -> DistanceQueries:
             pairs = [each.links for each in watched]
             return DistanceQueries(robot.n_joints, pairs, parameters.floor_height_m)
 
@@ -121,3 +118,18 @@ class CollisionModel:
         watched = merged(kept)
         self._queries = queries(watched) if watched else None
         return watched
+
+
+@functools.lru_cache(maxsize=8)
+def _candidates(
+    robot: RobotModel, parameters: SafetyParameters
+) -> tuple[tuple[str, ...], tuple[Watched, ...]]:
+    """Return the driven joints' links without shapes, and the pairs of links of `link_pairs`.
+
+    Their levers take most of the time that a filter needs to start, and filters of the same arm are
+    made again and again: for each start of a replay, for each environment of a training.
+    """
+    links = read_links(robot)
+    bodies = {link.body for link in links}
+    bare = tuple(link for i, link in enumerate(moving_links(robot), 1) if i not in bodies)
+    return bare, tuple(link_pairs(robot, parameters, links))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,6 +85,18 @@ def load_robot(
     Raises:
         RobotError: for an unknown name, files that cannot be read or used, and missing values.
     """
+    if urdf or name not in robot_names():
+        return _load(name, urdf, tool_link, base_link)
+    return _known(name, tool_link, base_link)
+
+
+@functools.lru_cache(maxsize=16)
+def _known(name: str, tool_link: str, base_link: str) -> RobotModel:
+    """Load a robot by its name, whose files do not change, once for all that is kept of a robot."""
+    return _load(name, "", tool_link, base_link)
+
+
+def _load(name: str, urdf: str, tool_link: str, base_link: str) -> RobotModel:
     file, folder = _find(name, urdf)
     path = Path(urdf) if urdf else folder / file.urdf
     parsed = parse_urdf(_read(path, "URDF"), str(path))
