@@ -235,6 +235,8 @@ def _become(order: dict, log: int, module: str) -> None:
     if os.getppid() != order["parent"]:  # it has ended before that
         os._exit(1)
     os.setsid()
+    # A shell lets what it runs in its background ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for descriptor in (1, 2):
         os.dup2(log, descriptor)
     os.close(log)
