@@ -45,7 +45,7 @@ from sinew_core.sysid.weighting import (
     weights_of,
 )
 
-_FARTHEST = 5.0
+FARTHEST = 5.0
 """Large changes: the standard deviation of what nothing is known of beforehand."""
 _MORE, _FLAT = 2.0, 0.05
 """Accepted deviations by which a friction is raised, and the share of the promised change of the
@@ -130,7 +130,7 @@ class Fitter:
             lower=parametrisation.lower,
             upper=parametrisation.upper,
             prior_mean=parametrisation.prior_mean,
-            prior_sigma=np.minimum(parametrisation.prior_sigma, _FARTHEST * size),
+            prior_sigma=np.minimum(parametrisation.prior_sigma, FARTHEST * size),
         )
 
     def run(self, begin_s: float, end_s: float) -> Fitted:

@@ -32,7 +32,7 @@ from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.confidence import MISMATCH, correlation_samples
 from sinew_core.sysid.controller_file import KnownController
 from sinew_core.sysid.elimination import Block, eliminate
-from sinew_core.sysid.fitting import Fitted, IdentifyProgress
+from sinew_core.sysid.fitting import FARTHEST, Fitted, IdentifyProgress
 from sinew_core.sysid.identifiable import accepted_sigma
 from sinew_core.sysid.identification import LeftOut, StandIn
 from sinew_core.sysid.parameter_names import PAYLOAD, Parameter, describe
@@ -43,8 +43,6 @@ from sinew_core.sysid.weighting import rows_of
 AT_AN_END = ("converged", "crawled", "stuck")
 ENDED_EARLY = ("steps", "time")
 """Ends of a fit near its optimum, all the same, where the residuals are down to the noise."""
-_FARTHEST = 5.0
-"""Large changes: the standard deviation of what nothing is known of beforehand, as in a fit."""
 _PROBE_KG, _PROBE_M = 0.05, 0.05
 """Of the payload by which first moments are probed."""
 _SIGMAS = 3.0
@@ -238,7 +236,7 @@ class _Steps:
         self._problem, self._columns = problem, columns
         theta, box = fitted.fit.shared, parametrisation
         size = np.array([*(box.step / STEP_SHARE), *(c.parameter.size for c in columns)])
-        sigma = np.minimum(np.array([*box.prior_sigma, *[np.inf] * len(columns)]), _FARTHEST * size)
+        sigma = np.minimum(np.array([*box.prior_sigma, *[np.inf] * len(columns)]), FARTHEST * size)
         self._prior = 1.0 / sigma
         off = np.concatenate([theta - box.prior_mean, np.zeros(len(columns))])
         self._prior_residual = off * self._prior
