@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
@@ -161,9 +162,12 @@ def recorded(start_node, probe, request):
     run.drive(out, lambda: run.speed() > 0.9, "speed")
     run.drive_for(out, 150)
     if mode == "joint_velocity":  # a drive of positions overshoots when they end in a motion
-        run.drive_for(back, 30)
+        # Slowly away from the limits: the last velocity goes on for as long as the stop takes.
+        run.drive_for([-0.05 * v for v in LIMIT], 30)
     run.filter.signal(signal.SIGSTOP)
-    run.drive_for(back, 5)
+    # Nothing is sent meanwhile: a reader that is stopped can keep a writer waiting for seconds.
+    until_s = time.monotonic() + 0.05
+    run.probe.until(lambda: time.monotonic() > until_s, "five missed cycles")
     run.filter.signal(signal.SIGCONT)
     assert run.set("speed_scale", 0.3).successful
     run.drive_for(ahead(mode, [0.9 * math.cos(j) for j in range(7)]), 40, every=4)
@@ -172,7 +176,7 @@ def recorded(start_node, probe, request):
     run.drive_for(back, 20)
     run.probe.until(lambda: run.probe.call(Trigger, "safety_filter/stop").success)
     run.probe.until(lambda: run.state() == "latched", "latched")
-    assert run.probe.call(Trigger, "safety_filter/clear").success
+    run.probe.until(lambda: run.probe.call(Trigger, "safety_filter/clear").success, "clearing")
     run.arm()
     run.drive_for(ahead(mode, [0.2] * 7), 20)
     run.drive(ahead(mode, [0.0] * 7), run.rests, "rest")
