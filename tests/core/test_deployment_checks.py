@@ -243,6 +243,13 @@ def test_one_source_is_asked_for(publishers, passes):
     assert check_source(connection, "source", ours="/f").passed == passes
 
 
+@pytest.mark.parametrize("end", ["publishers", "subscribers"])
+def test_a_connection_settles_once_every_node_has_a_name(end):
+    nameless = "_NODE_NAMESPACE_UNKNOWN_/_NODE_NAME_UNKNOWN_"
+    assert Connection(topic="/t", **{end: ("/f", "/g")}).settled
+    assert not Connection(topic="/t", **{end: ("/f", nameless)}).settled
+
+
 @pytest.mark.parametrize("reads", [True, False])
 def test_the_controllers_joint_order_has_to_be_known_or_equal(reads):
     turned = NAMES[::-1]

@@ -13,6 +13,7 @@ from sinew_core.errors import IdentificationError
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.sim_params import SimParams
+from sinew_core.sysid import fitting
 from sinew_core.sysid.identify import identify
 from sinew_core.sysid.options import IdentifyOptions
 from sinew_core.sysid.validation import error_against
@@ -275,6 +276,21 @@ def test_a_fit_ends_with_its_best_step_when_its_time_is_used_up():
     found = identified(recorded()[0], max_fit_s=1e-9)
     assert len(found.cost_history) == 1
     assert any("raise max_fit_s" in sentence for sentence in found.findings)
+
+
+def test_a_fit_that_was_cut_short_is_not_called_good():
+    found = identified(recorded()[0], max_steps=1)
+    assert found.verdict == "not_converged"
+    assert any("raise max_steps" in sentence for sentence in found.findings)
+
+
+def test_a_guess_of_a_size_that_is_far_too_small_holds_nothing_back(monkeypatch):
+    monkeypatch.setattr(fitting, "FARTHEST", 0.02)
+    heavy = {**TRUTH, "armature/lbr_A7": 4.0}
+    found = identified(recorded(values=heavy)[0], patterns=(*FITTED, "delay_s", "armature/lbr_A7"))
+    (rotor,) = (e for e in found.estimates if e.name == "armature/lbr_A7")
+    assert abs(rotor.value - 4.0) < 4.0 * rotor.sigma, rotor
+    check_truth(found)
 
 
 def test_a_nominal_arm_that_no_steps_are_fine_enough_for_takes_no_fit_away():

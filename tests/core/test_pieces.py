@@ -48,6 +48,33 @@ def test_a_start_is_where_and_as_fast_as_the_first_samples_are():
     assert piece.start_velocity_rad_s == pytest.approx([26.0], rel=1e-6)
 
 
+@pytest.mark.parametrize("speed_rad_s", [0.0, 0.5])
+def test_a_start_strays_as_far_as_it_says(speed_rad_s):
+    motion, noise_rad, joints = recorded(end_s=0.5), 1e-4, 2000
+    rng = np.random.default_rng(0)
+    line = 1.0 + speed_rad_s * motion.time_s[:, None]
+    noisy = line + noise_rad * rng.standard_normal((motion.time_s.size, joints))
+    piece = cut(dataclasses.replace(motion, position_rad=noisy), 0.0, 1.0)[0]
+    position_spread, velocity_spread = np.split(piece.start_spread, 2)
+    position = (piece.start_position_rad - 1.0) / (noise_rad * position_spread)
+    velocity = (piece.start_velocity_rad_s - speed_rad_s) / (noise_rad * velocity_spread)
+    assert np.sqrt(np.mean(position**2)) == pytest.approx(1.0, abs=0.1)
+    if speed_rad_s == 0.0:
+        assert np.mean(piece.start_velocity_rad_s == 0.0) > 0.7
+    else:
+        assert np.sqrt(np.mean(velocity**2)) == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_joint_that_does_not_move_at_all_starts_at_rest():
+    motion = recorded(end_s=0.5)
+    still = np.full(motion.position_rad.shape, 0.3)
+    piece = cut(dataclasses.replace(motion, position_rad=still), 0.0, 1.0)[0]
+    assert piece.start_velocity_rad_s[0] == 0.0
+    assert piece.start_position_rad[0] == pytest.approx(0.3, abs=1e-15)
+    assert np.isfinite(piece.start_spread).all()
+    assert (piece.start_spread > 0.0).all()
+
+
 def test_a_piece_keeps_the_commands_that_may_still_arrive():
     piece = cut(recorded(), 4.0, 6.0)[0]
     assert piece.driving.time_s[0] < 4.0 - HISTORY_S

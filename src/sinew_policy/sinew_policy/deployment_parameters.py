@@ -49,7 +49,7 @@ class DeploymentParameters(Parameters):
         3.0, "time over which preflight measures", unit="s", minimum=0.5, maximum=60.0
     )
     patience_s: float = parameter(
-        15.0, "longest wait for what preflight needs, before it judges all the same", unit="s"
+        20.0, "longest wait for what preflight needs, before it judges all the same", unit="s"
     )
     hold_timeout_s: float = parameter(
         0.0,

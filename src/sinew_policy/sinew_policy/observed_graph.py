@@ -19,7 +19,7 @@ from sinew_core.deployment.connections import activity
 from sinew_core.deployment.interventions import InterventionCounter
 from sinew_core.deployment.novelty import NoveltyMonitor
 from sinew_core.deployment.partners import FilterSettings, read_filter_settings
-from sinew_core.deployment.preflight import Controller, Expected, Facts, intruders
+from sinew_core.deployment.preflight import Controller, Expected, Facts, Graph, intruders
 from sinew_core.deployment.states import StateContents
 from sinew_core.deployment.timing import ArrivalMeter, LoopMeter
 from sinew_core.deployment.watch import Vitals
@@ -131,7 +131,10 @@ class ObservedGraph:
             or self._expected.gives_targets
             or not self._expected.moves,
         }
-        return [what for what, known in heard.items() if not known]
+        missing = [what for what, known in heard.items() if not known]
+        if not missing and not all(c.settled for c in self._connections().all):
+            missing = ["the names of all nodes"]
+        return missing
 
     @property
     def filter_state(self) -> str:
@@ -183,7 +186,7 @@ class ObservedGraph:
             commands=self.loop.commands(now_s, window_s),
             outputs=self.loop.outputs(now_s, window_s),
             novelty=self.novelty.check(),
-            graph=connections(self._node, self.controller_topic),
+            graph=self._connections(),
             controller=Controller(
                 name=self.controller, joints=joints or None, states=states, source=source
             ),
@@ -196,7 +199,7 @@ class ObservedGraph:
         state = self.filter_state
         shadow = self.settings is not None and self.settings.shadow
         if now_s - self._looked_s > _LOOK_AGAIN_S:
-            graph = connections(self._node, self.controller_topic)
+            graph = self._connections()
             self._intruders = intruders(graph, self._expected, shadow=shadow)
             self._looked_s = now_s
         name = self.controller.rpartition("/")[2]
@@ -215,6 +218,9 @@ class ObservedGraph:
             intruders=self._intruders,
             controller_state=states.get(name, "not loaded") if states else "",
         )
+
+    def _connections(self) -> Graph:
+        return connections(self._node, self.controller_topic)
 
     def _is_full(self, now_s: float) -> bool:
         """Tell whether joint states were measured for the whole window."""

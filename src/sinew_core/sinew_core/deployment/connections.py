@@ -10,6 +10,10 @@ from sinew_core.deployment.checks import Check, unknown
 ACTIVITY = "Controllers Activity"
 """Ends the name of the diagnostics by which ros2_control tells the state of each controller."""
 
+_NAMELESS = "/_NODE_NAME_UNKNOWN_"
+"""Ends the name of a node that the middleware has just found, or that was killed and is not yet
+gone."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Connection:
@@ -26,6 +30,11 @@ class Connection:
     publishers: tuple[str, ...] = ()
     subscribers: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        """Whether the middleware knows the node of every publisher and subscriber."""
+        return not any(name.endswith(_NAMELESS) for name in (*self.publishers, *self.subscribers))
 
 
 def check_qos(connections: Sequence[Connection]) -> Check:

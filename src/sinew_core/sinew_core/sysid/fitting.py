@@ -5,7 +5,8 @@ model is wrong by what is left of each (`weighting`), and are fitted again where
 square is told by the noise all the same.
 
 What the data do not tell stays near where the parametrisation has it: within some five large
-changes of it, or what the description's own uncertainty is.
+changes of it, or what the description's own uncertainty is. What they do move by more than those
+five is fitted again from there, so that the guess of its size holds nothing back.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ FARTHEST = 5.0
 _MORE, _FLAT = 2.0, 0.05
 """Accepted deviations by which a friction is raised, and the share of the promised change of the
 residuals below which there is none."""
+_LET_GO = 10.0
+"""By which a guess of a size is widened that the data contradict."""
 _ROUNDS = 4
 _NOWHERE_NEAR = 0.2
 """Root mean square of the positions' residuals, as a share of the motion's, from which on another
@@ -81,6 +84,7 @@ class Fitted:
         params: the arm.
         values: (p,) of the parametrisation's names.
         accepted: (p,) deviations that count as known.
+        box: bounds and priors of the end.
         problem: what was fitted to what, with the weights of the end.
         fit: its end.
         confidence: of the values.
@@ -96,6 +100,7 @@ class Fitted:
     params: SimParams
     values: Array
     accepted: Array
+    box: Box
     problem: OutputError
     fit: Fit
     confidence: Confidence
@@ -126,6 +131,7 @@ class Fitter:
         self._clock, self._until_s = clock, np.inf
         self.closed = recording.commands is not None and recording.commands.mode != "effort"
         size = parametrisation.step / STEP_SHARE
+        self._prior_is_known = parametrisation.prior_sigma <= FARTHEST * size
         self._box = Box(
             lower=parametrisation.lower,
             upper=parametrisation.upper,
@@ -158,7 +164,7 @@ class Fitter:
                 break
             noise = noise_left(problem, noise, fit.shared, fit.own, least, options)
             weights = weights_of(problem, fit, noise)
-            if not similar(problem.weights, weights):
+            if self._let_go(fit) or not similar(problem.weights, weights):
                 problem = problem.reweighted(weights, fit)
             elif fit.ended == "stuck" and not anew:
                 # Its first differences are wide, and see past the kink where the finer ones ended.
@@ -242,6 +248,17 @@ class Fitter:
             progress=tell,
             out_of_time=lambda: self._clock() > self._until_s,
         )
+
+    def _let_go(self, fit: Fit) -> bool:
+        """Free what the data move by more than its guessed size; return whether there was any."""
+        box = self._box
+        held_back = ~self._prior_is_known & (np.abs(box.prior(fit.shared)) > 1.0)
+        self._box = dataclasses.replace(
+            box,
+            prior_mean=np.where(held_back, fit.shared, box.prior_mean),
+            prior_sigma=np.where(held_back, _LET_GO * box.prior_sigma, box.prior_sigma),
+        )
+        return bool(held_back.any())
 
     def _fit_anew(
         self, problem: OutputError, fit: Fit, pieces: Sequence[Piece], start: Array
@@ -335,6 +352,7 @@ class Fitter:
             params=parametrisation.params(fit.shared),
             values=values,
             accepted=accepted,
+            box=self._box,
             problem=problem,
             fit=fit,
             confidence=confidence(

@@ -119,7 +119,7 @@ class Identification:
         covariance: (k, k) of the identifiable ones, in the units of their values.
         covariance_names: those k.
         params: the arm with all values in it.
-        verdict: `good`, `model_mismatch`, `poor_excitation` or `unidentifiable`.
+        verdict: `good`, `not_converged`, `model_mismatch`, `poor_excitation` or `unidentifiable`.
         findings: sentences on what the data can and cannot tell, the most important first.
         chi2_per_sample: 1 where the model explains all but the noise; nan where nothing was fitted.
         noise_rad: (n,) standard deviation of position noise that chi2 goes by.

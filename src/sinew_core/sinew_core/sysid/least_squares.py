@@ -41,6 +41,9 @@ _FREE = 1e-2
 _LEAST_SCATTER = 1e-14
 """Of the mean squared residual: what convergence is judged by where the model is exact."""
 
+ENDED_EARLY = ("steps", "time", "interrupted")
+"""Ends of a fit that may still have improved."""
+
 
 class Problem(Protocol):
     """What is fitted."""

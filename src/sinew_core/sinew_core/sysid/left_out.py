@@ -35,14 +35,12 @@ from sinew_core.sysid.elimination import Block, eliminate
 from sinew_core.sysid.fitting import FARTHEST, Fitted, IdentifyProgress
 from sinew_core.sysid.identifiable import accepted_sigma
 from sinew_core.sysid.identification import LeftOut, StandIn
+from sinew_core.sysid.least_squares import ENDED_EARLY
 from sinew_core.sysid.parameter_names import PAYLOAD, Parameter, describe
 from sinew_core.sysid.parametrisation import STEP_SHARE, Parametrisation
 from sinew_core.sysid.score_test import Enlarged, LinearFit, Score
 from sinew_core.sysid.weighting import rows_of
 
-AT_AN_END = ("converged", "crawled", "stuck")
-ENDED_EARLY = ("steps", "time")
-"""Ends of a fit near its optimum, all the same, where the residuals are down to the noise."""
 _PROBE_KG, _PROBE_M = 0.05, 0.05
 """Of the payload by which first moments are probed."""
 _SIGMAS = 3.0
@@ -69,10 +67,9 @@ def look_for(
 ) -> tuple[LeftOut, ...] | None:
     """Return what the data say of all that was not fitted, what they show first; None: not told.
 
-    A fit that ended far from its optimum is not judged by its residuals.
+    A fit that ended early is not judged by its residuals, unless they are down to the noise.
     """
-    near = fitted.fit.ended in ENDED_EARLY and fitted.chi2_per_sample <= MISMATCH
-    if fitted.fit.ended not in AT_AN_END and not near:
+    if fitted.fit.ended in ENDED_EARLY and fitted.chi2_per_sample > MISMATCH:
         return None
     if progress:
         progress(IdentifyProgress(stage="left out"))
@@ -234,10 +231,9 @@ class _Steps:
     ) -> None:
         self._fitted, self._parametrisation = fitted, parametrisation
         self._problem, self._columns = problem, columns
-        theta, box = fitted.fit.shared, parametrisation
-        size = np.array([*(box.step / STEP_SHARE), *(c.parameter.size for c in columns)])
-        sigma = np.minimum(np.array([*box.prior_sigma, *[np.inf] * len(columns)]), FARTHEST * size)
-        self._prior = 1.0 / sigma
+        theta, box = fitted.fit.shared, fitted.box
+        added = FARTHEST * np.array([c.parameter.size for c in columns])
+        self._prior = 1.0 / np.concatenate([box.prior_sigma, added])
         off = np.concatenate([theta - box.prior_mean, np.zeros(len(columns))])
         self._prior_residual = off * self._prior
         self._jacobian = parametrisation.values_jacobian(theta)

@@ -31,7 +31,9 @@ from sinew_core.sysid.rollouts import Job, Moves, RolloutPool
 START_STEP = (1e-5, 1e-3)
 """rad, rad/s: of the differences by the state that a piece starts in."""
 START_SIGMA = (0.01, 0.5)
-"""rad, rad/s: how far the start may be off what the first samples tell, to keep it defined."""
+"""rad, rad/s: how far the start may be off what the first samples tell, at most."""
+_START_STRAYS = 3.0
+"""How far it may be off, over what the noise of those samples lets it."""
 _FIRST_STEP, _LEAST_STEP = 0.1, 0.02
 """Shares of the parametrisation's steps, of the first differences and of the finest."""
 _STRAYS = 3.0
@@ -134,6 +136,12 @@ class OutputError:
         """Return the starting state (2 n,) of each piece, as far as the samples tell."""
         return tuple(_start(piece) for piece in self.pieces)
 
+    def _start_sigma(self, piece: int) -> Array:
+        """Return how far the start (2 n,) of a piece may be off."""
+        spread = self.pieces[piece].start_spread
+        noise = np.tile(self.weights.position_rad, 2)
+        return np.minimum(_START_STRAYS * noise * spread, _start_row(START_SIGMA, spread.size))
+
     def residuals(self, shared: Array, own: Sequence[Array]) -> list[Array] | None:
         """Return the residuals of every piece, the start's own last; None where one diverged."""
         return self.residuals_at([shared], own)[0]
@@ -159,7 +167,7 @@ class OutputError:
         for i, moves in enumerate(motions):
             if moves is None:
                 return None
-            start = (own[i] - _start(self.pieces[i])) / _start_row(START_SIGMA, own[i].size)
+            start = (own[i] - _start(self.pieces[i])) / self._start_sigma(i)
             found.append(np.concatenate([self._residual(i, moves), start]))
         return found
 
@@ -174,7 +182,7 @@ class OutputError:
         self._step = self._next_step(by_shared, residuals)
         blocks = []
         for i, start in enumerate(own):
-            prior = np.diag(1.0 / _start_row(START_SIGMA, start.size))
+            prior = np.diag(1.0 / self._start_sigma(i))
             nothing = np.zeros((start.size, shared.size))
             blocks.append(
                 Block(

@@ -45,6 +45,9 @@ DEFAULT_PATTERNS = ("mass/*", "coulomb/*", "viscous/*", "armature/*", "delay_s")
 PAYLOAD = ("payload/mass", "payload/x_m", "payload/y_m", "payload/z_m")
 _FRICTION_SHARE = 0.01
 """A friction's typical size, as a share of the joint's effort limit."""
+_ROTOR_RAD_S2 = 500.0
+"""A rotor's typical size is what the joint's effort limit accelerates so: behind its gears, that of
+a wrist can be hundreds of times what the wrist is."""
 _BANDWIDTH_RAD_S = 25.0
 """Of the joint controller that a fit of unknown gains starts from."""
 
@@ -193,7 +196,7 @@ def _sizes(robot: RobotModel, values: dict[str, float]) -> dict[str, float]:
     per_joint = {
         "coulomb": friction,
         "viscous": friction / (0.5 * robot.limits.velocity_rad_s),
-        "armature": 0.1 * joint_inertia(robot),
+        "armature": np.maximum(0.1 * joint_inertia(robot), robot.limits.effort_nm / _ROTOR_RAD_S2),
         "motor_strength": np.ones(robot.n_joints),
     }
     for kind in PER_JOINT:

@@ -23,6 +23,9 @@ HISTORY_S = 1.5
 _LEAST_SAMPLES = 10
 _START_WINDOW_S = 0.06
 _START_SAMPLES = (5, 25)
+_AT_REST = 6.0
+"""Squared noises that a parabola through the first samples saves over a constant, below which the
+joint may as well be at rest: of many samples of one that is, 95 % save less (chi-square, 2)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,6 +40,7 @@ class Piece:
         replays: whether those are efforts that the motors gave.
         start_position_rad: (n,) at the first sample, as far as the samples tell.
         start_velocity_rad_s: (n,) likewise.
+        start_spread: (2 n,) how far those may be off, positions first, over the noise of a sample.
     """
 
     time_s: Array
@@ -46,10 +50,12 @@ class Piece:
     replays: bool
     start_position_rad: Array
     start_velocity_rad_s: Array
+    start_spread: Array
 
     def __post_init__(self) -> None:
         """Freeze the arrays."""
-        for field in ("time_s", "position_rad", "start_position_rad", "start_velocity_rad_s"):
+        starts = ("start_position_rad", "start_velocity_rad_s", "start_spread")
+        for field in ("time_s", "position_rad", *starts):
             object.__setattr__(self, field, frozen_array(getattr(self, field)))
 
 
@@ -115,7 +121,7 @@ def _windows(time_s: Array, run: Indices, window_s: float) -> list[Indices]:
 
 
 def _piece(recording: Recording, run: Indices, stride: int) -> Piece:
-    position, velocity = _start(recording, run)
+    position, velocity, spread = _start(recording, run)
     kept = run[::stride]
     effort = recording.effort_nm
     return Piece(
@@ -126,17 +132,31 @@ def _piece(recording: Recording, run: Indices, stride: int) -> Piece:
         replays=recording.commands is None,
         start_position_rad=position,
         start_velocity_rad_s=velocity,
+        start_spread=spread,
     )
 
 
-def _start(recording: Recording, run: Indices) -> tuple[Array, Array]:
-    """Return position and velocity (n,) at a run's first sample: a parabola through the first."""
+def _start(recording: Recording, run: Indices) -> tuple[Array, Array, Array]:
+    """Return position and velocity (n,) at a run's first sample, and their spread (2 n,).
+
+    They are of a parabola through the first samples, or of rest where those tell nothing else. A
+    joint that sticks forgets its velocity at once and keeps its place for ever, so a fit that took
+    the one for unknown would trade it against the other, along a way that no derivative tells.
+    """
     least, most = _START_SAMPLES
     time = recording.time_s[run[:most]] - recording.time_s[run[0]]
     count = max(least, int(np.count_nonzero(time <= _START_WINDOW_S)))
-    powers = np.vander(time[:count], 3, increasing=True)
-    fitted = np.linalg.lstsq(powers, recording.position_rad[run[:count]], rcond=None)[0]
-    return fitted[0], fitted[1]
+    time, samples = time[:count], recording.position_rad[run[:count]]
+    powers = np.vander(time, 3, increasing=True)
+    fitted = np.linalg.lstsq(powers, samples, rcond=None)[0]
+    mean = samples.mean(axis=0)
+    left = ((samples - powers @ fitted) ** 2).sum(axis=0)
+    rests = ((samples - mean) ** 2).sum(axis=0) - left <= _AT_REST * left / max(1, count - 3)
+    moving = np.sqrt(np.diag(np.linalg.inv(powers.T @ powers)))
+    resting = np.array([1.0, np.sqrt(12.0) / time[-1]]) / np.sqrt(count)  # of a mean, a slope
+    spread = [np.where(rests, r, m) for r, m in zip(resting, moving, strict=False)]
+    position, velocity = np.where(rests, mean, fitted[0]), np.where(rests, 0.0, fitted[1])
+    return position, velocity, np.concatenate(spread)
 
 
 def _driving(recording: Recording, begin_s: float, end_s: float) -> Commands:

@@ -15,6 +15,7 @@ from sinew_core.sysid.confidence import MISMATCH
 from sinew_core.sysid.fitting import Fitted
 from sinew_core.sysid.identifiable import combinations, in_words
 from sinew_core.sysid.identification import Estimate, HeldOut, LeftOut
+from sinew_core.sysid.least_squares import ENDED_EARLY
 from sinew_core.sysid.parametrisation import Parametrisation
 from sinew_core.sysid.suspects import on_what_was_left_out, suspicions
 from sinew_core.sysid.usable import still_joints
@@ -179,6 +180,8 @@ def _verdict(
         return "unidentifiable"
     if identifiable < _POOR_SHARE * count:
         return "poor_excitation"
+    if not shows_more and fitted.fit.ended in ENDED_EARLY:
+        return "not_converged"
     return "model_mismatch" if shows_more or fitted.chi2_per_sample > MISMATCH else "good"
 
 
@@ -226,6 +229,7 @@ def _first_sentence(verdict: str, fitted: Fitted, identified: int, count: int) -
     return {
         "good": f"{share}; the simulated arm explains the recorded motion within its noise.",
         "model_mismatch": f"{share}, but the simulated arm does not explain all of the motion.",
+        "not_converged": f"{share} if the fit is near its end, which it did not reach.",
         "poor_excitation": f"The motion is too poor: only {share}.",
         "unidentifiable": "The recording does not identify this arm"
         + (f": {share}." if identified else ": no value is identified."),

@@ -25,6 +25,10 @@ VERDICTS = {
         "The arm does something that was not fitted, or that the model has no term for. The "
         "parameters are the best of what was fitted, their intervals too narrow."
     ),
+    "not_converged": (
+        "The fit was cut short while it still improved: values may be further off than their "
+        "intervals tell. Raise max_steps or max_fit_s, or fit fewer parameters."
+    ),
     "poor_excitation": (
         "The motion says too little about some of the parameters: those are assumed. Record a "
         "motion that moves the joints faster and further, see excite_and_record."
