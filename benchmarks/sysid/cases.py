@@ -13,6 +13,7 @@ from benchmarks.sysid.arms import drawn_arm
 from benchmarks.sysid.figures_of_merit import Miss, misses, rmse
 from benchmarks.sysid.motions import Answer
 from benchmarks.sysid.recorded import write_recording
+from benchmarks.sysid.stribeck import SERVO_RATE_HZ
 from sinew_core.bags.reader import read_recording
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.model import RobotModel
@@ -58,13 +59,14 @@ def matched(robot: RobotModel, seed: int, duration_s: float) -> Case:
 
 
 def mismatched(robot: RobotModel, seed: int, duration_s: float) -> Case:
-    """Identify an arm whose friction, clocks and steps are others."""
+    """Identify an arm whose friction and clocks are others; the rate of its loops is known."""
     params = drawn_arm(robot, seed)
     answers = [
         motions.mismatched(robot, params, motions.planned(robot, length_s, of), seed)
         for length_s, of in ((duration_s, 0), (HELD_OUT_S, _HELD_OUT_SEED))
     ]
-    return _identified(robot, params, answers, seed, known_loops(params))
+    known = known_loops(params)
+    return _identified(robot, params, answers, seed, known, rate_hz=SERVO_RATE_HZ)
 
 
 def quiet(robot: RobotModel, seed: int, duration_s: float) -> Case:
@@ -102,6 +104,7 @@ def _identified(
     known: KnownController,
     *,
     efforts: bool = True,
+    rate_hz: int = motions.PHYSICS_RATE_HZ,
 ) -> Case:
     with tempfile.TemporaryDirectory(prefix="sinew-bench-") as temporary:
         recordings = []
@@ -113,7 +116,7 @@ def _identified(
             recordings[0],
             robot,
             known,
-            IdentifyOptions(parameters=FITTED, seed=seed),
+            IdentifyOptions(parameters=FITTED, seed=seed, physics_rate_hz=rate_hz),
             held_out=recordings[1] if len(recordings) > 1 else None,
         )
     commands, sample_s, truth = answers[-1]
@@ -121,7 +124,7 @@ def _identified(
     nominal = SimParams(dynamics=ArmDynamics.nominal(robot), controller=params.controller)
     after, before = (
         rmse(Plant(robot, rate).roll_out(each, commands, robot.home_rad, still, sample_s), truth)
-        for each, rate in ((found.params, motions.PHYSICS_RATE_HZ), (nominal, _NOMINAL_RATE_HZ))
+        for each, rate in ((found.params, rate_hz), (nominal, _NOMINAL_RATE_HZ))
     )
     return Case(
         found=found,

@@ -23,7 +23,8 @@ from sinew_core.robots.model import RobotModel
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.simulation.description import dynamics_of
 
-STEP_S = 0.25e-3
+SERVO_RATE_HZ = 4000
+STEP_S = 1.0 / SERVO_RATE_HZ
 _STICTION = 1.4
 """Stiction over Coulomb friction."""
 _STRIBECK_RAD_S = 0.05

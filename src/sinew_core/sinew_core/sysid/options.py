@@ -59,7 +59,7 @@ class IdentifyOptions(FitOptions):
     )
     physics_rate_hz: int = parameter(
         1000,
-        "Physics steps; raised where the gains need more",
+        "Rate of the steps, best that of the arm's own loops; raised where gains need more",
         unit="Hz",
         minimum=100,
         maximum=20000,

@@ -25,7 +25,7 @@ class BagParameters(Parameters):
     overwrite: bool = parameter(False, "Whether results in that folder are replaced")
     physics_rate_hz: int = parameter(
         1000,
-        "Steps of the simulation; more where the gains need it",
+        "Rate of the steps, best that of the arm's own loops; more where gains need it",
         unit="Hz",
         minimum=100,
         maximum=20_000,
