@@ -120,6 +120,11 @@ class Fit:
     at_bound: NDArray[np.bool_]
     ended: str
 
+    @property
+    def settled(self) -> bool:
+        """Whether it ended where the residuals' slopes have it end."""
+        return self.ended == "converged"
+
 
 def least_squares(
     problem: Problem,

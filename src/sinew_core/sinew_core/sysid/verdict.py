@@ -21,6 +21,7 @@ from sinew_core.sysid.suspects import on_what_was_left_out, suspicions
 from sinew_core.sysid.usable import still_joints
 
 _NORMAL_95 = 1.959963984540054
+_UNSETTLED = "the fit of a motion this poor did not settle"
 _POOR_SHARE = 0.5
 """Share of the values that have to be identifiable, lest the excitation is called poor."""
 _NEEDS_SCALE = ("mass", "coulomb", "viscous", "armature", "payload/mass", *GAIN_UNITS)
@@ -69,6 +70,8 @@ def judge(
     directions = tuple(in_words(d, names, fitted.values) for d in mixed)
     remarks = _remarks(fitted, names, scaled, alone, mixed)
     estimates = _estimates(fitted, parametrisation, scaled, remarks)
+    if _is_poor(sum(e.identifiable for e in estimates), len(names)) and not fitted.fit.settled:
+        estimates = tuple(_unsettled(e) for e in estimates)
     suspects = suspicions(estimates, parametrisation, left_out)
     estimates = tuple(
         dataclasses.replace(e, remark=suspects.get(e.name, e.remark)) for e in estimates
@@ -173,12 +176,29 @@ def _estimates(
     return tuple(estimates)
 
 
+def _is_poor(identifiable: int, count: int) -> bool:
+    return identifiable < _POOR_SHARE * count
+
+
+def _unsettled(estimate: Estimate) -> Estimate:
+    """Return an estimate of which nothing is known.
+
+    Where most of an arm sticks the motion hardly changes with most values, and then all at once; a
+    fit that ended there short of its optimum may be anywhere, whatever the slopes at its end say.
+    """
+    if not estimate.identifiable:
+        return dataclasses.replace(estimate, sigma=np.inf, ci95=(-np.inf, np.inf))
+    return dataclasses.replace(
+        estimate, sigma=np.inf, ci95=(-np.inf, np.inf), identifiable=False, remark=_UNSETTLED
+    )
+
+
 def _verdict(
     fitted: Fitted, identifiable: int, count: int, lacks_scale: bool, shows_more: bool
 ) -> str:
     if identifiable == 0 or lacks_scale:
         return "unidentifiable"
-    if identifiable < _POOR_SHARE * count:
+    if _is_poor(identifiable, count):
         return "poor_excitation"
     if not shows_more and fitted.fit.ended in ENDED_EARLY:
         return "not_converged"
