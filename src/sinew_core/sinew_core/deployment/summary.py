@@ -50,9 +50,9 @@ def write_report(folder: str, figures: Figures, checks: Sequence[Check]) -> None
 
 def measured_text(figures: Figures) -> str:
     """Return what was measured as a table of text."""
-    lines = []
-    for name, value in measured_rows(figures):
-        lines.append(f"{name:<44}{value}")
+    rows = measured_rows(figures)
+    width = max((len(name) for name, _ in rows), default=0) + 2
+    lines = [f"{name:<{width}}{value}" for name, value in rows]
     return "\n".join(lines) + "\n" if lines else ""
 
 
