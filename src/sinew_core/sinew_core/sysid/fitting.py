@@ -339,14 +339,6 @@ class Fitter:
         parametrisation = self._parametrisation
         values = parametrisation.value_array(fit.shared)
         accepted = accepted_sigma(parametrisation.robot, parametrisation.names, values)
-        stretches = [
-            Stretch(
-                time_s=piece.time_s,
-                residual=problem.channels(block.residual, i),
-                derivative=problem.channels(block.shared, i),
-            )
-            for i, (piece, block) in enumerate(zip(problem.pieces, fit.blocks, strict=True))
-        ]
         chi2 = chi2_of(problem, fit, noise)
         return Fitted(
             params=parametrisation.params(fit.shared),
@@ -357,7 +349,7 @@ class Fitter:
             fit=fit,
             confidence=confidence(
                 fit.blocks,
-                stretches,
+                _stretches(problem, fit),
                 parametrisation.values_jacobian(fit.shared),
                 accepted,
                 mismatch=chi2 > MISMATCH,
@@ -370,6 +362,17 @@ class Fitter:
             sticking=self._sticking(problem, fit, accepted),
             reweighted=not np.array_equal(problem.weights.row(), noise.row()),
         )
+
+
+def _stretches(problem: OutputError, fit: Fit) -> list[Stretch]:
+    return [
+        Stretch(
+            time_s=piece.time_s,
+            residual=problem.channels(block.residual, i),
+            derivative=problem.channels(block.shared, i),
+        )
+        for i, (piece, block) in enumerate(zip(problem.pieces, fit.blocks, strict=True))
+    ]
 
 
 def _change(first: Sequence[Array], second: Sequence[Array]) -> float:
