@@ -177,6 +177,7 @@ def test_of_a_motion_too_poor_nothing_is_known_unless_the_fit_settled():
     (delay,) = (e for e in found.estimates if e.name == "delay_s")
     assert delay.remark == "the fit of a motion this poor did not settle"
     assert found.covariance.size == 0
+    assert any("Use none of them" in sentence for sentence in found.findings)
 
 
 def test_an_arm_that_the_model_lacks_something_of_is_flagged(mismatched):

@@ -12,9 +12,9 @@ none is violated or a violated one cannot be reached. It is exact and needs abou
 bound that holds in the end. Departure: the factors are Gram-Schmidt's, twice over, and made anew
 when a bound is dropped; for seven joints that costs less than it would to update them.
 
-*Brake*: of all efforts inside the bounds on efforts the one that comes closest to wanted
-accelerations in Gauss's principle of least constraint, min (a - a_w)^T M (a - a_w), by sweeps over
-the joints.
+*Braking*, and where bounds contradict: of all efforts inside the bounds on efforts the one that
+comes closest to wanted accelerations in Gauss's principle of least constraint,
+min (a - a_w)^T M (a - a_w), by sweeps over the joints.
 """
 
 from __future__ import annotations

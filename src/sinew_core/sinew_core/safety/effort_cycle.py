@@ -23,6 +23,7 @@ from sinew_core.safety.closest_effort import (
     OFFSET,
     ROTATIONS,
     START,
+    WANTED,
     WRENCHES,
     ZEROS,
     accelerate,
@@ -114,6 +115,14 @@ def all_finite(values: Row) -> bool:
         if values[j] - values[j] != 0.0:
             return False
     return True
+
+
+def write_steady(vectors: Rows) -> None:
+    """Write as wanted the accelerations of the last command, or the nearest inside their bounds."""
+    acceleration, lo, hi, wanted = vectors[ACCELERATION], vectors[LO], vectors[HI], vectors[WANTED]
+    for j in range(len(wanted)):
+        a = acceleration[j]
+        wanted[j] = hi[j] if a > hi[j] else lo[j] if a < lo[j] else a
 
 
 def keep_effort_bounds(state: Rows, vectors: Rows, out: MutableSequence[float]) -> None:
@@ -241,12 +250,17 @@ def step_effort(
     if not brake and fault < NOT_FINITE and not all_finite(desired):
         fault = NOT_FINITE
     count = -1
-    if not brake and fault < NOT_FINITE and state[UNSEEN][0] <= model[LATENESS]:
+    may_go_on = not brake and fault < NOT_FINITE and state[UNSEEN][0] <= model[LATENESS]
+    if may_go_on:
         saturate(vectors, desired, out)
         accelerate(inverse, vectors[OFFSET], out, vectors[ACCELERATION])
         count = 0 if inside(vectors) else write_closest(vectors, matrices, out)
     if count < 0:
-        write_wanted(joints, model, state, vectors, sharp)
+        if may_go_on:
+            accelerate(inverse, vectors[OFFSET], state[COMMAND], vectors[ACCELERATION])
+            write_steady(vectors)
+        else:
+            write_wanted(joints, model, state, vectors, sharp)
         write_braking(vectors, matrices, out)
     keep_effort_bounds(state, vectors, out)
     for j in range(len(causes)):

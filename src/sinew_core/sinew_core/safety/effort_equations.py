@@ -29,8 +29,10 @@ interpolates. Departures from Del Prete's bounds:
 
 J is what all joints can do at once, against each other: mostly there is more. Where the bounds
 contradict level or rate of the efforts all the same, or each other after a start outside the
-limits, the arm brakes: deceleration comes first, and of the efforts that rate and level allow the
-one next to it is taken (`closest_effort`).
+limits, every acceleration is to stay what it is under the last command, or the nearest inside its
+bounds, and of the efforts that rate and level allow the one next to that is taken
+(`closest_effort`). To brake all joints then would turn the accelerations of light ones around at
+once, and a heavy one, near its limit, could not change its effort fast enough to bear the reaction.
 
 *Braking* decelerates by min(A, U_0(|v|; J)) to rest, and then holds each joint where it came to
 rest with a = k (q_0 - q) - d v through the inverse dynamics. For x'' = a held over a period both

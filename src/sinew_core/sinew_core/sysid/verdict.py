@@ -224,7 +224,12 @@ def _findings(
         )
     found += _on_the_residuals(fitted)
     found += [f"The data tell {words}." for words in directions]
-    if unknown:
+    if any(e.remark == _UNSETTLED for e in estimates):
+        found.append(
+            "This motion is too poor, and its fit did not settle: values are where it stopped, "
+            "neither measured nor assumed. Use none of them, and record a motion that tells more."
+        )
+    elif unknown:
         found.append(
             f"Not identifiable from this motion, and left near what was assumed: {_some(unknown)}."
         )
