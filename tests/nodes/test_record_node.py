@@ -158,6 +158,7 @@ def test_a_killed_recorder_loses_at_most_what_was_not_flushed(
 def test_a_recording_ends_by_itself_and_shows_what_the_arm_left_out(start_node, probe, tmp_path):
     node = start_node(RECORD, {"output": tmp_path / "bag", "duration_s": 1.0})
     arm = Arm(probe)
+    probe.until(lambda: arm.states.get_subscription_count() > 0, "somebody who records")
     arm.send(200)
     skipped = 7
     arm.sent.extend([b""] * skipped)

@@ -162,8 +162,9 @@ def recorded(start_node, probe, request):
     run.drive(out, lambda: run.speed() > 0.9, "speed")
     run.drive_for(out, 150)
     if mode == "joint_velocity":  # a drive of positions overshoots when they end in a motion
-        # Slowly away from the limits: the last velocity goes on for as long as the stop takes.
-        run.drive_for([-0.05 * v for v in LIMIT], 30)
+        # At rest, for as long as the stop takes: a velocity would go on meanwhile.
+        run.drive_for(back, 30)
+        run.drive([0.0] * 7, run.rests, "rest")
     run.filter.signal(signal.SIGSTOP)
     # Nothing is sent meanwhile: a reader that is stopped can keep a writer waiting for seconds.
     until_s = time.monotonic() + 0.05
