@@ -186,8 +186,6 @@ def _unsettled(estimate: Estimate) -> Estimate:
     Where most of an arm sticks the motion hardly changes with most values, and then all at once; a
     fit that ended there short of its optimum may be anywhere, whatever the slopes at its end say.
     """
-    if not estimate.identifiable:
-        return dataclasses.replace(estimate, sigma=np.inf, ci95=(-np.inf, np.inf))
     return dataclasses.replace(
         estimate, sigma=np.inf, ci95=(-np.inf, np.inf), identifiable=False, remark=_UNSETTLED
     )
