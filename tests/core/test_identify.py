@@ -13,6 +13,7 @@ from sinew_core.errors import IdentificationError
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.sim_params import SimParams
+from sinew_core.simulation.rollout import Plant
 from sinew_core.sysid import fitting
 from sinew_core.sysid.identify import identify
 from sinew_core.sysid.options import IdentifyOptions
@@ -47,7 +48,8 @@ def identified(recording, mode="position", patterns=(*FITTED, "delay_s"), gains=
     held_out = options.pop("held_out", None)
     progress = options.pop("progress", None)
     known = known_of(controller_of(IIWA, mode), gains)
-    choices = IdentifyOptions(parameters=patterns, physics_rate_hz=PHYSICS_RATE_HZ, **options)
+    options = {"physics_rate_hz": PHYSICS_RATE_HZ, **options}
+    choices = IdentifyOptions(parameters=patterns, **options)
     return identify(recording, IIWA, known, choices, held_out, progress)
 
 
@@ -86,6 +88,23 @@ def test_a_matched_arm_is_found_within_its_confidence(matched):
     assert sigmas["mass/lbr_link_4"] < 0.01
     assert sigmas["coulomb/lbr_A4"] < 0.02
     assert found.delay_s == pytest.approx(TRUTH["delay_s"], abs=5e-5)
+
+
+def test_loops_of_a_high_rate_are_fitted_exactly_by_derivatives_of_coarse_steps(monkeypatch):
+    rates = []
+    roll_out = Plant.roll_out
+
+    def counted(plant, *arguments):
+        rates.append(plant.physics_rate_hz)
+        return roll_out(plant, *arguments)
+
+    recording, _ = recorded(plant=Plant(IIWA, 4 * PHYSICS_RATE_HZ))
+    monkeypatch.setattr(Plant, "roll_out", counted)
+    found = identified(recording, physics_rate_hz=4 * PHYSICS_RATE_HZ)
+    check_truth(found)
+    assert found.chi2_per_sample == pytest.approx(1.0, abs=0.06)
+    assert found.verdict == "good"
+    assert rates.count(PHYSICS_RATE_HZ) > rates.count(4 * PHYSICS_RATE_HZ) > 0
 
 
 def test_other_motion_is_predicted_far_below_the_noise(matched):

@@ -183,9 +183,8 @@ def _linear(fitted: Fitted, columns: Sequence[_Column]) -> LinearFit:
     """Return the fit's end with the left-out columns, pieces' own unknowns eliminated."""
     problem, fit = fitted.problem, fitted.fit
     references = [c.reference for c in columns if c.reference is not None][:1]
-    arms = [*references, *(column.moved for column in columns)]
-    simulated = problem.residuals_of(arms, fit.own)
-    base = [block.residual for block in fit.blocks]
+    arms = [fitted.params, *references, *(column.moved for column in columns)]
+    here, *simulated = problem.residuals_of(arms, fit.own, rough=True)
     probe = simulated[0] if references else None
     rows = []
     for i, block in enumerate(fit.blocks):
@@ -193,7 +192,7 @@ def _linear(fitted: Fitted, columns: Sequence[_Column]) -> LinearFit:
         for j, (column, moved) in enumerate(
             zip(columns, simulated[len(references) :], strict=True)
         ):
-            still = base if column.reference is None else probe
+            still = here if column.reference is None else probe
             if moved is not None and still is not None:
                 added[:, j] = (moved[i] - still[i]) / column.offset
         both = np.hstack([block.shared, added])
@@ -205,7 +204,7 @@ def _linear(fitted: Fitted, columns: Sequence[_Column]) -> LinearFit:
         fitted=table[:, :p],
         added=table[:, p:-1],
         dispersion=_dispersion(fitted),
-        samples=sum(residual.size for residual in base),
+        samples=sum(block.residual.size for block in fit.blocks),
     )
 
 

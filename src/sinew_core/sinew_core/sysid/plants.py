@@ -34,6 +34,9 @@ from sinew_core.sysid.rollouts import (
 )
 
 HIGHEST_RATE_HZ = 20000
+_DERIVATIVE_RATE_HZ = 1000
+"""Of the steps that derivatives are taken by: fine enough to tell where to go, though not where the
+fit ends, which goes by residuals at the rate asked for."""
 _POSES = 20
 _MARGIN = 1.25
 
@@ -46,9 +49,13 @@ def make_pool(
     Raises:
         ConfigError: no rate is high enough for the gains.
     """
-    rate_hz = needed_rate_hz(robot, params, recording.position_rad, options.physics_rate_hz)
+    motion = recording.position_rad
+    rate_hz = needed_rate_hz(robot, params, motion, options.physics_rate_hz)
     if options.engine == "compiled":
-        return thread_pool(Plant(robot, rate_hz), options.workers)
+        least_hz = min(_DERIVATIVE_RATE_HZ, rate_hz)
+        rough_hz = needed_rate_hz(robot, params, motion, least_hz)
+        rough = Plant(robot, rough_hz) if rough_hz < rate_hz else None
+        return thread_pool(Plant(robot, rate_hz), options.workers, rough_plant=rough)
     # Engines are driven step by step by the interpreter, so each needs a process; spawned, since
     # forking a process that has threads is unsafe.
     executor = ProcessPoolExecutor(

@@ -88,11 +88,21 @@ class Job:
 
 
 class RolloutPool:
-    """Runs roll-outs on several threads or processes."""
+    """Runs roll-outs on several threads or processes.
 
-    def __init__(self, executor: Executor, run: Callable[[Job], Moves | None]) -> None:
-        """Take what runs jobs, and how one is run."""
+    Attributes:
+        rough: the same with coarser steps, enough for derivatives; itself where there is none.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        run: Callable[[Job], Moves | None],
+        run_roughly: Callable[[Job], Moves | None] | None = None,
+    ) -> None:
+        """Take what runs jobs, how one is run, and how in coarser steps."""
         self._executor, self._run_one = executor, run
+        self.rough = self if run_roughly is None else RolloutPool(executor, run_roughly)
 
     def run(self, jobs: Sequence[Job]) -> list[Moves | None]:
         """Return the motion of every job, None where it diverged.
@@ -126,10 +136,19 @@ def worker_count(workers: int = 0) -> int:
     return workers or len(os.sched_getaffinity(0))
 
 
-def thread_pool(plant: ArmPlant, workers: int = 0) -> RolloutPool:
-    """Return threads that share a plant; of use where its roll-outs release the interpreter."""
+def thread_pool(
+    plant: ArmPlant, workers: int = 0, *, rough_plant: ArmPlant | None = None
+) -> RolloutPool:
+    """Return threads that share plants; of use where their roll-outs release the interpreter.
+
+    Args:
+        plant: what is simulated.
+        workers: threads, 0 for one on each core.
+        rough_plant: the same arm in coarser steps, for derivatives.
+    """
     executor = ThreadPoolExecutor(worker_count(workers), thread_name_prefix="rollout")
-    return RolloutPool(executor, functools.partial(moves_or_none, plant))
+    plants = (plant,) if rough_plant is None else (plant, rough_plant)
+    return RolloutPool(executor, *(functools.partial(moves_or_none, each) for each in plants))
 
 
 def moves_or_none(plant: ArmPlant, job: Job) -> Moves | None:
