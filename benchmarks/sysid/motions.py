@@ -21,8 +21,8 @@ from sinew_core.sysid.excitation.trial import FilterSetting
 
 PHYSICS_RATE_HZ = 1000
 COMMAND_RATE_HZ = 100
-_ARRIVAL_JITTER_S = 0.5e-3
-_STAMP_JITTER_S = 0.2e-3
+ARRIVAL_JITTER_S = 0.5e-3
+STAMP_JITTER_S = 0.2e-3
 _QUIET_JOINT, _QUIET_RAD, _QUIET_HZ = 4, 0.02, 0.2
 
 Answer = tuple[Commands, Array, Motion]
@@ -72,11 +72,11 @@ def mismatched(robot: RobotModel, params: SimParams, commands: Commands, seed: i
     """Return what an arm with Stribeck friction does, commands and states out of step."""
     rng = np.random.default_rng([seed, 0x717])
     sample_s = sample_times(commands)
-    late_s = params.dynamics.delay_s + _ARRIVAL_JITTER_S * rng.uniform(
+    late_s = params.dynamics.delay_s + ARRIVAL_JITTER_S * rng.uniform(
         -1.0, 1.0, commands.time_s.size
     )
     arrival_s = np.maximum.accumulate(commands.time_s + late_s)
-    taken_s = sample_s + _STAMP_JITTER_S * rng.uniform(0.0, 1.0, sample_s.size)
+    taken_s = sample_s + STAMP_JITTER_S * rng.uniform(0.0, 1.0, sample_s.size)
     true = StribeckArm(robot, params).run(commands, arrival_s, robot.home_rad, taken_s)
     motion = Motion(
         position_rad=true.position_rad, velocity_rad_s=true.velocity_rad_s, effort_nm=true.effort_nm

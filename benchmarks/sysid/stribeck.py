@@ -25,9 +25,9 @@ from sinew_core.simulation.description import dynamics_of
 
 SERVO_RATE_HZ = 4000
 STEP_S = 1.0 / SERVO_RATE_HZ
-_STICTION = 1.4
+STICTION = 1.4
 """Stiction over Coulomb friction."""
-_STRIBECK_RAD_S = 0.05
+STRIBECK_RAD_S = 0.05
 _SMOOTHING_RAD_S = 0.01
 """Within so much of rest friction is viscous: MuJoCo has no set-valued friction of this kind."""
 
@@ -108,6 +108,6 @@ class StribeckArm:
     def _friction(self, velocity: Array) -> Array:
         """Return Stribeck friction (n,) without its viscous part, which MuJoCo has."""
         coulomb = self._dynamics.coulomb_nm
-        rise = (_STICTION - 1.0) * np.exp(-((velocity / _STRIBECK_RAD_S) ** 2))
+        rise = (STICTION - 1.0) * np.exp(-((velocity / STRIBECK_RAD_S) ** 2))
         friction: Array = -coulomb * (1.0 + rise) * np.tanh(velocity / _SMOOTHING_RAD_S)
         return friction

@@ -11,7 +11,7 @@ from benchmarks.sysid.figures_of_merit import Miss, median_sharp, rms_z, worst
 from benchmarks.sysid.motions import PHYSICS_RATE_HZ, mismatched, quiet
 from benchmarks.sysid.recorded import POSITION_NOISE_RAD, sample_times, write_recording
 from benchmarks.sysid.stribeck import StribeckArm
-from benchmarks.sysid.training import Trained, comparison, solved
+from benchmarks.sysid.training import Trained, comparison, mismatched_dynamics, solved
 from sinew_core.bags.reader import read_recording
 from sinew_core.bags.recording import Commands
 from sinew_core.robots.catalogue import load_robot
@@ -101,6 +101,16 @@ def test_errors_are_relative_to_the_truth_and_in_standard_deviations():
     # only the mass is sharp: 0.01 < 0.01 * 2, while 0.25 > 0.01 * 1
     assert median_sharp(found) == pytest.approx(0.01)
     assert math.isnan(median_sharp(found[1:]))
+
+
+def test_the_arm_that_judges_a_training_has_what_no_model_knows_and_the_rest_of_the_true_one():
+    true = drawn_arm(ROBOT, 3).dynamics
+    judge = mismatched_dynamics(ROBOT, true)
+    assert judge.stiction_ratio > 1.0
+    assert judge.command_jitter_s > 0.0
+    assert judge.delay_s + judge.command_jitter_s / 2.0 == pytest.approx(true.delay_s)
+    for of in ("coulomb_nm", "viscous_nm_s_rad", "armature_kg_m2"):
+        assert np.array_equal(getattr(judge, of), getattr(true, of))
 
 
 def test_training_has_to_beat_the_description_not_only_equal_it():
