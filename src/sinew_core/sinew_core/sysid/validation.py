@@ -17,6 +17,8 @@ from sinew_core.sysid.pieces import Piece
 from sinew_core.sysid.rollouts import Job, RolloutPool
 
 _NOTHING = frozen_array([])
+_BEGINNING_S = 2.0
+"""Under a closed controller a start matters, and is told, no longer."""
 _NO_BOX = Box(lower=_NOTHING, upper=_NOTHING, prior_mean=_NOTHING, prior_sigma=_NOTHING)
 
 
@@ -41,7 +43,8 @@ def predicted(
 
     Nothing but the state that each piece starts in is taken from the measured positions.
     """
-    problem = OutputError(Given(arm), pool, pieces, weights, forgets=forgets)
+    told_by = [_beginning(piece) for piece in pieces] if forgets else pieces
+    problem = OutputError(Given(arm), pool, told_by, weights, forgets=forgets)
     fit = least_squares(problem, _NOTHING, problem.starts(), _NO_BOX, max_steps=5)
     n = pieces[0].position_rad.shape[1]
     jobs = [
@@ -59,6 +62,17 @@ def predicted(
             np.full(piece.position_rad.shape, np.nan) if moves is None else moves.position_rad
             for piece, moves in zip(pieces, pool.run(jobs), strict=True)
         ]
+    )
+
+
+def _beginning(piece: Piece) -> Piece:
+    """Return what of a piece tells its start."""
+    count = int(np.searchsorted(piece.time_s, piece.time_s[0] + _BEGINNING_S, side="right"))
+    return dataclasses.replace(
+        piece,
+        time_s=piece.time_s[:count],
+        position_rad=piece.position_rad[:count],
+        effort_nm=None if piece.effort_nm is None else piece.effort_nm[:count],
     )
 
 
