@@ -48,7 +48,7 @@ def identified(recording, mode="position", patterns=(*FITTED, "delay_s"), gains=
     held_out = options.pop("held_out", None)
     progress = options.pop("progress", None)
     known = known_of(controller_of(IIWA, mode), gains)
-    options = {"physics_rate_hz": PHYSICS_RATE_HZ, **options}
+    options.setdefault("physics_rate_hz", PHYSICS_RATE_HZ)
     choices = IdentifyOptions(parameters=patterns, **options)
     return identify(recording, IIWA, known, choices, held_out, progress)
 
@@ -91,8 +91,7 @@ def test_a_matched_arm_is_found_within_its_confidence(matched):
 
 
 def test_loops_of_a_high_rate_are_fitted_exactly_by_derivatives_of_coarse_steps(monkeypatch):
-    rates = []
-    roll_out = Plant.roll_out
+    rates, roll_out = [], Plant.roll_out
 
     def counted(plant, *arguments):
         rates.append(plant.physics_rate_hz)

@@ -42,10 +42,15 @@ def predicted(
     """Return the positions (N, n) of an arm over pieces of motion, nan where it diverges.
 
     Nothing but the state that each piece starts in is taken from the measured positions.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, while the starts are fitted too.
     """
     told_by = [_beginning(piece) for piece in pieces] if forgets else pieces
     problem = OutputError(Given(arm), pool, told_by, weights, forgets=forgets)
     fit = least_squares(problem, _NOTHING, problem.starts(), _NO_BOX, max_steps=5)
+    if fit.ended == "interrupted":  # whoever asked waits for the end of all of it
+        raise KeyboardInterrupt
     n = pieces[0].position_rad.shape[1]
     jobs = [
         Job(
