@@ -29,7 +29,8 @@ from sinew_core.training.environment import make_environment
 ROBOT = "panda"
 MODE = "joint_acceleration"
 ALGORITHM = "sac"
-"""Where joints stick, exploration has to go on: DDPG and TD3 gave up on one of two arms."""
+"""DDPG and TD3, tried at half the speed below, learned next to nothing on the second of the arms,
+TD3 not even when trained on the true one; which of algorithm and speed it was is not known."""
 _ACTION = {"acceleration_rad_s2": 20.0, "acceleration_speed_rad_s": 1.2}
 """Of an action of 1, in both trainings. The defaults ask for less effort than the friction of these
 wrists takes, so that even a policy trained on the true arm fails."""

@@ -1,13 +1,18 @@
-"""The physics rate of an identification, and rotors that its start needs."""
+"""The physics rates of an identification, and rotors that its start needs."""
 
 import numpy as np
 import pytest
 
 from sinew_core.errors import ConfigError
 from sinew_core.robots.catalogue import load_robot
+from sinew_core.simulation.rollout import Plant
 from sinew_core.sysid.controller_file import KnownController
+from sinew_core.sysid.output_error import OutputError, Weights
 from sinew_core.sysid.parametrisation import make_parametrisation
+from sinew_core.sysid.pieces import cut
 from sinew_core.sysid.plants import HIGHEST_RATE_HZ, needed_rate_hz, steadied
+from sinew_core.sysid.rollouts import thread_pool
+from sysid_samples import commands_of, recording_of
 
 PANDA = load_robot("panda")
 POSES = np.tile(PANDA.home_rad, (30, 1))
@@ -65,3 +70,21 @@ def test_the_highest_rate_is_tried_before_gains_are_refused():
         stiffen()
     assert rates == sorted(rates)
     assert rates[-1] == HIGHEST_RATE_HZ
+
+
+def test_where_coarse_steps_diverge_derivatives_are_taken_in_exact_ones():
+    fit = fit_of("viscous/*", kd=0.1)
+    commands = commands_of(PANDA, "position", 3.0, 0)
+    recording, _ = recording_of(PANDA, fit.params(fit.start), commands, plant=Plant(PANDA, 8000))
+    pieces = cut(recording, 0.0, 3.0)
+    noise = Weights(position_rad=np.full(7, 1e-4), effort_nm=None)
+    found = []
+    for rough in (None, Plant(PANDA, 100)):
+        with thread_pool(Plant(PANDA, 8000), rough_plant=rough) as pool:
+            problem = OutputError(fit, pool, pieces, noise, forgets=True)
+            if rough is not None:
+                arm = fit.params(fit.start)
+                assert problem.residuals_of([arm], problem.starts(), rough=True) == [None]
+            found.append(problem.linearise(fit.start, problem.starts())[0].shared)
+    assert found[0].any()
+    assert np.array_equal(*found)

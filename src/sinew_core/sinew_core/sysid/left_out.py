@@ -185,6 +185,8 @@ def _linear(fitted: Fitted, columns: Sequence[_Column]) -> LinearFit:
     references = [c.reference for c in columns if c.reference is not None][:1]
     arms = [fitted.params, *references, *(column.moved for column in columns)]
     here, *simulated = problem.residuals_of(arms, fit.own, rough=True)
+    if here is None:  # coarse steps are too coarse for these gains
+        here, *simulated = problem.residuals_of(arms, fit.own)
     probe = simulated[0] if references else None
     rows = []
     for i, block in enumerate(fit.blocks):

@@ -187,8 +187,9 @@ class OutputError:
             return self._known[2]
         residuals = self.residuals(shared, own)
         assert residuals is not None
-        by_shared = self._by_shared(shared, own, self._rough(shared, own) or residuals)
-        by_own = self._by_own(self._coordinates.params(shared), own)
+        pool, base = self._for_derivatives(shared, own, residuals)
+        by_shared = self._by_shared(pool, shared, own, base)
+        by_own = self._by_own(pool, self._coordinates.params(shared), own)
         self._step = self._next_step(by_shared, residuals)
         blocks = []
         for i, start in enumerate(own):
@@ -203,11 +204,19 @@ class OutputError:
             )
         return blocks
 
-    def _rough(self, shared: Array, own: Sequence[Array]) -> list[Array] | None:
-        """Return the residuals in the steps of derivatives, None where those are no others."""
-        if self._pool.rough is self._pool:
-            return None
-        return self.residuals_of([self._coordinates.params(shared)], own, rough=True)[0]
+    def _for_derivatives(
+        self, shared: Array, own: Sequence[Array], residuals: list[Array]
+    ) -> tuple[RolloutPool, list[Array]]:
+        """Return what derivatives run on, and the residuals there.
+
+        Where coarse steps are too coarse for the gains, those would have no derivatives at all.
+        """
+        if self._pool.rough is not self._pool:
+            arm = self._coordinates.params(shared)
+            found = self.residuals_of([arm], own, rough=True)[0]
+            if found is not None:
+                return self._pool.rough, found
+        return self._pool, residuals
 
     def channels(self, rows: Array, piece: int) -> Array:
         """Return what belongs to a piece's samples, (k, channels, ...): positions, then efforts."""
@@ -227,7 +236,7 @@ class OutputError:
         return residual
 
     def _by_shared(
-        self, shared: Array, own: Sequence[Array], residuals: Sequence[Array]
+        self, pool: RolloutPool, shared: Array, own: Sequence[Array], residuals: Sequence[Array]
     ) -> list[Array]:
         """Return derivatives (m, p) of each piece's residuals by the shared unknowns."""
         offsets = [self._offsets(shared, j) for j in range(shared.size)]
@@ -238,7 +247,7 @@ class OutputError:
                 moved[j] += offset
                 params = self._coordinates.params(moved)
                 jobs += [_job(p, params, y) for p, y in zip(self.pieces, own, strict=True)]
-        results = iter(self._pool.rough.run(jobs))
+        results = iter(pool.run(jobs))
         derivatives = [np.zeros((m.size, shared.size)) for m in self._measured]
         for j, pair in enumerate(offsets):
             first = [next(results) for _ in self.pieces]
@@ -270,7 +279,7 @@ class OutputError:
             return -step, -2.0 * step
         return step, -step
 
-    def _by_own(self, params: SimParams, own: Sequence[Array]) -> list[Array]:
+    def _by_own(self, pool: RolloutPool, params: SimParams, own: Sequence[Array]) -> list[Array]:
         """Return derivatives (m, 2 n) of each piece by its start, as far as it is remembered."""
         found = [np.zeros((m.size, y.size)) for m, y in zip(self._measured, own, strict=True)]
         waiting = list(range(len(self.pieces)))
@@ -280,7 +289,7 @@ class OutputError:
                 for i in waiting
                 for moved in _moved_starts(own[i])
             ]
-            results = iter(self._pool.rough.run(jobs))
+            results = iter(pool.run(jobs))
             for i in waiting:
                 both = [(next(results), next(results)) for _ in own[i]]
                 self._write_start_columns(found[i], i, both)
