@@ -171,33 +171,6 @@ def test_a_joint_that_rests_is_unidentifiable_and_said_to_rest():
     assert any("Hardly moved" in s and "lbr_A6" in s for s in found.findings)
 
 
-@pytest.mark.slow
-def test_a_motion_too_poor_for_most_values_is_called_so():
-    patterns = ("coulomb/*", "viscous/lbr_A4", "delay_s")
-    values = {k: v for k, v in true_values(IIWA, 3).items() if not k.startswith("mass/")}
-    recording, _ = recorded(joints=[3], values=values, duration_s=3.0)
-    found = identified(recording, patterns=patterns)
-    assert found.verdict == "poor_excitation"
-    known = [e for e in found.estimates if e.identifiable]
-    assert {"coulomb/lbr_A4", "viscous/lbr_A4", "delay_s"} <= {e.name for e in known}
-    for estimate in known:
-        assert abs(estimate.value - values[estimate.name]) < 4.0 * estimate.sigma, estimate
-
-
-def test_of_a_motion_too_poor_nothing_is_known_unless_the_fit_settled():
-    patterns = ("coulomb/*", "viscous/lbr_A4", "delay_s")
-    values = {k: v for k, v in true_values(IIWA, 3).items() if not k.startswith("mass/")}
-    recording, _ = recorded(joints=[3], values=values, duration_s=3.0)
-    found = identified(recording, patterns=patterns, max_steps=2)
-    assert found.verdict == "unidentifiable"
-    assert not any(e.identifiable for e in found.estimates)
-    assert all(e.sigma == np.inf for e in found.estimates)
-    (delay,) = (e for e in found.estimates if e.name == "delay_s")
-    assert delay.remark == "the fit of a motion this poor did not settle"
-    assert found.covariance.size == 0
-    assert any("Use none of them" in sentence for sentence in found.findings)
-
-
 def test_an_arm_that_the_model_lacks_something_of_is_flagged(mismatched):
     assert mismatched.verdict == "model_mismatch"
     assert mismatched.chi2_per_sample > 2.0

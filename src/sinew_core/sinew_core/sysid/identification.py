@@ -127,12 +127,14 @@ class Identification:
         cost_history: of stage 2, one value per accepted step.
         singular_values: of the scaled sensitivities, falling.
         directions: words for each combination of parameters that the data do not fix.
-        held_out: None where there was no motion to hold out.
+        held_out: None where there was no motion to hold out, or nothing to validate.
         wall_s: how long it took.
         seed: of all that is random.
         interrupted: whether Ctrl-C ended the fit, or the validation, before its end.
         left_out: what was not fitted, that which the data show first; None where the fit ended too
             early to tell.
+        usable: whether the fit says anything of the arm; else values and `params` are those of its
+            description, and there is nothing to validate.
     """
 
     robot_name: str
@@ -154,6 +156,7 @@ class Identification:
     seed: int
     interrupted: bool = False
     left_out: tuple[LeftOut, ...] | None = None
+    usable: bool = True
 
     @property
     def shown(self) -> tuple[LeftOut, ...]:

@@ -127,7 +127,7 @@ def _result(
         estimates=judgement.estimates,
         covariance=judgement.covariance,
         covariance_names=judgement.covariance_names,
-        params=fitted.params,
+        params=fitted.params if judgement.usable else parametrisation.nominal_params(),
         verdict=judgement.verdict,
         findings=judgement.findings,
         chi2_per_sample=fitted.chi2_per_sample,
@@ -136,11 +136,12 @@ def _result(
         cost_history=fitted.cost_history,
         singular_values=fitted.confidence.singular_values,
         directions=judgement.directions,
-        held_out=validation,
+        held_out=validation if judgement.usable else None,
         wall_s=0.0,
         seed=options.seed,
         interrupted=interrupted,
         left_out=left_out,
+        usable=judgement.usable,
     )
 
 

@@ -111,12 +111,11 @@ def make_simulator(
 
 
 def _gaps_of(found: Identification, robot: RobotModel, options: IdentifyOptions) -> list[Gap]:
-    """Return the gap of what was recorded to the nominal and to the identified arm."""
+    """Return the gap of what was recorded to the nominal and, if any, to the identified arm."""
     controller = found.params.controller
-    arms = {
-        NOMINAL: SimParams(dynamics=ArmDynamics.nominal(robot), controller=controller),
-        IDENTIFIED: found.params,
-    }
+    arms = {NOMINAL: SimParams(dynamics=ArmDynamics.nominal(robot), controller=controller)}
+    if found.usable:
+        arms[IDENTIFIED] = found.params
     gaps = []
     for label, params in arms.items():
         rate_hz = options.physics_rate_hz

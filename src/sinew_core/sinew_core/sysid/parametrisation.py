@@ -182,6 +182,14 @@ class Parametrisation:
             shape[link] = log_cholesky.inertia_of(theta[place : place + log_cholesky.SIZE])[1:]
         return shape
 
+    def described_values(self) -> Array:
+        """Return the values (p,) that `nominal_params` has; of gains these are guesses."""
+        values = np.array(self.nominal)
+        for i in np.flatnonzero(np.isnan(values)).tolist():
+            kind, _, joint = self.names[i].partition("/")
+            values[i] = self.controller.gains[kind][self.robot.joint_names.index(joint)]
+        return values
+
     def nominal_params(self) -> SimParams:
         """Return the arm of the robot's description, with what is known of its controllers."""
         return SimParams(dynamics=ArmDynamics.nominal(self.robot), controller=self.controller)

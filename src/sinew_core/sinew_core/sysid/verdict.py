@@ -41,6 +41,8 @@ class Judgement:
     verdict: str
     findings: tuple[str, ...]
     directions: tuple[str, ...]
+    usable: bool = True
+    """Whether the values say anything of the arm; else they are the description's."""
 
 
 def judge(
@@ -70,12 +72,12 @@ def judge(
     directions = tuple(in_words(d, names, fitted.values) for d in mixed)
     remarks = _remarks(fitted, names, scaled, alone, mixed)
     estimates = _estimates(fitted, parametrisation, scaled, remarks)
-    if _is_poor(sum(e.identifiable for e in estimates), len(names)) and not fitted.fit.settled:
-        estimates = tuple(_unsettled(e) for e in estimates)
+    usable = _is_usable(estimates, fitted)
+    if not usable:
+        held_out = None
+        estimates = tuple(map(_unsettled, estimates, parametrisation.described_values().tolist()))
     suspects = suspicions(estimates, parametrisation, left_out)
-    estimates = tuple(
-        dataclasses.replace(e, remark=suspects.get(e.name, e.remark)) for e in estimates
-    )
+    estimates = tuple(_remarked(e, suspects.get(e.name, e.remark)) for e in estimates)
     kept = [i for i, estimate in enumerate(estimates) if estimate.identifiable]
     shows_more = any(group.shown for group in left_out)
     verdict = _verdict(fitted, len(kept), len(names), bool(scaled), shows_more)
@@ -91,6 +93,7 @@ def judge(
         verdict=verdict,
         findings=findings,
         directions=(*(f"{names[i]} by itself" for i in alone), *directions),
+        usable=usable,
     )
 
 
@@ -180,14 +183,29 @@ def _is_poor(identifiable: int, count: int) -> bool:
     return identifiable < _POOR_SHARE * count
 
 
-def _unsettled(estimate: Estimate) -> Estimate:
-    """Return an estimate of which nothing is known.
+def _is_usable(estimates: Sequence[Estimate], fitted: Fitted) -> bool:
+    identifiable = sum(e.identifiable for e in estimates)
+    return fitted.fit.settled or not _is_poor(identifiable, len(estimates))
+
+
+def _remarked(estimate: Estimate, remark: str) -> Estimate:
+    return dataclasses.replace(estimate, remark=remark)
+
+
+def _unsettled(estimate: Estimate, described: float) -> Estimate:
+    """Return an estimate of which nothing is known, with the value that the arm is described with.
 
     Where most of an arm sticks the motion hardly changes with most values, and then all at once; a
     fit that ended there short of its optimum may be anywhere, whatever the slopes at its end say.
     """
     return dataclasses.replace(
-        estimate, sigma=np.inf, ci95=(-np.inf, np.inf), identifiable=False, remark=_UNSETTLED
+        estimate,
+        value=described,
+        sigma=np.inf,
+        ci95=(-np.inf, np.inf),
+        identifiable=False,
+        at_bound=False,
+        remark=_UNSETTLED,
     )
 
 
@@ -224,8 +242,8 @@ def _findings(
     found += [f"The data tell {words}." for words in directions]
     if any(e.remark == _UNSETTLED for e in estimates):
         found.append(
-            "This motion is too poor, and its fit did not settle: values are where it stopped, "
-            "neither measured nor assumed. Use none of them, and record a motion that tells more."
+            "This motion is too poor, and its fit did not settle: nothing of it is kept, all "
+            "values are the description's. Record a motion that tells more."
         )
     elif unknown:
         found.append(

@@ -4,7 +4,7 @@ All values of one fit belong together. A parameter that the data do not fix is w
 had it: at what was assumed, or pulled from there by no more than its prior lets it. Putting it
 back to nominal would spoil the others, which were found with it there: where only the sum of two
 masses shows, a nominal one beside a fitted one has the wrong sum. The comments on top say which is
-which.
+which. Only where a motion was too poor for the fit to settle, nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from sinew_core.robots.model import RobotModel
 from sinew_core.robots.sim_params import write_sim_params
 from sinew_core.sysid.comments import as_comments
 from sinew_core.sysid.identification import Estimate, Identification
+
+_ASSUMED = "Not identifiable; what the others were found with:"
+_DESCRIBED = "Not identifiable, and the fit did not settle; these are of the arm's description:"
 
 
 def provenance(found: Identification, date: str) -> list[str]:
@@ -37,7 +40,7 @@ def sim_params_text(found: Identification, robot: RobotModel, date: str) -> str:
         *provenance(found, date),
         *(["Identified, with 95 % intervals:"] if sure else ["Nothing was identified."]),
         *(f"  {_interval(e)}" for e in sure),
-        *(["Not identifiable; what the others were found with:"] if assumed else []),
+        *([_ASSUMED if found.usable else _DESCRIBED] if assumed else []),
         *(f"  {e.name} {e.value:.6g} {e.unit}".rstrip() for e in assumed),
     ]
     return as_comments(lines) + write_sim_params(found.params, robot)
