@@ -100,6 +100,14 @@ def test_ctrl_c_after_the_fit_keeps_its_result(bag, tmp_path):
     assert report["parameters"]["payload/mass"]["identifiable"]
 
 
+def test_that_nothing_absolute_can_be_known_is_said_before_the_fit(bag, tmp_path):
+    given = {"bag": bag, "use_effort": False, "fit": "delay_s", "max_steps": 1}
+    told = run("system_id", tmp_path, **given)
+    (said,) = (i for i, t in enumerate(told) if "controller:=" in t.get("say", ""))
+    begun = min(i for i, t in enumerate(told) if t.get("progress", {}).get("stage") == "fit")
+    assert said < begun
+
+
 class TestDescribedRobot:
     def read(self, description):
         base = samples.record({}, 0.1)

@@ -32,6 +32,7 @@ from sinew_core.sysid.parameter_names import DEFAULT_PATTERNS
 from sinew_core.sysid.parameters import BagParameters, GapParameters, SystemIdParameters
 from sinew_core.sysid.plants import needed_rate_hz
 from sinew_core.sysid.stopping import uninterrupted
+from sinew_core.sysid.usable import NO_SCALE, lacks_scale
 
 _SHARES = {
     "start": 0.05,
@@ -44,6 +45,7 @@ _SHARES = {
 }
 _FIT_SHARE = 0.7
 """Parts of the whole at which each stage begins, for the bar."""
+_SCALE_REMEDY = "give gains by controller:=, or record efforts"
 
 Tell = Callable[[Mapping[str, object]], None]
 
@@ -61,8 +63,10 @@ def identify_arm(values: Mapping[str, object], tell: Tell) -> None:
             share += _FIT_SHARE * progress.step / p.max_steps
         tell({"progress": dataclasses.asdict(progress) | {"share": share}})
 
-    options = _options(p)
-    found = identify(recording, robot, _known(p, robot, recording), options, other, report)
+    options, known = _options(p), _known(p, robot, recording)
+    if lacks_scale(recording, known, use_effort=options.use_effort):
+        tell({"say": f"nothing absolute will be known: {NO_SCALE}; {_SCALE_REMEDY}"})
+    found = identify(recording, robot, known, options, other, report)
     gaps: list[Gap] = []
     with contextlib.suppress(KeyboardInterrupt):
         tell({"progress": {"stage": "report", "share": _SHARES["report"]}})

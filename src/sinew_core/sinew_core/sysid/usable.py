@@ -15,6 +15,9 @@ FEWEST_SAMPLES = 60
 LEAST_MOTION_RAD = 0.005
 LEAST_MOTION_SIGMAS = 20.0
 """A motion is to exceed its noise by so much, peak to peak."""
+NO_SCALE = (
+    "no effort was measured and no gain of the controller is known, so positions tell only ratios"
+)
 
 
 def check_usable(recording: Recording, robot: RobotModel, known: KnownController | None) -> None:
@@ -27,6 +30,22 @@ def check_usable(recording: Recording, robot: RobotModel, known: KnownController
     _check_length(recording)
     _check_commands(recording, known)
     _check_motion(recording)
+
+
+def lacks_scale(recording: Recording, known: KnownController | None, *, use_effort: bool) -> bool:
+    """Tell whether nothing has the scale of a force: see `NO_SCALE`.
+
+    Args:
+        recording: of an arm.
+        known: of its controllers.
+        use_effort: whether measured efforts are fitted.
+    """
+    if known is None or recording.commands is None or recording.commands.mode == "effort":
+        return False
+    gains = [values for values in known.gains.values() if values is not None]
+    if known.gravity_compensation or any(np.isfinite(values).any() for values in gains):
+        return False
+    return recording.effort_nm is None or not use_effort
 
 
 def still_joints(recording: Recording) -> tuple[str, ...]:

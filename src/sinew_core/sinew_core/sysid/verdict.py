@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinew_core.bags.recording import Recording
-from sinew_core.robots.arm_controller import GAIN_UNITS, GAINS
+from sinew_core.robots.arm_controller import GAIN_UNITS
 from sinew_core.robots.arrays import Array
 from sinew_core.sysid.confidence import MISMATCH
 from sinew_core.sysid.fitting import Fitted
@@ -18,7 +18,7 @@ from sinew_core.sysid.identification import Estimate, HeldOut, LeftOut
 from sinew_core.sysid.least_squares import ENDED_EARLY
 from sinew_core.sysid.parametrisation import Parametrisation
 from sinew_core.sysid.suspects import on_what_was_left_out, suspicions
-from sinew_core.sysid.usable import still_joints
+from sinew_core.sysid.usable import NO_SCALE, lacks_scale, still_joints
 
 _NORMAL_95 = 1.959963984540054
 _UNSETTLED = "the fit of a motion this poor did not settle"
@@ -26,9 +26,6 @@ _POOR_SHARE = 0.5
 """Share of the values that have to be identifiable, lest the excitation is called poor."""
 _NEEDS_SCALE = ("mass", "coulomb", "viscous", "armature", "payload/mass", *GAIN_UNITS)
 _NEEDS_SCALE_WHOLE = ("inertia_",)
-_NO_SCALE = (
-    "no effort was measured and no gain of the controller is known, so positions tell only ratios"
-)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,7 +65,7 @@ def judge(
     """
     names = parametrisation.names
     alone, mixed = combinations(fitted.confidence.undetermined, fitted.accepted)
-    scaled = _lacks_scale(fitted, parametrisation)
+    scaled = _without_scale(fitted, parametrisation, recording)
     directions = tuple(in_words(d, names, fitted.values) for d in mixed)
     remarks = _remarks(fitted, names, scaled, alone, mixed)
     estimates = _estimates(fitted, parametrisation, scaled, remarks)
@@ -97,17 +94,12 @@ def judge(
     )
 
 
-def _lacks_scale(fitted: Fitted, parametrisation: Parametrisation) -> frozenset[int]:
+def _without_scale(
+    fitted: Fitted, parametrisation: Parametrisation, recording: Recording
+) -> frozenset[int]:
     """Return the values of which positions under unknown gains tell but ratios."""
-    known = parametrisation.known
-    n = parametrisation.robot.n_joints
-    some = any(np.isfinite(known.gain(name, n)).any() for name in GAINS[known.mode])
-    if (
-        not fitted.closed
-        or fitted.noise.effort_nm is not None
-        or some
-        or known.gravity_compensation
-    ):
+    measured = fitted.noise.effort_nm is not None
+    if not lacks_scale(recording, parametrisation.known, use_effort=measured):
         return frozenset()
     return frozenset(
         i
@@ -137,7 +129,7 @@ def _remarks(
     for i in fitted.sticking:
         remarks[i] = "the joint sticks: more of it changes nothing, so this is the least it can be"
     for i in scaled:
-        remarks[i] = f"assumed scale: {_NO_SCALE}"
+        remarks[i] = f"assumed scale: {NO_SCALE}"
     return remarks
 
 
@@ -235,7 +227,7 @@ def _findings(
     found = []
     if scaled:
         found.append(
-            f"Nothing absolute is known: {_NO_SCALE}. Masses, frictions and gains stand at an "
+            f"Nothing absolute is known: {NO_SCALE}. Masses, frictions and gains stand at an "
             "assumed scale: give the gains, or record efforts."
         )
     found += _on_the_residuals(fitted)
