@@ -22,8 +22,8 @@ SMALL = {
 CHOICES = np.array([[0.0, 0.0], [0.5, 0.0], [-0.5, 0.0], [0.0, 0.5], [0.0, -0.5]], np.float32)
 
 
-def learner(algorithm, seed=0, device="cpu"):
-    parameters = PARAMETERS[algorithm].from_mapping(SMALL[algorithm])
+def learner(algorithm, seed=0, device="cpu", **values):
+    parameters = PARAMETERS[algorithm].from_mapping({**SMALL[algorithm], **values})
     problem = Problem(
         observation_size=4,
         action_size=2,

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from learning import toy
 from learning.small_learners import CHOICES, learn, learner
 from sinew_core.algorithms.parameters import PARAMETERS
 from sinew_core.errors import ConfigError
 from sinew_core.training.learners import Problem, make_learner
+from sinew_core.training.rollout import Episode
 
 
 @pytest.mark.parametrize("algorithm", PARAMETERS)
@@ -41,3 +43,44 @@ def test_an_algorithm_of_the_other_kind_of_actions_is_refused():
         make_learner(Problem(**sizes), PARAMETERS["dqn"](), 0)
     with pytest.raises(ConfigError, match="actions are discrete: take dqn"):
         make_learner(Problem(**sizes, choices=CHOICES), PARAMETERS["ddpg"](), 0)
+
+
+def learn_single_steps(agent, count, first=0):
+    """Give the learner one step at a time, all after its warm-up; return its updates after each."""
+    updates = []
+    for index in range(first, first + count):
+        rng = np.random.default_rng(index)
+        steps, _ = toy.episode(lambda _: np.zeros(2), rng, length=1)
+        episode = Episode(transitions=steps, total_reward=0.0, succeeded=False)
+        agent.learn([episode], 100 + index)
+        updates.append(agent.updates)
+    return updates
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 1.5])
+def test_fractions_of_an_update_add_up_over_single_steps(rate):
+    updates = learn_single_steps(learner("ddpg", updates_per_step=rate), 40)
+    assert updates[-1] == 40 * rate
+    # Half an update is the most that is owed at any step.
+    assert all(abs(made - (n + 1) * rate) <= 0.5 + 1e-9 for n, made in enumerate(updates))
+
+
+def test_what_is_owed_of_an_update_outlives_a_resumed_run():
+    whole = learner("ddpg", updates_per_step=0.4)
+    expected = learn_single_steps(whole, 6)
+    half = learner("ddpg", updates_per_step=0.4)
+    learn_single_steps(half, 3)
+    resumed = learner("ddpg", updates_per_step=0.4)
+    resumed.load_state(half.state())
+    resumed.replay.extend(half.replay.since(0))
+    assert learn_single_steps(resumed, 3, first=3) == expected[3:]
+    assert all(np.array_equal(values, resumed.state()[k]) for k, values in whole.state().items())
+
+
+def test_a_state_from_before_fractions_were_carried_owes_nothing():
+    state = learner("ddpg").state()
+    del state["owed"]
+    agent = learner("ddpg", updates_per_step=0.5)
+    learn_single_steps(agent, 1)
+    agent.load_state(state)
+    assert agent.state()["owed"] == 0.0

@@ -68,6 +68,7 @@ class OffPolicyLearner:
     ) -> None:
         """Take the agent, and the exploring policy as a function of the environment steps."""
         self.updates = 0
+        self._owed = 0.0
         self._parameters = parameters
         self._agent = agent
         self._explore = explore
@@ -100,13 +101,20 @@ class OffPolicyLearner:
         return self._agent.policy_network()
 
     def learn(self, episodes: list[Episode], env_steps: int) -> None:
-        """Remember the episodes, then update."""
+        """Remember the episodes, then update.
+
+        What rounding leaves of a fractional number of updates is owed to the next call, so that
+        few steps at a time come to as many updates as many.
+        """
         for episode in episodes:
             self._memory.remember(episode.transitions)
         if env_steps < self._parameters.warmup_steps:
             return
         count = sum(len(e.transitions.reward) for e in episodes)
-        for _ in range(round(count * self._parameters.updates_per_step)):
+        due = self._owed + count * self._parameters.updates_per_step
+        whole = round(due)
+        self._owed = due - whole
+        for _ in range(whole):
             batch = self._memory.sample(self._parameters.batch_size, self._rng)
             self._latest = self._agent.update(batch)
             self.updates += 1
@@ -116,12 +124,13 @@ class OffPolicyLearner:
         return scalars(self._latest)
 
     def state(self) -> State:
-        """Return the agent and the order in which the memory is drawn from."""
+        """Return the agent, the order in which the memory is drawn from, and what is owed."""
         parts = joined(agent=self._agent.state(), rng=generator_state(self._rng))
-        return {**parts, "updates": np.array(self.updates)}
+        return {**parts, "updates": np.array(self.updates), "owed": np.array(self._owed)}
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Go on from what `state` returned."""
         self._agent.load_state(part(state, "agent"))
         restore_generator(self._rng, part(state, "rng"))
         self.updates = int(state["updates"])
+        self._owed = float(state.get("owed", np.array(0.0)))  # older states have none
