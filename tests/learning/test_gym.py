@@ -1,5 +1,6 @@
 """Training on Gymnasium environments, here on small ones made for the purpose."""
 
+import dataclasses
 import functools
 
 import gymnasium
@@ -289,9 +290,19 @@ def test_changes_win_over_the_file_and_a_mapping_gives_it_back():
     assert GymConfiguration.from_mapping(configuration.to_mapping()) == configuration
 
 
+@pytest.mark.parametrize("changes", [{"ppo": {"epochs": 3}}, {"ppo.epochs": 3}])
+def test_a_changed_parameter_leaves_the_rest_of_the_files_section(changes):
+    plain, changed = pendulum(), pendulum(**changes)
+    assert plain.algorithm.epochs != 3
+    assert changed.algorithm == dataclasses.replace(plain.algorithm, epochs=3)
+    assert changed.train == plain.train
+
+
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
+        ({"algorithm": "ppo", "ppo.epoch": 3}, "did you mean 'epochs'"),
+        ({"algorithm": "ppo", "ddpg.gamma": 0.9}, "unknown parameter 'ddpg.gamma'"),
         ({"enviroment": "x"}, "did you mean 'environment'"),
         ({"algorithm": "ppo", "ppo": {"epoch": 3}}, "did you mean 'epochs'"),
         ({"algorithm": "ppo", "ddpg": {}}, "unknown parameter 'ddpg'"),

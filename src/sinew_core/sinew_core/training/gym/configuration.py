@@ -11,7 +11,7 @@ from sinew_core.algorithms.parameters.q_learning import QLearningParameters
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, describe, parameter
 from sinew_core.training.config import DEVICES
-from sinew_core.training.configuration import read_parameter_file
+from sinew_core.training.configuration import flatten, read_parameter_file
 
 TABULAR = "q_learning"
 ALGORITHMS: dict[str, type[Parameters]] = {**PARAMETERS, TABULAR: QLearningParameters}
@@ -67,20 +67,29 @@ class GymConfiguration:
     ) -> GymConfiguration:
         """Build from plain values; the section of the algorithm has its name.
 
+        Its parameters may also be written `section.name: value`.
+
         Raises:
             ConfigError: for unknown names with a suggestion, and for every violation.
         """
         own = {name for name, _, _ in describe(GymConfig)}
         train = GymConfig.from_mapping({k: v for k, v in mapping.items() if k in own}, source)
         name = train.algorithm
-        for key in mapping:
-            if key not in own and key != name:
+        section: dict[str, object] = {}
+        for key, value in mapping.items():
+            head, dot, inner = key.partition(".")
+            if key in own:
+                continue
+            if head != name:
                 raise ConfigError(
-                    f"{source}: unknown parameter '{key}': {suggest(key, [*own, name])}"
+                    f"{source}: unknown parameter '{key}': {suggest(head, [*own, name])}"
                 )
-        section = mapping.get(name, {})
-        if not isinstance(section, Mapping):
-            raise ConfigError(f"{source}: '{name}' is a section of parameters, found {section!r}")
+            if dot:
+                section[inner] = value
+            elif isinstance(value, Mapping):
+                section |= value
+            else:
+                raise ConfigError(f"{source}: '{name}' is a section of parameters, found {value!r}")
         parameters = ALGORITHMS[name].from_mapping(section, f"{source}: {name}")
         return cls(train=train, algorithm=parameters)
 
@@ -88,11 +97,14 @@ class GymConfiguration:
     def read(cls, path: Path | str, **changes: object) -> GymConfiguration:
         """Read a parameter file, such as `config/algorithms/ppo_pendulum.yaml`; `changes` win.
 
+        A section among the changes, or a name such as `ppo.epochs`, changes the parameters that it
+        names, and the rest of the file's section stays.
+
         Raises:
             ConfigError: when it cannot be read, and as `from_mapping`.
         """
         values = read_parameter_file(Path(path))
-        return cls.from_mapping({**values, **changes}, str(path))
+        return cls.from_mapping({**flatten(values), **flatten(changes)}, str(path))
 
     def to_mapping(self) -> dict[str, object]:
         """Return plain values that `from_mapping` takes."""
