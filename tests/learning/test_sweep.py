@@ -73,9 +73,9 @@ def progress(env_steps, success_rate):
     )
 
 
-def sweep(folder, train, **values):
+def sweep(folder, train, space=SPACE, **values):
     parameters = SweepParameters.from_mapping({"trials": 6, "startup_trials": 2, **values})
-    return Sweep(folder, BASE, SPACE, parameters, train=train, should_stop=lambda: False)
+    return Sweep(folder, BASE, space, parameters, train=train, should_stop=lambda: False)
 
 
 def run(study):
@@ -159,6 +159,72 @@ def test_a_study_in_use_is_refused(tmp_path):
     with pytest.raises(RunError, match="in use"):
         sweep(tmp_path, FakeTraining())
     first.close()
+
+
+def rates_of(low, high):
+    return Space.from_mapping({"rates.control_rate_hz": {"low": low, "high": high}}, BASE, "space")
+
+
+def test_values_that_no_run_could_have_are_passed_over_with_a_line_of_why(tmp_path):
+    # Of 20 to 25 only the two ends divide the filter's 100 Hz.
+    trials = run(sweep(tmp_path, FakeTraining(), rates_of(20, 25)))
+    refused = [trial for trial in trials if trial.why]
+    assert refused
+    for trial in refused:
+        rate = trial.values["rates.control_rate_hz"]
+        assert f"control_rate_hz {rate} does not divide filter_rate_hz 100" in trial.why
+        assert f"could not be run: {trial.why} (" in line(trial, None)
+    assert [trial.value is None for trial in trials] == [trial in refused for trial in trials]
+    assert len(trials) - len(refused) == 6
+    assert run(sweep(tmp_path, FakeTraining(), rates_of(20, 25))) == []
+
+
+def test_a_training_that_cannot_begin_is_passed_over_too(tmp_path):
+    train = FakeTraining()
+
+    def some(configuration, **arguments):
+        if configuration.algorithm.noise == "gaussian":
+            raise ConfigError("no environment can be made of it")
+        return train(configuration, **arguments)
+
+    trials = run(sweep(tmp_path, some))
+    whys = {trial.values["ddpg.noise"]: trial.why for trial in trials}
+    assert whys == {"gaussian": "no environment can be made of it", "ornstein_uhlenbeck": ""}
+
+
+def test_a_trial_under_way_with_impossible_values_is_not_begun_for_ever(tmp_path):
+    def interrupted(configuration, **arguments):
+        raise Interrupted
+
+    def refused(configuration, **arguments):
+        raise ConfigError("no environment can be made of it")
+
+    with pytest.raises(Interrupted):
+        run(sweep(tmp_path, interrupted))
+    study = sweep(tmp_path, refused)
+    begun = next(iter(study.run()))
+    study.close()
+    train = FakeTraining()
+    run(sweep(tmp_path, train))
+    assert begun.why
+    assert begun.values["ddpg.gamma"] not in [seen.algorithm.gamma for seen in train.seen]
+
+
+def test_a_search_that_finds_nothing_that_can_be_run_ends(tmp_path):
+    def refused(configuration, **arguments):
+        raise ConfigError("no environment can be made of it")
+
+    study = sweep(tmp_path, refused)
+    with pytest.raises(RunError, match=r"50 trials in a row.*no environment.*narrow the space"):
+        run(study)
+
+
+@pytest.mark.parametrize("argument", ["sim_params", "randomisation"])
+def test_what_no_trial_could_be_run_with_is_refused_before_the_first(tmp_path, capsys, argument):
+    study = tmp_path / "study"
+    assert main([f"{argument}:={tmp_path / 'none.yaml'}", f"study:={study}"]) == 2
+    assert "none.yaml" in capsys.readouterr().err
+    assert not study.exists()
 
 
 def test_a_training_without_success_counts_as_longer_than_any_with_it():

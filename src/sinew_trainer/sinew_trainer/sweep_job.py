@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sinew_core.algorithms.device import open_device
 from sinew_core.errors import ConfigError, SinewError
 from sinew_core.robots.catalogue import load_robot
+from sinew_core.training.environment import make_randomisation, make_sim_params
 from sinew_core.training.loop import train
 from sinew_core.training.stop import StopOnSignal
 from sinew_core.training.sweep import Interrupted, Space, Sweep, SweepParameters, Trial
@@ -22,8 +24,9 @@ _CONFIG = Path(__file__).resolve().parents[3] / "config"
 _HELP = """usage: ./sinew sweep [name:=value ...]
 
 Searches for hyper-parameters of an algorithm on a task. Each trial is a training with other values;
-one that is worse than the median of the others ends early. A study is resumable: the same command
-goes on where it was stopped. Writes best.yaml in the study's folder, for config:=.
+one that is worse than the median of the others ends early, and values that no run could have
+together are passed over. A study is resumable: the same command goes on where it was stopped.
+Writes best.yaml in the study's folder, for config:=.
 """
 
 
@@ -36,7 +39,10 @@ def open_sweep(argv: Sequence[str], stop: StopOnSignal) -> Sweep:
     """
     configuration, parameters = read_arguments(argv, SweepParameters)
     asked = configuration.train
-    load_robot(asked.robot, urdf=asked.urdf)
+    robot = load_robot(asked.robot, urdf=asked.urdf)
+    make_sim_params(configuration, robot)
+    make_randomisation(configuration, robot)
+    open_device(asked.device)
     space = Space.read(_space_file(configuration, parameters), configuration)
     folder = parameters.study or f"runs/sweeps/{asked.task}-{asked.algorithm}"
     return Sweep(Path(folder), configuration, space, parameters, train=train, should_stop=stop)
@@ -44,7 +50,9 @@ def open_sweep(argv: Sequence[str], stop: StopOnSignal) -> Sweep:
 
 def line(trial: Trial, best: Trial | None) -> str:
     """Return the line of a trial that has ended."""
-    shown = "pruned" if trial.value is None else f"{trial.value:,.6g}"
+    shown = f"could not be run: {trial.why}" if trial.why else "pruned"
+    if trial.value is not None:
+        shown = f"{trial.value:,.6g}"
     values = " ".join(f"{name}:={_short(value)}" for name, value in trial.values.items())
     leader = f"best {best.value:,.6g} of trial {best.number}" if best else "none complete yet"
     return f"trial {trial.number}: {shown} ({leader}) {values}"

@@ -1,7 +1,8 @@
 """A study: its folder, its trials one after the other, and its best configuration.
 
 What a trial came to is in Optuna's journal as soon as it is known, a file of JSON lines. A trial
-that was interrupted, by Ctrl-C or by the end of the machine, is done again first.
+that was interrupted, by Ctrl-C or by the end of the machine, is done again first. One with values
+that no run could have together does not count, and is never done again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from sinew_core.errors import RunError
+from sinew_core.errors import ConfigError, RunError
 from sinew_core.files import write_atomically
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.folder import CHECKPOINT_FOLDER
@@ -36,6 +37,9 @@ JOURNAL_FILE = "journal.log"
 TRIALS_FOLDER = "trials"
 _STUDY = "sweep"
 _IDENTITY = "identity"
+_WHY = "why"
+_FAILED_IN_A_ROW = 50
+"""Trials that could not be run, one after the other, from which a search goes no further."""
 _STEPS_OF_A_TRAINING = 1_000_000
 """More comparisons than a training has, so that those of a trial's trainings do not meet."""
 
@@ -56,11 +60,19 @@ class Train(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What a trial came to; `value` is None where it was pruned."""
+    """What a trial came to.
+
+    Attributes:
+        number: of the trial.
+        values: that it changed.
+        value: what it is compared by; None where it was pruned or could not be run.
+        why: it could not be run; empty where it could.
+    """
 
     number: int
     values: dict[str, object]
     value: float | None
+    why: str = ""
 
 
 class Interrupted(Exception):  # noqa: N818 - a request, not an error
@@ -115,15 +127,25 @@ class Sweep:
     def run(self) -> Iterator[Trial]:
         """Run trials until there are as many as asked for, yielding each as it ends.
 
+        Those that no run could have the values of are yielded too, but do not count.
+
         Raises:
             Interrupted: the user stopped it; the trial under way is done again next time.
-            RunError: a worker process died.
+            RunError: a worker process died, or too many trials in a row could not be run.
         """
         for unfinished in self._study.get_trials(states=(TrialState.RUNNING,)):
             self._study.enqueue_trial(unfinished.params)
             self._study.tell(unfinished.number, state=TrialState.FAIL)
+        failed = 0
         while len(self._finished()) < self._parameters.trials:
-            yield self._run_trial()
+            trial = self._run_trial()
+            failed = failed + 1 if trial.why else 0
+            yield trial
+            if failed == _FAILED_IN_A_ROW:
+                raise RunError(
+                    f"{failed} trials in a row could not be run, the last one because {trial.why}: "
+                    "narrow the space, or give choices in place of low and high"
+                )
 
     @property
     def best(self) -> Trial | None:
@@ -182,6 +204,11 @@ class Sweep:
             )
         except optuna.TrialPruned:
             self._study.tell(trial, state=TrialState.PRUNED)
+        except ConfigError as error:
+            trial.set_user_attr(_WHY, str(error))
+            # The sampler takes no notice of failed trials, and would be drawn to where there are no
+            # others. Of pruned ones, those that told nothing count as the worst.
+            self._study.tell(trial, state=TrialState.PRUNED)
         else:
             self._study.tell(trial, value)
         told = _told(self._study.trials[trial.number])
@@ -197,6 +224,7 @@ class Sweep:
         Raises:
             Interrupted: the user stopped it.
             TrialPruned: it is worse than the median of the others.
+            ConfigError: no run could have the trial's values together.
         """
         configuration = changed(self._base, values)
         train = configuration.train
@@ -225,7 +253,8 @@ class Sweep:
         return objective(result, configuration.train.env_steps, self._parameters.objective)
 
     def _finished(self) -> list[FrozenTrial]:
-        return self._study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+        ended = self._study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+        return [trial for trial in ended if _WHY not in trial.user_attrs]
 
 
 class _Watch:
@@ -262,4 +291,5 @@ def objective(result: TrainResult, env_steps: int, name: str) -> float:
 
 def _told(trial: FrozenTrial) -> Trial:
     value = trial.value if trial.state is TrialState.COMPLETE else None
-    return Trial(number=trial.number, values=dict(trial.params), value=value)
+    why = str(trial.user_attrs.get(_WHY, ""))
+    return Trial(number=trial.number, values=dict(trial.params), value=value, why=why)
