@@ -109,6 +109,26 @@ def test_the_reset_tells_what_was_drawn(make_env):
     assert "dynamics" not in make_env(randomisation=None).reset(seed=0)[1]
 
 
+def test_a_seed_of_the_dynamics_may_be_an_integer_of_numpy(make_env):
+    env = make_env()
+    wanted = RANDOMISATION.draw_values(7)
+    for seed in (np.int64(7), np.uint8(7), np.array(7)):
+        drawn = env.reset(seed=0, options={"dynamics_seed": seed})[1]["dynamics"]
+        assert {name: drawn[name] for name in wanted} == wanted
+
+
+def test_no_seed_of_the_dynamics_is_as_none_given(make_env):
+    env = make_env()
+    given = env.reset(seed=0, options={"dynamics_seed": None})[1]["dynamics"]
+    assert given == env.reset(seed=0)[1]["dynamics"]
+
+
+@pytest.mark.parametrize("seed", [7.0, "7", -1, np.int64(-1), [7]])
+def test_a_seed_of_the_dynamics_that_is_none_is_refused(make_env, seed):
+    with pytest.raises(ConfigError, match=r"'dynamics_seed' is .*give an integer from 0"):
+        make_env().reset(seed=0, options={"dynamics_seed": seed})
+
+
 def test_without_options_the_arm_changes_every_few_episodes(make_env):
     env = make_env(randomisation=dataclasses.replace(RANDOMISATION, every_episodes=3))
     masses = [

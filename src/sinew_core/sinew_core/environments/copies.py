@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable
 
 import numpy as np
@@ -55,7 +56,7 @@ class Copies:
                 controllers.
         """
         given = "dynamics" in options
-        dynamics, drawn = options.pop("dynamics", None), options.pop("dynamics_seed", None)
+        dynamics, drawn = options.pop("dynamics", None), _seed(options.pop("dynamics_seed", None))
         if given:
             if not isinstance(dynamics, ArmDynamics | None):
                 raise ConfigError(f"reset option 'dynamics' is {dynamics!r:.40}: give ArmDynamics")
@@ -72,7 +73,7 @@ class Copies:
             return
         self._episodes_of_draw += 1
         due = seeded or self._episodes_of_draw > randomisation.every_episodes
-        if isinstance(drawn, int):
+        if drawn is not None:
             seed = drawn
         elif due or self._drawn_seed is None:
             seed = int(rng.integers(2**63))
@@ -100,6 +101,24 @@ class Copies:
         self.present = VariedArm(
             self._engine, self._drive, params, self._tool_position_of, self._command_period_s
         )
+
+
+def _seed(given: object) -> int | None:
+    """Return the seed of a draw, None where none is given.
+
+    Raises:
+        ConfigError: it is no integer, or negative.
+    """
+    if given is None:
+        return None
+    try:
+        # Integers of numpy, which its generators return, are none of Python's.
+        seed = operator.index(given)  # type: ignore[arg-type]  # what has no index raises
+    except TypeError:
+        seed = -1
+    if seed < 0:
+        raise ConfigError(f"reset option 'dynamics_seed' is {given!r:.40}: give an integer from 0")
+    return seed
 
 
 def check_arm(
