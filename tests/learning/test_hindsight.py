@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 
 from learning import toy
@@ -22,9 +24,31 @@ def test_relabelled_rewards_and_observations_tell_of_one_target():
     # The toy's reward is minus the distance left, which the next observation shows.
     left = np.linalg.norm(batch.next_observation[:, 2:], axis=1)
     np.testing.assert_allclose(batch.reward, -left, atol=1e-6)
-    target = batch.achieved_goal[:, :2] + batch.observation[:, 2:]
-    next_target = batch.next_achieved_goal[:, :2] + batch.next_observation[:, 2:]
+    target = batch.seen_goal[:, :2] + batch.observation[:, 2:]
+    next_target = batch.next_seen_goal[:, :2] + batch.next_observation[:, 2:]
     np.testing.assert_allclose(target, next_target, atol=1e-6)
+
+
+def test_observations_are_relabelled_by_what_was_seen_and_rewards_by_the_truth():
+    rng = np.random.default_rng(0)
+    episode = toy.episode(lambda _: rng.uniform(-1, 1, 2), rng)[0]
+    true = episode.next_achieved_goal
+    seen = dataclasses.replace(
+        episode,
+        seen_goal=episode.seen_goal + np.float32(0.1),
+        next_seen_goal=true + np.float32(0.2),
+    )
+    replay = Replay(Motions, 100)
+    replay.add_episode(seen)
+    batch = sampler(1.0).sample(replay, 64, rng)
+    target = batch.observation[:, 2:] + batch.seen_goal[:, :2]
+    again = batch.next_observation[:, 2:] + batch.next_seen_goal[:, :2]
+    np.testing.assert_allclose(target, again, atol=1e-6)
+    left = np.linalg.norm(batch.next_achieved_goal[:, :2] - target, axis=1)
+    np.testing.assert_allclose(batch.reward, -left, atol=1e-6)
+    # Targets are places where the point really was.
+    apart = np.linalg.norm(target[:, None] - true[None, :, :2], axis=2).min(axis=1)
+    np.testing.assert_allclose(apart, 0.0, atol=1e-6)
 
 
 def test_some_relabelled_transitions_arrive_at_their_target():

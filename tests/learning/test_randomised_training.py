@@ -27,6 +27,7 @@ from sinew_core.training.arms import Arms
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.jobs import CollectJob, JudgeJob
 from sinew_core.training.loop import train
+from sinew_core.training.rollout import Recorder
 from sinew_core.training.seeds import Seeds, dynamics_seed
 from sinew_sim.arm import SimulatedArm
 from sinew_sim.drives import make_drive
@@ -150,6 +151,27 @@ def test_observations_are_noisy_and_success_is_judged_by_the_truth(make_env):
     assert 1e-4 < np.abs(seen - info["tool_position"]).max() < 0.03
     following, _ = env.reset(seed=1, options={"dynamics": noisy})
     np.testing.assert_array_equal(following, observation)
+
+
+def test_hindsight_shows_the_target_from_where_noisy_sensors_have_the_tool(make_env):
+    env, chosen = make_env(), {"dynamics": ArmDynamics.nominal(ROBOT)}
+    explorer = NoisyPolicy(network=NETWORK, process="gaussian", sigma=(0.3,) * 7, as_drawn=False)
+    for noise_rad in (0.0, 3e-3):
+        if noise_rad:
+            noisy = {"sensor_noise/position_rad": noise_rad}
+            chosen = {"dynamics": ArmDynamics.from_values(ROBOT, noisy)}
+        recorder = Recorder()
+        recorder.run(env, explorer, 1, chosen)
+        motions = recorder.episode(20).transitions
+        target = np.tile(env.signals.target_position_base, (20, 1))
+        # Its own target leaves an observation as it is.
+        for seen, place in (
+            (motions.observation, motions.seen_goal),
+            (motions.next_observation, motions.next_seen_goal),
+        ):
+            np.testing.assert_allclose(env.builder.relabel(seen, place, target), seen, atol=1e-5)
+        off_m = np.abs(motions.next_seen_goal - motions.next_achieved_goal).max()
+        assert off_m > 1e-4 if noise_rad else off_m == 0.0
 
 
 def push_into_the_object(env):

@@ -16,7 +16,8 @@ def numbered(first, length, *, width=1):
         reward_rest=count,
         next_observation=wide,
         terminated=np.zeros(length, np.float32),
-        achieved_goal=three - 1,
+        seen_goal=three - 1,
+        next_seen_goal=three,
         next_achieved_goal=three,
         next_joint_velocity=wide,
     )

@@ -18,9 +18,9 @@ def goal_reward(achieved_goal, joint_velocity, target):
     return -np.linalg.norm(achieved_goal[:, :2] - target[:, :2], axis=1)
 
 
-def relabel(observation, achieved_goal, target):
+def relabel(observation, seen_goal, target):
     relabelled = observation.copy()
-    relabelled[:, 2:] = target[:, :2] - achieved_goal[:, :2]
+    relabelled[:, 2:] = target[:, :2] - seen_goal[:, :2]
     return relabelled
 
 
@@ -57,6 +57,7 @@ def explored_episode(choose, rng, length=20):
                 0.0,
                 0.0,
                 [*before, 0.0],
+                [*position, 0.0],
                 [*position, 0.0],
                 [0.0, 0.0],
             )

@@ -173,14 +173,14 @@ class ObservationBuilder:
         }
 
     def relabel(
-        self, observation: Observation, achieved_goal: Positions, target: Positions
+        self, observation: Observation, seen_goal: Positions, target: Positions
     ) -> Observation:
         """Return copies of observations as they would be with other targets (hindsight).
 
         Args:
             observation: (batch, size), made by `build`.
-            achieved_goal: (batch, 3) m, base frame, where tool or object were then, whichever the
-                target is observed from.
+            seen_goal: (batch, 3) m, base frame, where `build` put tool or object then, whichever
+                the target is observed from.
             target: (batch, 3) m, base frame, the targets to put in.
 
         Returns:
@@ -190,7 +190,7 @@ class ObservationBuilder:
         for name in GOAL_FIELDS:
             if name in self.spec.names:
                 where = self.spec.slice(name)
-                value = target if name == "target_position_base" else target - achieved_goal
+                value = target if name == "target_position_base" else target - seen_goal
                 np.multiply(value, self._scale[where], relabelled[:, where], casting="same_kind")
         return relabelled
 

@@ -19,7 +19,9 @@ class HindsightSampler:
     """Draws batches in which a share of the transitions is judged by a target reached later.
 
     Departures from the paper: the reward may be dense, its goal-independent part is kept, and the
-    flag `terminated` is kept too, because training episodes do not end on success.
+    flag `terminated` is kept too, because training episodes do not end on success. Where sensors
+    are noisy, targets and rewards are by the truth, and observations show what the sensors say, as
+    those of any other transition.
     """
 
     def __init__(
@@ -33,7 +35,7 @@ class HindsightSampler:
 
         Args:
             fraction: share of relabelled transitions, 0 to 1.
-            relabel: (observation, achieved_goal, target) -> observation, as `ObservationBuilder`.
+            relabel: (observation, seen_goal, target) -> observation, as `ObservationBuilder`.
             goal_reward: (achieved_goal, joint_velocity, target) -> reward (batch,), as `Task`.
         """
         self._fraction = fraction
@@ -52,13 +54,11 @@ class HindsightSampler:
             batch,
             observation=_head(
                 batch.observation,
-                self._relabel(batch.observation[:count], batch.achieved_goal[:count], target),
+                self._relabel(batch.observation[:count], batch.seen_goal[:count], target),
             ),
             next_observation=_head(
                 batch.next_observation,
-                self._relabel(
-                    batch.next_observation[:count], batch.next_achieved_goal[:count], target
-                ),
+                self._relabel(batch.next_observation[:count], batch.next_seen_goal[:count], target),
             ),
             reward=_head(
                 batch.reward,

@@ -34,13 +34,15 @@ class Transitions:
 class Motions(Transitions):
     """Transitions of an arm, with what hindsight needs to judge the same motion by another target.
 
-    `achieved_goal` and `next_achieved_goal` (batch, 3) m in the base frame: the position of what is
-    to come to the target, the tool or an object; `next_joint_velocity` (batch, n) rad/s.
+    Where what is to come to the target is, the tool or an object, (batch, 3) m in the base frame:
+    `seen_goal` and `next_seen_goal` by the sensors, as `observation` and `next_observation` tell,
+    `next_achieved_goal` in truth. `next_joint_velocity` (batch, n) rad/s is true, too.
     `reward_rest` (batch,) is the part of `reward` that no target changes.
     """
 
     reward_rest: Float
-    achieved_goal: Float
+    seen_goal: Float
+    next_seen_goal: Float
     next_achieved_goal: Float
     next_joint_velocity: Float
 

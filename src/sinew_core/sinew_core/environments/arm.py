@@ -70,10 +70,10 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
     `terminated` comes only from success, and only with `terminate_on_success`; `truncated` only
     from the end of the episode. `info` of reset and step: is_success (stays true once reached),
     tool_position, target_position and achieved_goal (the object's position where there is one, else
-    the tool's), each (3,) m in the base frame, distance_m from achieved_goal to target,
-    joint_velocity (n,) rad/s, reward_rest (the part of the reward that no target changes),
-    interventions (joint commands that the filter changed in this step), filter_fault (0: none)
-    and time_s since the episode began.
+    the tool's), each (3,) m in the base frame, seen_goal (3,) m (where the sensors have that),
+    distance_m from achieved_goal to target, joint_velocity (n,) rad/s, reward_rest (the part of the
+    reward that no target changes), interventions (joint commands that the filter changed in this
+    step), filter_fault (0: none) and time_s since the episode began.
 
     `reset` takes options start_rad (n,), target_m (3,) and object_place (4,), the object's centre
     in m and its heading in rad, in place of random ones, and one of dynamics, an `ArmDynamics` or
@@ -81,7 +81,8 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
     the seed of a draw of `randomisation`. Without either, an environment with a randomisation draws
     anew at each reset with a seed, as a function of that, and at others after `every_episodes`.
     `info` of reset then has dynamics, all values by name. Success, reward and `info` are by the
-    truth, observation and filter by the noisy sensors of the joints; an object is seen where it is.
+    truth, observation, filter and seen_goal by the noisy sensors of the joints; an object is seen
+    where it is.
 
     `signals` are the present ones, `decoder` turns an action into what is desired of the joints.
 
@@ -296,10 +297,13 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         """Judge and reward the state of this control tick, and return what the agent sees."""
         signals, task = self.signals, self.task
         observation = self.builder.build(signals)
-        tool, velocity = self.builder.tool_position_base, signals.joint_velocity
+        seen = self.builder.tool_position_base
+        tool, velocity = seen, signals.joint_velocity
         if self._varied is not None:
             tool, velocity = self._varied.tool_position, self._varied.velocity
-        achieved = signals.object_position_base if self._has_object else tool
+        achieved = tool
+        if self._has_object:
+            achieved = seen = signals.object_position_base
         figures = tick_figures(
             achieved,
             signals.target_position_base,
@@ -315,6 +319,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
             "is_success": task.judge.update(distance, peak_speed),
             "tool_position": tool.copy(),
             "achieved_goal": achieved.copy(),
+            "seen_goal": seen.copy(),
             "target_position": signals.target_position_base.copy(),
             "distance_m": distance,
             "joint_velocity": velocity.copy(),

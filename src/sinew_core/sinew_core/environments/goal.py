@@ -27,6 +27,7 @@ class ArmGoalEnv(gymnasium.Env[GoalObservation, Action]):
     | achieved_goal | 3: position of the tool, or of the object, base frame | m |
     | desired_goal | 3: target position, base frame | m |
 
+    `achieved_goal` is true where the sensors are noisy, too: rewards are by the truth.
     `compute_reward` needs joint_velocity and reward_rest of `info`. Stable-Baselines3 keeps them
     with `replay_buffer_kwargs={"copy_info_dict": True}`.
     """

@@ -63,7 +63,8 @@ class Recorder:
                     following,
                     float(terminated),
                     next_info["reward_rest"],
-                    info["achieved_goal"],
+                    info["seen_goal"],
+                    next_info["seen_goal"],
                     next_info["achieved_goal"],
                     next_info["joint_velocity"],
                 )

@@ -178,7 +178,8 @@ class GraphEnv(gymnasium.Env[Observation, Action]):
         rest = task.rest_part(rms_speed, power, change)
         info: dict[str, object] = {
             "is_success": task.judge.update(distance, peak_speed),
-            "achieved_goal": tool.copy(),
+            "achieved_goal": tool.copy(),  # all that is known of an arm is what is measured
+            "seen_goal": tool.copy(),
             "target_position": signals.target_position_base.copy(),
             "distance_m": distance,
             "joint_velocity": velocity.copy(),
