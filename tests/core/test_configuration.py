@@ -28,6 +28,16 @@ def test_what_is_written_reads_back_equal(tmp_path):
     assert RunConfiguration.from_mapping(read_parameter_file(tmp_path / "config.yaml")) == made
 
 
+def test_a_replay_memory_that_cannot_hold_an_episode_is_refused():
+    # Reach has 4 s at 25 Hz.
+    with pytest.raises(ConfigError, match="replay_capacity is 99: an episode of 100 steps"):
+        RunConfiguration.from_mapping({"ddpg.replay_capacity": 99})
+    RunConfiguration.from_mapping({"ddpg.replay_capacity": 100})
+    RunConfiguration.from_mapping({"ddpg.replay_capacity": 20, "reach.episode_s": 0.8})
+    with pytest.raises(ConfigError, match="an episode of 150 steps does not fit"):
+        RunConfiguration.from_mapping({"task": "push", "ddpg.replay_capacity": 149})
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -6,6 +6,7 @@ import functools
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box, Discrete, MultiBinary
 
 from architecture.source_files import ROOT
@@ -232,6 +233,29 @@ def test_off_policy_learning_collects_whole_episodes_by_default():
     assert training.env_steps == 15
     assert training.learner.updates == 15
     assert training.returns == [5.0, 5.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("steps", "limit", "capacity"), [(0, 5, 4), (3, None, 2), (3, 5, 2), (9, 5, 4)]
+)
+def test_a_replay_that_cannot_hold_an_episode_is_refused_before_the_first(steps, limit, capacity):
+    line = Line(length=5)
+    line.spec = EnvSpec("sinew/Line-v0", max_episode_steps=limit)
+    values = {"algorithm": "ddpg", "steps_per_iteration": steps, "env_steps": 10}
+    small, enough = (
+        GymConfiguration.from_mapping({**values, "ddpg": {"replay_capacity": size}})
+        for size in (capacity, capacity + 1)
+    )
+    with pytest.raises(ConfigError, match=rf"an episode of {capacity + 1} steps does not fit"):
+        GymTraining(small, lambda: line)
+    assert line.seeds == []
+    GymTraining(enough, lambda: line).run()
+
+
+def test_a_replay_too_small_for_an_episode_of_unknown_length_ends_with_the_remedy():
+    values = {"algorithm": "ddpg", "env_steps": 10, "ddpg": {"replay_capacity": 4}}
+    with pytest.raises(ConfigError, match="give at least 5"):
+        GymTraining(GymConfiguration.from_mapping(values), lambda: Line(length=5)).run()
 
 
 def test_a_policy_acts_within_the_bounds():

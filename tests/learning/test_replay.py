@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from sinew_core.algorithms.replay import Motions, Replay
+from sinew_core.errors import ConfigError
 
 
 def numbered(first, length, *, width=1):
@@ -84,7 +85,7 @@ def test_a_memory_is_rebuilt_from_pieces_to_the_same_places():
 
 
 def test_an_episode_longer_than_the_memory_is_refused():
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ConfigError, match=r"replay_capacity is 3: .* give at least 4"):
         Replay(Motions, 3).add_episode(numbered(0, 4))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinew_core.algorithms.state import Array, State, joined, part
+from sinew_core.errors import ConfigError
 
 Float = NDArray[np.float32]
 Index = NDArray[np.int64]
@@ -71,11 +72,16 @@ class Replay(Generic[T]):
         return self.total - self._first
 
     def add_episode(self, episode: T) -> None:
-        """Append one episode in order of time; where the ring is full, the oldest steps go."""
+        """Append one episode in order of time; where the ring is full, the oldest steps go.
+
+        Raises:
+            ConfigError: for an episode that does not fit, whose length nobody knew before.
+        """
         length = len(episode.reward)
         if length > self.capacity:
-            raise ValueError(
-                f"an episode of {length} steps does not fit a replay of {self.capacity}"
+            raise ConfigError(
+                f"replay_capacity is {self.capacity}: an episode of {length} steps does not fit: "
+                f"give at least {length}"
             )
         self._append(vars(episode), np.arange(length - 1, -1, -1))
 

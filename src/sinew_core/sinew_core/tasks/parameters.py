@@ -28,6 +28,10 @@ class TaskParameters(Parameters):
         (), "start position of each joint; empty: the home position of the robot", unit="rad"
     )
 
+    def episode_ticks(self, control_rate_hz: float) -> int:
+        """Return the control periods of an episode, at least one."""
+        return max(1, round(self.episode_s * control_rate_hz))
+
     def check(self) -> list[str]:
         """Return the violation of an episode that is shorter than the hold."""
         if self.episode_s > self.hold_s:

@@ -61,7 +61,7 @@ class Task(abc.ABC):
             ConfigError: for a start with another number of joints or outside the limits.
         """
         self.judge = HoldJudge(parameters, rates)
-        self.episode_ticks = max(1, round(parameters.episode_s * rates.control_rate_hz))
+        self.episode_ticks = parameters.episode_ticks(rates.control_rate_hz)
         limits = robot.limits
         margin = np.minimum(
             _LIMIT_MARGIN_RAD, 0.25 * (limits.position_upper_rad - limits.position_lower_rad)

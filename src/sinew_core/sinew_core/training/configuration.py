@@ -14,6 +14,7 @@ import yaml
 
 from sinew_core.action import ActionParameters
 from sinew_core.algorithms.parameters import ALGORITHMS, PARAMETERS
+from sinew_core.algorithms.parameters.off_policy import OffPolicyParameters
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, describe
 from sinew_core.rates import Rates
@@ -51,6 +52,15 @@ class RunConfiguration:
     action: ActionParameters
     rates: Rates
     safety: SafetyParameters
+
+    def __post_init__(self) -> None:
+        """Refuse a replay memory that could not hold an episode.
+
+        Raises:
+            ConfigError: for one that is too small.
+        """
+        if isinstance(self.algorithm, OffPolicyParameters):
+            self.algorithm.refuse_longer(self.task.episode_ticks(self.rates.control_rate_hz))
 
     @classmethod
     def from_mapping(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sinew_core.errors import ConfigError
 from sinew_core.parameters import Parameters, parameter
 
 
@@ -18,6 +19,18 @@ class OffPolicyParameters(Parameters):
     )
     warmup_steps: int = parameter(500, "environment steps before learning", minimum=0)
     updates_per_step: float = parameter(1.0, "updates for each environment step", minimum=0.0)
+
+    def refuse_longer(self, episode_steps: int) -> None:
+        """Refuse episodes that the replay memory could not hold.
+
+        Raises:
+            ConfigError: for one of more than `replay_capacity` steps.
+        """
+        if episode_steps > self.replay_capacity:
+            raise ConfigError(
+                f"replay_capacity is {self.replay_capacity}: an episode of {episode_steps} steps "
+                f"does not fit: give at least {episode_steps}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

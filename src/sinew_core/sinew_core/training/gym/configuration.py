@@ -87,7 +87,7 @@ class GymConfiguration:
             if dot:
                 section[inner] = value
             elif isinstance(value, Mapping):
-                section |= value
+                section = {**value, **section}
             else:
                 raise ConfigError(f"{source}: '{name}' is a section of parameters, found {value!r}")
         parameters = ALGORITHMS[name].from_mapping(section, f"{source}: {name}")

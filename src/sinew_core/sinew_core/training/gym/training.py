@@ -10,6 +10,7 @@ from typing import Any
 
 import gymnasium
 
+from sinew_core.algorithms.parameters.off_policy import OffPolicyParameters
 from sinew_core.bundle.runtime import NumpyPolicy
 from sinew_core.evaluation import EvaluationResult, Outcome, episode_seeds, summarise
 from sinew_core.training.gym.collector import Collector
@@ -36,14 +37,16 @@ class GymTraining:
         """Start untrained; `make` makes the environment where an id does not say enough.
 
         Raises:
-            ConfigError: the spaces do not suit the algorithm, or any algorithm; or the device is
-                not there.
+            ConfigError: the spaces do not suit the algorithm, or any algorithm; its replay memory
+                cannot hold an episode; or the device is not there.
         """
         train = configuration.train
         self._train = train
         self._make = make or (lambda: gymnasium.make(train.environment))
         self._envs = [self._make() for _ in range(train.environments)]
         self._spaces = Spaces(self._envs[0])
+        if isinstance(configuration.algorithm, OffPolicyParameters):
+            configuration.algorithm.refuse_longer(self._longest_piece())
         seeds = Seeds(train.seed)
         self._collectors = [
             Collector(env, self._spaces, lambda: seeds.training(1)[0]) for env in self._envs
@@ -96,6 +99,12 @@ class GymTraining:
         """Close the environments."""
         for env in self._envs:
             env.close()
+
+    def _longest_piece(self) -> int:
+        """Return the steps of the longest episode, or piece of one; 0 where nothing limits them."""
+        spec = self._envs[0].spec
+        limits = self._train.steps_per_iteration, spec.max_episode_steps if spec else 0
+        return min((limit for limit in limits if limit), default=0)
 
     def _collect(self) -> list[Episode]:
         explorer = self.learner.explorer(self.env_steps)
