@@ -1,6 +1,7 @@
 import fnmatch
 import re
 
+import gymnasium
 import pytest
 
 from architecture.source_files import ROOT
@@ -40,6 +41,14 @@ def test_the_readme_gives_a_reason_for_every_requirement():
     assert "numpy" in REQUIREMENTS
     missing = [n for n in REQUIREMENTS if not any(fnmatch.fnmatch(n, each) for each in shown)]
     assert not missing
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_environment_that_a_document_makes_is_there(path):
+    # Those of other packages need them to be imported, which a reader sees.
+    pattern = r'gymnasium\.make\("([^"/]+)"'
+    for name in re.findall(pattern, path.read_text(encoding="utf-8")):
+        gymnasium.spec(name)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

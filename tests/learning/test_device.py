@@ -104,7 +104,7 @@ def test_asking_for_cuda_without_one_says_what_was_found(built, found, monkeypat
 
 
 def test_a_table_has_no_device():
-    values = {"algorithm": "q_learning", "environment": "Taxi-v3", "device": "cuda"}
+    values = {"algorithm": "q_learning", "environment": "Taxi-v4", "device": "cuda"}
     with pytest.raises(ConfigError, match="q_learning learns on the cpu alone"):
         GymConfiguration.from_mapping(values)
 

@@ -7,6 +7,8 @@ from sinew_core.algorithms.noise import (
     LinearSchedule,
     OrnsteinUhlenbeckNoise,
 )
+from sinew_core.algorithms.parameters import DDPGParameters
+from sinew_core.parameters import describe
 
 
 def test_the_schedule_moves_linearly_and_stays_at_its_end():
@@ -35,6 +37,9 @@ def test_ornstein_uhlenbeck_settles_at_its_standing_deviation():
     samples = np.array([noise.sample()[0] for _ in range(20_000)])
     # sigma / sqrt(1 - (1 - theta)^2) = 0.2 / sqrt(1 - 0.7225) = 0.3797
     assert samples[100:].std() == pytest.approx(0.3797, rel=0.05)
+    # 0.3797 / 0.2 = 1.9, which the description of `noise` says.
+    described = {name: info.description for name, info, _ in describe(DDPGParameters)}
+    assert "1.9 times" in described["noise"]
 
 
 def test_a_reset_forgets_the_last_episode():

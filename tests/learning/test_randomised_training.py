@@ -320,6 +320,8 @@ def test_the_report_shows_distributions_and_what_was_drawn():
     ).html()  # fmt: skip
     for text in ("wide.yaml, anew every 100", "uniform, low 0.8", "0.85", "1.1", "of 3 draws"):
         assert text in page
+    # Which is nominal only without sim_params.
+    assert "evaluated on the run&#x27;s own arm" in page
 
 
 @pytest.mark.parametrize("mode", FILTERED_MODES)

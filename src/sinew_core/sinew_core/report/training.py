@@ -122,7 +122,7 @@ def _randomisation(page: Page, drawn: Figures) -> None:
     """Show what the arm's dynamics were drawn from, and what was drawn."""
     entries = cast("list[Figures]", drawn["entries"])
     page.section("Randomisation")
-    judged = "other arms, too" if drawn["evaluated_randomised"] else "the nominal arm"
+    judged = "other arms, too" if drawn["evaluated_randomised"] else "the run's own arm"
     page.text(
         f"Trained on arms drawn from {drawn['file']}, anew every {drawn['every_episodes']} "
         f"episodes; evaluated on {judged}."

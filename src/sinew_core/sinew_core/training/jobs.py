@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Made = TypeVar("Made", covariant=True)
 
 OWN_ARM: Mapping[str, object] = {"dynamics": None}
-"""Options of a reset to the nominal arm."""
+"""Options of a reset to the environment's own arm."""
 
 GOLDEN_PAIRS, _GOLDEN_EPISODES = 64, 4
 
