@@ -115,7 +115,7 @@ def test_a_process_that_is_not_required_may_end_without_ending_the_others(tmp_pa
     assert lines == ["[long] ready\n"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_the_launcher_ends_all_cleanly(number):
     def on_line(line):
         if "ready" in line:
@@ -125,6 +125,31 @@ def test_a_signal_to_the_launcher_ends_all_cleanly(number):
     status, _ = run(python("node", WAIT_POLITELY), on_line=on_line)
     assert status == 0
     assert time.monotonic() - start_s < 5.0
+
+
+def test_a_launcher_that_hangups_are_kept_from_goes_on():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+
+    def hang_up_then_end(line):
+        if line == "[node] ready\n":
+            os.kill(os.getpid(), signal.SIGHUP)
+        elif line == "[node] later\n":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    talk = "import time\nprint('ready', flush=True)\ntime.sleep(0.2)\nprint('later', flush=True)\n"
+    try:
+        _, lines = run(python("node", talk + WAIT_POLITELY), on_line=hang_up_then_end)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert "[node] later\n" in lines
+
+
+def test_output_that_nobody_can_read_any_more_ends_all_cleanly():
+    def on_line(line):
+        raise OSError("the terminal is closed")
+
+    status, _ = run(python("node", WAIT_POLITELY), on_line=on_line)
+    assert status == 0
 
 
 def test_a_process_that_ignores_signals_is_killed_and_reported():

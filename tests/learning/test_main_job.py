@@ -12,10 +12,8 @@ from sinew_core.training.progress import Progress
 from sinew_trainer.deployment import deployment
 from sinew_trainer.launching import Launch, last_words
 from sinew_trainer.main_job import (
-    MainJob,
     core_groups,
     main,
-    make_job,
     read_configuration,
     realtime_weight,
     shares,
@@ -136,12 +134,6 @@ def test_a_mistake_ends_with_one_line_before_anything_starts(
     assert remedy in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_existing_run_is_refused(capsys, tmp_path):
-    (tmp_path / "first").mkdir()
-    assert main(["run:=first", f"output:={tmp_path}"]) == 2
-    assert "overwrite:=true" in capsys.readouterr().err
 
 
 def test_loops_that_need_finer_physics_are_refused_before_anything_starts(capsys, tmp_path):
@@ -282,56 +274,6 @@ def test_what_is_no_progress_is_none(tmp_path):
     assert read_progress(tmp_path) is None
     (tmp_path / "progress.json").write_text(json.dumps(dataclasses.asdict(PROGRESS)))
     assert read_progress(tmp_path) == PROGRESS
-
-
-@pytest.fixture
-def stopped_run(tmp_path):
-    """Return the folder of a run that was stopped."""
-    folder = tmp_path / "first"
-    folder.mkdir()
-    given = {"robot": "iiwa14", "seed": 5, "output": "elsewhere", "env_steps": 1000}
-    (folder / "config.yaml").write_text(RunConfiguration.from_mapping(given).to_yaml())
-    return folder
-
-
-def test_a_run_goes_on_as_it_was_configured(stopped_run, capsys):
-    words = [f"resume:={stopped_run}", "env_steps:=2000", "graph_episodes:=7"]
-    job = make_job(words)
-    assert job.folder == stopped_run
-    assert job.configuration.train.robot == "iiwa14"
-    assert job.configuration.train.env_steps == 2000
-    job.say_what_is_kept()
-    assert f"go on with ./sinew train resume:={stopped_run} graph_episodes:=7\n" in (
-        capsys.readouterr().err
-    )
-
-
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [
-        (["seed:=6"], "seed is 5, not 6"),
-        (["env_steps:=500"], "env_steps may only grow"),
-        (["config:=x.yaml"], "remove config:="),
-        (["sead:=5"], "did you mean 'seed'"),
-        (["resume_despite:=cod"], "did you mean 'code'"),
-        (["device:=cuda"], "resume_despite:=device"),
-    ],
-)
-def test_what_contradicts_a_run_is_refused_before_it_goes_on(stopped_run, words, reason, capsys):
-    assert main([f"resume:={stopped_run}", *words]) == 2
-    error = capsys.readouterr().err
-    assert reason in error
-    assert error.count("\n") == 1
-
-
-def test_a_finished_run_has_nothing_to_resume_but_a_missing_report(stopped_run, capsys):
-    told = {"stopped": False, "confirmed": False, "env_steps": 1000}
-    (stopped_run / "training.json").write_text(json.dumps(told))
-    assert isinstance(make_job([f"resume:={stopped_run}"]), MainJob)
-    (stopped_run / "report.json").write_text("{}")
-    assert main([f"resume:={stopped_run}"]) == 2
-    assert "is finished" in capsys.readouterr().err
-    assert isinstance(make_job([f"resume:={stopped_run}", "env_steps:=1001"]), MainJob)
 
 
 def test_a_configuration_file_of_another_form_is_refused(tmp_path):

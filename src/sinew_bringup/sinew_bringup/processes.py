@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import selectors
 import signal
@@ -14,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
+from sinew_ros.child import ends_with_parent
+
 _CHUNK_BYTES = 65536
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
@@ -93,13 +92,6 @@ class System:
         return self._status
 
     def _start(self, command: Command) -> None:
-        parent = os.getpid()
-
-        def die_with_parent() -> None:
-            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:
-                os._exit(1)
-
         process = subprocess.Popen(
             command.arguments,
             stdin=subprocess.DEVNULL,
@@ -107,7 +99,7 @@ class System:
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             start_new_session=True,
-            preexec_fn=die_with_parent,
+            preexec_fn=ends_with_parent(signal.SIGKILL),
         )
         assert process.stdout is not None
         child = _Child(command, process, process.stdout)
@@ -146,7 +138,7 @@ class System:
         if not data and child.pending:
             lines, child.pending = [*lines, child.pending], b""
         for line in lines:
-            self._write(f"[{child.command.label}] {line.decode(errors='replace').rstrip()}\n")
+            self._tell(f"[{child.command.label}] {line.decode(errors='replace').rstrip()}\n")
         return bool(data)
 
     def _end(self, child: _Child) -> None:
@@ -159,12 +151,20 @@ class System:
                 pass
         ending = self._stage >= 0
         if status:
-            self._write(f"[{child.command.label}] ended with {_named(status)}\n")
+            self._tell(f"[{child.command.label}] ended with {_named(status)}\n")
             if not ending or status == -signal.SIGKILL:
                 self._status = 1
         if child.command.required and not ending:
-            self._write(f"[launch] {child.command.label} has ended: ending the others\n")
+            self._tell(f"[launch] {child.command.label} has ended: ending the others\n")
             self._escalate()
+
+    def _tell(self, line: str) -> None:
+        """Write a line; where nobody can read it any more, ask for the end."""
+        try:
+            self._write(line)
+        except OSError:
+            if self._stage < 0:
+                self._requests = 1
 
     def _escalate(self) -> None:
         """Send the next stronger signal to all that still run."""
@@ -176,17 +176,22 @@ class System:
                 continue
             if self._stage > 0:
                 label = child.command.label
-                self._write(f"[launch] {label} still runs: sending {number.name}\n")
+                self._tell(f"[launch] {label} still runs: sending {number.name}\n")
             child.signal(number)
 
     @contextlib.contextmanager
     def _woken_by_signals(self) -> Iterator[None]:
-        """Let SIGINT and SIGTERM ask for the end, and SIGCHLD wake the selector."""
+        """Let signals ask for the end, and SIGCHLD wake the selector.
+
+        SIGHUP, of a terminal that closes, is one of them unless it is ignored, as under `nohup`.
+        """
 
         def request(*_: object) -> None:
             self._requests += 1
 
         wanted = {signal.SIGINT: request, signal.SIGTERM: request, signal.SIGCHLD: lambda *_: None}
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            wanted[signal.SIGHUP] = request
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(reader, selectors.EVENT_READ)
         previous_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)

@@ -19,13 +19,16 @@ P = TypeVar("P", bound=Parameters)
 def read_arguments(argv: Sequence[str], kind: type[P]) -> tuple[RunConfiguration, P]:
     """Return what the arguments ask for; a parameter file given as config:=FILE comes first.
 
+    Only an argument says that a run is replaced: a file, such as that of an earlier run, does not.
+
     Raises:
         ConfigError: for every mistake, with its remedy.
     """
     values = parse_arguments(argv)
     path = values.pop("config", "")
     if path:
-        values = {**read_parameter_file(Path(str(path))), **values}
+        file = read_parameter_file(Path(str(path)))
+        values = {**file, "overwrite": False, **values}
     names = [name for name, _, _ in describe(kind)]
     own = {name: values.pop(name) for name in names if name in values}
     known = [*names, "config", *(name for name, _, _ in describe(TrainConfig)), *SECTIONS]

@@ -10,6 +10,7 @@ from sinew_core.training.graph.environment import RESETS
 
 GRAPH_ALGORITHMS = ("ddpg", "td3", "sac")
 CRITICS = ("kept", "new")
+ENV_STEPS = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,11 @@ class GraphTrainParameters(Parameters):
         "", "what a policy from scratch commands; empty: as mode", choices=("", *ACTION_MODES)
     )
     seed: int = parameter(0, "seed of everything random", minimum=0, maximum=2**31 - 1)
-    env_steps: int = parameter(20_000, "environment steps at most", minimum=1)
+    env_steps: int = parameter(
+        0,
+        f"environment steps at most; 0: {ENV_STEPS:,}, or those of the run that goes on",
+        minimum=0,
+    )
     evaluation_period_steps: int = parameter(4000, "steps between evaluations", minimum=1)
     target_success_rate: float = parameter(
         1.0, "training ends when this success rate is confirmed", minimum=0.0, maximum=1.0

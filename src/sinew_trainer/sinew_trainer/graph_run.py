@@ -9,15 +9,13 @@ from pathlib import Path
 
 from sinew_core.bundle.reader import Bundle, load_bundle
 from sinew_core.errors import ConfigError, RunError
-from sinew_core.files import write_atomically
-from sinew_core.runs import create_run_folder
 from sinew_core.specs import command_mode
-from sinew_core.training.checkpoints.resume import finished, read_configuration
+from sinew_core.training.checkpoints.resume import finished, resumed_configuration
 from sinew_core.training.configuration import RunConfiguration, flatten, read_parameter_file
 from sinew_core.training.environment import make_setup
-from sinew_core.training.folder import CONFIGURATION_FILE
 from sinew_core.training.graph.start import keep_start, learner_of
-from sinew_trainer.graph_parameters import GRAPH_ALGORITHMS, GraphTrainParameters
+from sinew_trainer.graph_parameters import ENV_STEPS, GRAPH_ALGORITHMS, GraphTrainParameters
+from sinew_trainer.run_folder import create_run, go_on_with
 
 _BUNDLE_CONFIGURATION = "training.yaml"
 _CHOSEN = (
@@ -32,6 +30,7 @@ _CHOSEN = (
     "eval_episodes",
     "checkpoint_period_s",
 )
+_OWN = ("robot", "urdf", "algorithm", "action_mode")
 _ARM_ELSEWHERE = {"sim_params": "", "randomisation": "", "every_episodes": 0}
 """The arm is the driver's, whatever a configuration was trained with."""
 
@@ -62,30 +61,34 @@ def prepare_run(p: GraphTrainParameters, found: Mapping[str, object]) -> GraphRu
             "start it with shadow:=false"
         )
     if p.resume:
-        return _resumed(Path(p.resume), found)
+        return _resumed(p, found)
     bundle = load_bundle(p.bundle) if p.bundle else None
     configuration = _configuration(p, found, bundle)
     _check(configuration, found, bundle)
     critic = learner_of(Path(p.bundle)) if bundle and p.critic == "kept" else b""
-    name = configuration.train.run_name(datetime.datetime.now(tz=datetime.timezone.utc))
-    folder = create_run_folder(Path(p.output), name, overwrite=p.overwrite)
     start = ""
     if bundle:
-        keep_start(
-            folder,
-            Path(p.bundle),
-            critic,
-            frozen_updates=p.frozen_updates,
-            exploration=p.exploration,
-        )
         whose = "that of its run's last checkpoint" if critic else "a new one"
         start = f", beginning with {p.bundle}, the critic is {whose}"
-    write_atomically(folder / CONFIGURATION_FILE, configuration.to_yaml())
+
+    def prepare(folder: Path) -> None:
+        if bundle:
+            keep_start(
+                folder,
+                Path(p.bundle),
+                critic,
+                frozen_updates=p.frozen_updates,
+                exploration=p.exploration,
+            )
+
+    now = datetime.datetime.now(tz=datetime.timezone.utc)
+    folder = create_run(configuration, now, prepare)
     return GraphRun(folder=folder, configuration=configuration, start=start)
 
 
-def _resumed(folder: Path, found: Mapping[str, object]) -> GraphRun:
-    configuration = read_configuration(folder)
+def _resumed(p: GraphTrainParameters, found: Mapping[str, object]) -> GraphRun:
+    folder = Path(p.resume)
+    configuration = resumed_configuration(folder, _given(p))
     reason = finished(folder, configuration)
     if reason:
         raise RunError(f"{folder} is finished, there is nothing to resume: {reason}")
@@ -98,7 +101,17 @@ def _resumed(folder: Path, found: Mapping[str, object]) -> GraphRun:
             "the run's values, or begin a new run with its bundle"
         )
     _check(configuration, found, None)
+    go_on_with(folder, configuration)
     return GraphRun(folder=folder, configuration=configuration, start=", going on")
+
+
+def _given(p: GraphTrainParameters) -> dict[str, object]:
+    """Return the parameters of the training that differ from their defaults.
+
+    The launch file gives some that nobody chose: at its default a parameter counts as not given.
+    """
+    plain = GraphTrainParameters()
+    return {n: getattr(p, n) for n in (*_OWN, *_CHOSEN) if getattr(p, n) != getattr(plain, n)}
 
 
 def _configuration(
@@ -113,7 +126,7 @@ def _configuration(
     own = {"robot": p.robot, "urdf": p.urdf}
     if not bundle:
         own |= {"algorithm": p.algorithm, "action_mode": p.action_mode or p.mode}
-    chosen = {name: getattr(p, name) for name in _CHOSEN}
+    chosen = {name: getattr(p, name) for name in _CHOSEN} | {"env_steps": p.env_steps or ENV_STEPS}
     filtered = flatten({name: found[name] for name in ("rates", "safety")})
     mapping = {**given, **own, **chosen, **filtered, **_ARM_ELSEWHERE, "eval_randomised": False}
     algorithm = str(mapping["algorithm"])

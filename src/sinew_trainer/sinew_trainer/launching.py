@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from sinew_core.errors import RunError
-from sinew_ros.child import interrupt
+from sinew_ros.child import ends_with_parent, interrupt
 
 _STOP_WITHIN_S = 20.0
 _POLL_S = 0.2
@@ -20,7 +21,7 @@ class Launch:
     """One running launch file; its output goes to a log file.
 
     Its own ROS domain and ROS home keep its graph, and the latch of its safety filter, apart from
-    any other that runs on this machine.
+    any other that runs on this machine. Should this process die, the launch ends as by Ctrl-C.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Launch:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,  # Ctrl-C reaches it once, through `stop`
+                preexec_fn=ends_with_parent(signal.SIGINT),
             )
         if cores:
             # Its nodes inherit them: they start long after this.

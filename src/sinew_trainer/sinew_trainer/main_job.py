@@ -6,6 +6,7 @@ Every step is a launch file that can be run alone: `train_sim`, then `deploy_sim
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import importlib
@@ -24,14 +25,11 @@ import numpy as np
 
 from sinew_core.errors import RunError, SinewError
 from sinew_core.parameters import Parameters, parameter
-from sinew_core.robots.catalogue import load_robot
-from sinew_core.runs import check_run_folder
 from sinew_core.specs import command_mode
 from sinew_core.tasks import TASKS
 from sinew_core.training.checkpoints.resume import finished
 from sinew_core.training.config import Resume, TrainConfig
 from sinew_core.training.configuration import RunConfiguration
-from sinew_core.training.environment import make_randomisation, make_sim_params
 from sinew_core.training.folder import (
     BUNDLE_FOLDER,
     CHECKPOINT_FOLDER,
@@ -45,8 +43,10 @@ from sinew_core.training.folder import (
 )
 from sinew_trainer.arguments import argument_list, read_arguments, read_resumed
 from sinew_trainer.deployment import write_deployment
+from sinew_trainer.ending import ended_by_signals, status_of
 from sinew_trainer.launching import Launch
 from sinew_trainer.progress import ProgressDisplay, read_progress
+from sinew_trainer.run_folder import check_inputs, check_new, go_on_with
 
 _HELP = """usage: ./sinew train [name:=value ...]
        ./sinew train resume:=runs/NAME [name:=value ...]
@@ -87,14 +87,7 @@ class MainJob:
     ) -> None:
         """Fix the name of the run, refuse what cannot work before anything starts."""
         train = configuration.train
-        robot = load_robot(train.robot, urdf=train.urdf)
-        make_sim_params(configuration, robot)
-        make_randomisation(configuration, robot)
-        if train.device != "cpu":
-            # Imported here, because torch takes seconds to load and this process does not use it.
-            from sinew_core.algorithms.device import open_device
-
-            open_device(train.device)
+        check_inputs(configuration)
         name = train.run_name(datetime.datetime.now(tz=datetime.timezone.utc).astimezone())
         self.configuration = dataclasses.replace(
             configuration, train=dataclasses.replace(train, run=name)
@@ -104,8 +97,9 @@ class MainJob:
         self._launches: list[Launch] = []
         self._resume = resume
         self._trained = finished(self.folder, configuration) if resume else None
+        self._before = _identity(self.folder)
         if not resume:
-            check_run_folder(Path(train.output), name, overwrite=train.overwrite)
+            check_new(train, name)
         elif self._trained and (self.folder / REPORT_FILE).is_file():
             raise RunError(f"{self.folder} is finished, nothing to resume: {self._trained}")
 
@@ -125,8 +119,11 @@ class MainJob:
     def train(self) -> None:
         """Run `train_sim`, showing progress."""
         train = self.configuration.train
-        for name in (REPORT_FILE, REPORT_PAGE):
-            (self.folder / name).unlink(missing_ok=True)
+        if self._resume:
+            # Whatever was asked for is in there now: `train_sim` is given the run, no changes.
+            go_on_with(self.folder, self.configuration, self._resume.despite)
+            for name in (REPORT_FILE, REPORT_PAGE):
+                (self.folder / name).unlink(missing_ok=True)
         display = ProgressDisplay(train.env_steps, sys.stderr)
         with tempfile.TemporaryDirectory(prefix="sinew-train-") as temporary:
             # The node creates the run folder, so its configuration and log begin elsewhere.
@@ -143,12 +140,21 @@ class MainJob:
                     arguments["resume_despite"] = self._resume.resume_despite
                 self._launches = [Launch("train_sim", arguments, log, _domain_id(0), kept=kept)]
                 _report()  # imported while the training process starts, it costs nothing
-                self._wait(self._launches, lambda: display.update(read_progress(self.folder)))
+                self._wait(self._launches, lambda: self._show(display))
             finally:
                 display.close()
-                if self.folder.is_dir() and log.exists():
+                if self.begun and log.exists():
                     with kept.open("ab") as whole:
                         whole.write(log.read_bytes())
+
+    @property
+    def begun(self) -> bool:
+        """Whether the folder is that of this run, not of one that it is to replace."""
+        return bool(self._resume) or _identity(self.folder) not in (None, self._before)
+
+    def _show(self, display: ProgressDisplay) -> None:
+        if self.begun:
+            display.update(read_progress(self.folder))
 
     def evaluate_graph(self) -> None:
         """Run `deploy_sim` in lockstep, several side by side, and in real time.
@@ -209,7 +215,7 @@ class MainJob:
 
     def say_what_is_kept(self) -> None:
         """Say what is there after a stop, and exactly how to go on."""
-        if not self.folder.is_dir():
+        if not self.begun:
             _say("stopped before training began")
             return
         plain = GraphEvaluation().to_mapping()
@@ -224,11 +230,11 @@ class MainJob:
             launch.stop()
 
     def _wait(self, launches: Sequence[Launch], watch: Callable[[], None] = lambda: None) -> None:
-        """Wait for some launches; when one fails, end all."""
+        """Wait for some launches; when one fails, or this is to end, end all."""
         try:
             for launch in launches:
                 launch.wait(watch)
-        except RunError:
+        except (RunError, KeyboardInterrupt):
             self.stop()
             raise
 
@@ -297,9 +303,15 @@ def _report() -> ModuleType:
     return importlib.import_module("sinew_trainer.report")
 
 
+def _identity(folder: Path) -> int | None:
+    """Return what tells a folder from one that takes its place, None where there is none."""
+    return folder.stat().st_ino if folder.is_dir() else None
+
+
 def _say(what: str) -> None:
-    sys.stderr.write(f"sinew: {what}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the terminal may have been closed
+        sys.stderr.write(f"sinew: {what}\n")
+        sys.stderr.flush()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -313,17 +325,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SinewError as error:
         sys.stderr.write(f"sinew train: {error}\n")
         return 2
+    with ended_by_signals():
+        return _run(job)
+
+
+def _run(job: MainJob) -> int:
     try:
         job.run()
     except SinewError as error:
         sys.stderr.write(f"sinew train: {error}\n")
-        if (job.folder / CHECKPOINT_FOLDER).is_dir():
+        if job.begun and (job.folder / CHECKPOINT_FOLDER).is_dir():
             job.say_what_is_kept()
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         job.stop()
         job.say_what_is_kept()
-        return 130
+        return status_of(interrupt)
     sys.stdout.write(_report().summary_table(job.folder) + "\n")
     return 0
 

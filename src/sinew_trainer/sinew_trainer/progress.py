@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -75,4 +76,5 @@ class ProgressDisplay:
     def close(self) -> None:
         """Remove the bar."""
         if self._bar is not None:
-            self._bar.close()
+            with contextlib.suppress(OSError):  # the terminal may have been closed
+                self._bar.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,6 @@ from sinew_trainer.arguments import argument_list, read_arguments
 if TYPE_CHECKING:
     from sinew_core.training.configuration import RunConfiguration
 
-INTERRUPTED = 130
 _CONFIG = Path(__file__).resolve().parents[3] / "config"
 _HELP = """usage: ./sinew sweep [name:=value ...]
 
@@ -64,8 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if any(word in ("-h", "--help") for word in words):
         sys.stdout.write(f"{_HELP}\nArguments:\n{argument_list(SweepParameters)}")
         return 0
+    stop = StopOnSignal()
     try:
-        sweep = open_sweep(words, StopOnSignal())
+        sweep = open_sweep(words, stop)
     except SinewError as error:
         sys.stderr.write(f"sinew sweep: {error}\n")
         return 2
@@ -78,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except Interrupted:
         sys.stderr.write("sinew sweep: stopped; the same command goes on from here\n")
-        return INTERRUPTED
+        return 128 + (stop.number or signal.SIGINT)
     finally:
         sweep.close()
         if sweep.best:

@@ -19,9 +19,7 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from sinew_core.errors import RunError
-from sinew_core.files import write_atomically
 from sinew_core.parameters import Parameters
-from sinew_core.runs import create_run_folder
 from sinew_core.training.checkpoints.resume import (
     finished,
     read_configuration,
@@ -30,11 +28,12 @@ from sinew_core.training.checkpoints.resume import (
 from sinew_core.training.config import Resume, TrainConfig
 from sinew_core.training.configuration import RunConfiguration, section_classes
 from sinew_core.training.control import EVALUATE, PAUSE, RESUME, STOP
-from sinew_core.training.folder import BUNDLE_FOLDER, CONFIGURATION_FILE
+from sinew_core.training.folder import BUNDLE_FOLDER
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.parameters import Declarations
 from sinew_trainer.progress import describe
+from sinew_trainer.run_folder import create_run, go_on_with
 from sinew_trainer.training_process import TrainingProcess
 
 _POLL_S = 0.1
@@ -76,12 +75,11 @@ class Trainer(SinewNode):
             reason = finished(folder, configuration)
             if reason:
                 raise RunError(f"{folder} is finished, there is nothing to resume: {reason}")
+            go_on_with(folder, configuration, resume.despite)
         else:
             sections = {name: declared[name] for name in classes}
             configuration = RunConfiguration.from_sections(train, sections)
-            name = train.run_name(datetime.datetime.now(tz=datetime.timezone.utc))
-            folder = create_run_folder(Path(train.output), name, overwrite=train.overwrite)
-        write_atomically(folder / CONFIGURATION_FILE, configuration.to_yaml())
+            folder = create_run(configuration, datetime.datetime.now(tz=datetime.timezone.utc))
         return folder
 
     def _watch(self) -> None:
@@ -173,7 +171,8 @@ def _given(declared: dict[str, Parameters]) -> dict[str, object]:
     """Return the parameters that differ from their defaults.
 
     A launch file gives all of its arguments to the node, those that nobody chose as well: of a run
-    that goes on, a parameter at its default counts as not given.
+    that goes on, a parameter at its default counts as not given. The main job knows what was given:
+    it writes that into the run's configuration before it starts this node.
     """
     given: dict[str, object] = {}
     for prefix, parameters in declared.items():

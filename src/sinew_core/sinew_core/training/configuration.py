@@ -116,8 +116,9 @@ class RunConfiguration:
         }
 
     def to_yaml(self) -> str:
-        """Return the text of a ROS 2 parameter file."""
-        wrapped = {_ROS_KEYS[0]: {_ROS_KEYS[1]: self.to_mapping()}}
+        """Return the text of a ROS 2 parameter file; it never says to replace a run."""
+        values = {**self.to_mapping(), "overwrite": False}
+        wrapped = {_ROS_KEYS[0]: {_ROS_KEYS[1]: values}}
         return yaml.safe_dump(wrapped, sort_keys=False)
 
 

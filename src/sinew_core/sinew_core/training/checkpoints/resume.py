@@ -111,9 +111,14 @@ def locked(folder: Path) -> Iterator[None]:
     """Keep a run to this process; the lock ends with the process, however that ends.
 
     Raises:
-        RunError: another process trains it.
+        RunError: another process trains it, or the folder cannot be written.
     """
-    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be written ({error.strerror}): make it writable first"
+        ) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,6 +10,7 @@ The last two checkpoints are kept, and the pieces that they need.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Collection, Mapping
@@ -90,6 +91,17 @@ class CheckpointStore:
                 f"checkpoint in {self._folder} cannot be written: {error.strerror}: "
                 "free the disk, then resume the run from its last checkpoint"
             ) from None
+
+    def check(self) -> None:
+        """Refuse what `load` is going to refuse because the run has changed since it was trained.
+
+        Raises:
+            RunError: with what has changed.
+        """
+        for number in reversed(self.numbers()):
+            with contextlib.suppress(Damaged):
+                self._manifest(number)
+                return
 
     def load(self, learner: Learner, say: Callable[[str], None]) -> Snapshot | None:
         """Bring the learner to the last good checkpoint and return the rest of it; None for none.
