@@ -295,10 +295,17 @@ class SafetyFilter(SinewNode):
                 break
             next_s = time.monotonic() + (self.cycle_period_s or 0.0)
             while (left_s := next_s - time.monotonic()) > 0.0:
-                self.executor.spin_once(left_s)  # some modes brake by what is measured
+                self._listen(left_s)
         self._latch.close()
         if self._latch.problem:
             self.get_logger().error(self._latch.problem)
+
+    def _listen(self, timeout_s: float) -> None:
+        """Hear states, as some modes brake by them; whatever they do, the braking goes on."""
+        try:
+            self.executor.spin_once(timeout_s)
+        except Exception as error:
+            self.get_logger().error(f"while braking: {error!r}")
 
 
 def main(args: Sequence[str] | None = None) -> int:
