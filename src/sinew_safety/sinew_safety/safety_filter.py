@@ -271,6 +271,7 @@ class SafetyFilter(SinewNode):
             "speed_scale": self._scaling.value,
             "epochs": gate.epochs,
             **{f"rejected: {cause.value}": n for cause, n in gate.rejected.items()},
+            **({"states_damaged": self._mapper.damaged} if self._mapper.damaged else {}),
             **supervisor.counters,
         }
         for joint, causes in zip(self._joint_names, supervisor.interventions, strict=True):
@@ -306,6 +307,7 @@ class SafetyFilter(SinewNode):
             self.executor.spin_once(timeout_s)
         except Exception as error:
             self.get_logger().error(f"while braking: {error!r}")
+            time.sleep(timeout_s)
 
 
 def main(args: Sequence[str] | None = None) -> int:
