@@ -13,6 +13,7 @@ from std_msgs.msg import Empty
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from sinew_core.joint_mapper import JointReceipts
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.latch import LatchFile, latch_path
 from sinew_core.safety.parameters import SafetyParameters
@@ -59,6 +60,7 @@ class SafetyFilter(SinewNode):
         self._scaling = self._outputs.mode.scaling
         self.settable = settings(declarations.declared, self._supervisor, self._scaling)
         self._mapper = JointStateMapper(configuration.prefixed(robot))
+        self._receipts = JointReceipts(robot.n_joints)
         self._joint_names = robot.joint_names
         self._senders = Senders()
         self._reported = self._present()
@@ -120,12 +122,14 @@ class SafetyFilter(SinewNode):
 
     def _state(self, data: bytes) -> None:
         mapper = self._mapper
-        if not mapper.update_raw(data) or not mapper.complete:
+        if not mapper.update_raw(data):
             return
-        # A joint that is no longer reported holds the time back, and so becomes stale.
-        oldest_ns = min(mapper.updated_ns)
+        # A joint that is no longer reported, or repeats its stamp, holds the receipt back.
+        heard_ns = self._receipts.take(self._now_ns(), mapper.updated_ns)
+        if not mapper.complete:
+            return
         again = self._supervisor.observe(
-            self._now_ns(), oldest_ns, mapper.position, mapper.velocity
+            heard_ns, min(mapper.updated_ns), mapper.position, mapper.velocity
         )
         if again:
             self._outputs.repeat()
