@@ -57,8 +57,9 @@ class Seen:
         """Begin without messages."""
         self.stamps_ns, self.received_ns = array("q"), array("q")
 
-    def add(self, stamp_ns: int) -> None:
-        """Note a message that has just come."""
+    def add(self, stamp_ns: int | None) -> None:
+        """Note a message that has just come; all here carry a stamp."""
+        assert stamp_ns is not None
         self.stamps_ns.append(stamp_ns)
         self.received_ns.append(time.time_ns())
 

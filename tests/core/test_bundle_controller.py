@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bundle_samples import make_manifest, make_network, write_sample
 from sinew_core.action import ActionDecoder, make_action_spec
 from sinew_core.bundle import load_bundle
-from sinew_core.bundle.controller import ControlTicks, PolicyController
+from sinew_core.bundle.controller import ControlTicks, PolicyController, StampEpochs
 from sinew_core.environments import ArmEnv
 from sinew_core.observation import ObservationBuilder, Signals, reach_observation_spec
 from sinew_core.rates import Rates
@@ -174,12 +174,14 @@ def test_the_previous_action_is_in_force_only_without_a_gap(lockstep, gap_ms, in
 @pytest.mark.parametrize(
     ("jump_ms", "new"), [(40, False), (1000, False), (1001, True), (-40, False), (-41, True)]
 )
-def test_a_jump_of_the_stamps_is_a_new_epoch(jump_ms, new):
-    ticks = ControlTicks(25, lockstep=False)
+def test_a_jump_of_the_stamps_is_a_new_epoch_once(jump_ms, new):
+    epochs, ticks = StampEpochs(40 * MS), ControlTicks(25, lockstep=False)
+    assert not epochs.begins(5000 * MS)
     ticks.answered(5000 * MS)
-    assert ticks.is_new_epoch((5000 + jump_ms) * MS) is new
-    if new:
-        assert ticks.is_due((5000 + jump_ms) * MS)
+    after_ms = 5000 + jump_ms
+    assert epochs.begins(after_ms * MS) is new
+    assert ticks.is_due(after_ms * MS) or not new
+    assert not epochs.begins((after_ms + 1) * MS)
 
 
 def run_on(controller, ticks, position=None):

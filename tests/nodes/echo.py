@@ -21,6 +21,8 @@ class EchoParameters(Parameters):
 
     rate_hz: float = parameter(0.0, "Cycle rate, 0 for none", unit="Hz", minimum=0.0, maximum=2e3)
     fail_on: str = parameter("", "Ping that raises an error of the user's")
+    break_on: str = parameter("", "Ping that raises an error of the program's")
+    break_again: bool = parameter(False, "Whether the good-bye raises one, too")
 
 
 class Echo(SinewNode):
@@ -41,6 +43,8 @@ class Echo(SinewNode):
     def ping(self, message: String) -> None:
         if self.parameters.fail_on and message.data == self.parameters.fail_on:
             raise ConfigError(f"ping was '{message.data}': send another")
+        if self.parameters.break_on and message.data == self.parameters.break_on:
+            raise ValueError(f"cannot take '{message.data}'")
         message.data += "".join(self.murmurs)
         self.publisher.publish(message)
 
@@ -58,6 +62,8 @@ class Echo(SinewNode):
 
     def on_stop(self) -> None:
         self.publisher.publish(String(data="bye"))
+        if self.parameters.break_again:
+            raise LookupError("no way out")
 
 
 if __name__ == "__main__":

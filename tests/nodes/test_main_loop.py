@@ -87,6 +87,21 @@ def test_an_error_of_the_user_is_one_line_and_status_1(start_node, probe):
     assert echo.output == "echo: ping was 'boom': send another\n"
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_node_says_good_bye_after_an_error_of_the_program_too(start_node, probe, again):
+    echo = start_node(ECHO, {"break_on": "boom", "break_again": again})
+    heard = probe.listen(String, "pong", RELIABLE)
+    ping = probe.publisher(String, "ping", RELIABLE)
+    probe.until(lambda: probe.node.count_publishers("pong"))
+    echo.supervised = False
+    ping.publish(String(data="boom"))
+    probe.until(lambda: heard, "the good-bye")
+    assert heard.pop().data == "bye"
+    assert echo.wait() == 1
+    assert ("LookupError: no way out" in echo.output) is again
+    assert echo.output.endswith("ValueError: cannot take 'boom'\n")
+
+
 def test_unknown_and_wrong_parameters_are_refused_together_by_name(start_node):
     echo = start_node(ECHO, {"rate_hx": 5.0, "rate_hz": 5000})
     assert echo.wait() == 1

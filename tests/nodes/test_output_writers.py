@@ -15,7 +15,7 @@ from sinew_ros.raw import (
     ControllerCommandWriter,
     OrderedCommandWriter,
     TrajectoryWriter,
-    read_trajectory,
+    read_message,
 )
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
@@ -70,10 +70,10 @@ def test_trajectories_are_written_as_rclpy_reads_them(
     assert writer.last == data
     # rclpy leaves in its gaps what was in memory, and more room than it needs at the end.
     assert len(data) <= len(serialize_message(message)) < len(data) + 16
-    assert read_trajectory(data) == message
+    assert read_message(data, JointTrajectory) == message
 
 
 @given(head=st.sampled_from([b"", b"\0\1\0\0", b"\0\0\0\0"]), body=st.binary(max_size=99))
 def test_bytes_that_are_no_trajectory_are_none_or_read_whole(head, body):
-    found = read_trajectory(head + body)
+    found = read_message(head + body, JointTrajectory)
     assert found is None or isinstance(found, JointTrajectory)

@@ -151,6 +151,23 @@ def test_a_joint_that_is_no_longer_updated_stops_the_commands(probe, start_node,
     assert len(rig.commands) == 1
 
 
+def test_joints_in_parts_are_put_together_again_after_a_gap(probe, start_node, folder):
+    rig = Rig(probe, start_node, folder)
+    rig.targets.publish(target())
+    probe.until(lambda: rig.commands or rig.states.publish(state(START)), "the first command")
+    number = len(rig.commands)
+    names, later = PANDA.joint_names, START + 5000 * MS
+    for _ in range(2):
+        rig.states.publish(state(later, HOME[:6], names[:6]))
+        rig.states.publish(state(later + 5 * MS, HOME[6:], names[6:]))
+        later += 40 * MS
+    rig.until_commands(number + 2)
+    found = [stamp_ns(c.header.stamp) - START for c in rig.commands[number:]]
+    # The second tick falls to the part that comes first: both halves are fresh by then.
+    assert found == [5005 * MS, 5040 * MS]
+    rig.until_count("epochs", 1)
+
+
 def test_joints_in_another_order_among_others_give_the_same_command(probe, start_node, folder):
     rig = Rig(probe, start_node, folder, pace="lockstep")
     names = ("finger", *reversed(PANDA.joint_names))

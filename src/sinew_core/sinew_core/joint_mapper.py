@@ -112,3 +112,28 @@ class JointMapper:
         self._names = names
         self._pairs = [(self._index[n], k) for k, n in enumerate(names) if n in self._index]
         self._in_order = tuple(names) == self.joint_names
+
+
+class JointReceipts:
+    """When each joint was last heard of anew, on the receiver's steady clock.
+
+    Of the stamps only a change counts: those of two senders may be of different clocks, which may
+    be set, so that the oldest stamp need not be that of the joint that has been silent for longest.
+    """
+
+    def __init__(self, n_joints: int) -> None:
+        """Begin without any."""
+        self._stamps_ns = [0] * n_joints
+        self._received_ns = [0] * n_joints
+
+    def take(self, now_ns: int, updated_ns: Sequence[int]) -> int:
+        """Take `JointMapper.updated_ns` (n,) after a message; return the oldest receipt in ns."""
+        stamps, received = self._stamps_ns, self._received_ns
+        n, first = len(stamps), updated_ns[0]
+        if first not in stamps and updated_ns.count(first) == n:  # a message of all joints
+            stamps[:], received[:] = updated_ns, [now_ns] * n
+            return now_ns
+        for i, stamp in enumerate(updated_ns):
+            if stamp != stamps[i]:
+                stamps[i], received[i] = stamp, now_ns
+        return min(received)

@@ -11,19 +11,20 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from sinew_core.bundle.controller import ControlTicks
+from sinew_core.bundle.controller import ControlTicks, StampEpochs
+from sinew_core.joint_mapper import JointMapper
 from sinew_policy.loading import Policy
 from sinew_policy.parameters import PolicyParameters
 from sinew_ros.diagnostics import Level
 from sinew_ros.main import SinewNode
-from sinew_ros.messages import CommandMessage, JointStateMapper
+from sinew_ros.messages import CommandMessage
 from sinew_ros.poses import PoseInput
 from sinew_ros.qos import RELIABLE, state_subscription
-from sinew_ros.raw import read_stamp
+from sinew_ros.raw import JointStateReader
 from sinew_ros.stamps import NS_PER_S
 
 _KEPT_DURATIONS = 1000
-_COUNTED = ("states", "commands", "repeats", "epochs", "unusual")
+_COUNTED = ("states", "commands", "repeats", "epochs", "unusual", "damaged")
 
 
 class Decider:
@@ -47,10 +48,11 @@ class Decider:
         self._lockstep = parameters.pace == "lockstep"
         action, rates = policy.bundle.specification.action, policy.bundle.specification.rates
         names = [parameters.joint_prefix + name for name in policy.bundle.manifest.joint_names]
-        self._mapper = JointStateMapper(names)
+        self._reader, self._mapper = JointStateReader(), JointMapper(names)
         self._ticks = ControlTicks(
             rates.control_rate_hz, lockstep=self._lockstep, state_rate_hz=rates.state_rate_hz
         )
+        self._epochs = StampEpochs(self._ticks.period_ns)
         self._message = CommandMessage(
             names,
             action.command_mode,
@@ -117,15 +119,19 @@ class Decider:
         self.policy = policy
 
     def _on_state(self, data: bytes) -> None:
-        mapper = self._mapper
-        stamp = read_stamp(data)
-        if self._ticks.is_new_epoch(stamp):
-            mapper.forget()
-            self._answer = None
-            self._counts["epochs"] += 1
-        if not mapper.update_raw(data):
+        fields = self._reader.read(data)
+        if fields is None:
+            self._counts["damaged"] += 1
+            return
+        mapper, stamp = self._mapper, fields[0]
+        if not mapper.merge(*fields):
             self._check_complete()
             return
+        if self._epochs.begins(stamp):
+            mapper.forget()
+            mapper.merge(*fields)
+            self._answer = None
+            self._counts["epochs"] += 1
         self._counts["states"] += 1
         self._received_s = time.monotonic()
         if self._answer is not None and self._answer[0] == stamp:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
-from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, String
@@ -36,7 +35,7 @@ from sinew_ros.messages import (
 )
 from sinew_ros.poses import PoseInput
 from sinew_ros.qos import CONTROLLER_COMMAND, LATCHED, RELIABLE, STATE_SUBSCRIPTION
-from sinew_ros.raw import JointStateReader
+from sinew_ros.raw import JointStateReader, read_message
 from sinew_ros.stamps import stamp_ns
 
 _WINDOW_S = 4.0
@@ -229,10 +228,12 @@ class ObservedGraph:
     def _on_state(self, data: bytes) -> None:
         now_s = time.monotonic()
         fields = self._reader.read(data)
+        if fields is None:
+            return
         mapper, stamp = self.mapper, fields[0]
         before_ns = mapper.stamp_ns
         self.contents.take(*fields)
-        if not mapper.update_raw(data) or not mapper.complete or stamp == before_ns:
+        if not mapper.merge(*fields) or not mapper.complete or stamp == before_ns:
             return
         self.arrivals.take(now_s, stamp, self._node.get_clock().now().nanoseconds)
         self.loop.state(stamp, now_s)
@@ -254,7 +255,8 @@ class ObservedGraph:
 
         def command() -> int | None:
             kind = JointTrajectory if trajectory else Float64MultiArray
-            return label_stamp_of(deserialize_message(data, kind))
+            message = read_message(data, kind)
+            return label_stamp_of(message) if message is not None else None
 
         self.loop.output(command, self._output_s)
 

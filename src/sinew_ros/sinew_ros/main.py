@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -94,7 +95,8 @@ class SinewNode(Node):  # type: ignore[misc]  # rclpy is untyped
 def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = None) -> int:
     """Run one node until a signal or its own `finish`; return the exit status.
 
-    A `SinewError`, at the start or later, ends the process with one line and status 1.
+    A `SinewError`, at the start or later, ends the process with one line and status 1. After any
+    other error the node sends its last messages all the same, and then the error is raised.
     """
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node: SinewNode | None = None
@@ -110,9 +112,14 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
         # What the start has made stays: collecting it again and again would cost whole cycles.
         gc.collect()
         gc.freeze()
-        _spin(node, executor, stopped)
-        node.on_stop()
-        _deliver(node)
+        try:
+            _spin(node, executor, stopped)
+        except (SinewError, ExternalShutdownException):
+            raise
+        except Exception:
+            _stop_after_an_error(node)
+            raise
+        _stop(node)
         status = node.exit_code or 0
     except SinewError as error:
         sys.stderr.write(f"{_program(node)}: {error}\n")
@@ -122,6 +129,19 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
         _leave(executor, node, status)
         stopped.release()
     return status
+
+
+def _stop(node: SinewNode) -> None:
+    node.on_stop()
+    _deliver(node)
+
+
+def _stop_after_an_error(node: SinewNode) -> None:
+    """Stop as far as that still works: an arm must not go on with its last command."""
+    try:
+        _stop(node)
+    except Exception:  # the one before it matters more, and is raised
+        traceback.print_exc()
 
 
 def _leave(executor: WaitSetExecutor, node: SinewNode | None, status: int) -> None:

@@ -51,16 +51,25 @@ def point_values(message: JointTrajectory, mode: str) -> list[Sequence[float]]:
 
 
 class JointStateMapper(JointMapper):
-    """Merges `JointState` messages, see `JointMapper`."""
+    """Merges `JointState` messages, see `JointMapper`.
+
+    Attributes:
+        damaged: messages that were none, and left out.
+    """
 
     def __init__(self, joint_names: Sequence[str]) -> None:
         """Map the joints named, in this order."""
         super().__init__(joint_names)
+        self.damaged = 0
         self._reader = JointStateReader()
 
     def update_raw(self, data: bytes) -> bool:
         """Take over a message as it came (`raw=True`), several times faster than `update`."""
-        return self.merge(*self._reader.read(data))
+        fields = self._reader.read(data)
+        if fields is None:
+            self.damaged += 1
+            return False
+        return self.merge(*fields)
 
     def update(self, message: JointState) -> bool:
         """Take one message over; return whether it held a finite position of any joint."""

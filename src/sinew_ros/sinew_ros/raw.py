@@ -2,6 +2,8 @@
 
 The layout is that of CDR, little endian: values aligned to their size, counted from the fifth byte.
 What is read in another byte order goes through rclpy, what is written is always little endian.
+Bytes that are no such message are answered by None or no values. Text that is no UTF-8 is none of
+these: as in rclpy, a replacement character stands for what cannot be decoded.
 """
 
 from __future__ import annotations
@@ -9,14 +11,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from operator import itemgetter
+from typing import TypeVar
 
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
-from trajectory_msgs.msg import JointTrajectory
 
 from sinew_ros.stamps import NS_PER_S, stamp_ns
 
+M = TypeVar("M")
 JointStateFields = tuple[int, list[str], tuple[float, ...], tuple[float, ...], tuple[float, ...]]
 """Stamp in ns, names, positions, velocities, efforts."""
 
@@ -32,6 +35,8 @@ _DIMENSIONS = _COUNT.pack(3)
 _EXTENT = struct.Struct("<II")
 """Size and stride of a dimension; the data's offset and their number."""
 _ONE = _EXTENT.pack(1, 1)
+_DAMAGED = (struct.error, RuntimeError, ValueError, MemoryError)
+"""What reading damaged bytes raises, here and in rclpy."""
 
 
 class JointStateReader:
@@ -43,8 +48,17 @@ class JointStateReader:
         self._names: list[str] = []
         self._doubles: dict[int, struct.Struct] = {}
 
-    def read(self, data: bytes) -> JointStateFields:
-        """Return the fields; the list of names is the same object while the names stay the same."""
+    def read(self, data: bytes) -> JointStateFields | None:
+        """Return the fields, None for bytes that are no joint state.
+
+        The list of names is the same object while the names stay the same.
+        """
+        try:
+            return self._read(data)
+        except _DAMAGED:
+            return None
+
+    def _read(self, data: bytes) -> JointStateFields:
         if not data.startswith(_LITTLE_ENDIAN_CDR):
             return _read_by_rclpy(data)
         seconds, nanoseconds = _STAMP.unpack_from(data, _ORIGIN)
@@ -65,7 +79,9 @@ class JointStateReader:
         at += (_ORIGIN - at) % 8
         doubles = self._doubles.get(count)
         if doubles is None:
-            doubles = self._doubles[count] = struct.Struct(f"<{count}d")
+            doubles = struct.Struct(f"<{count}d")
+            doubles.unpack_from(data, at)  # no count of a damaged message is kept
+            self._doubles[count] = doubles
         return doubles.unpack_from(data, at), at + 8 * count
 
     def _read_names(self, data: bytes) -> None:
@@ -208,12 +224,13 @@ def _picking(order: Sequence[int]) -> Callable[[Sequence[float]], Sequence[float
     return picked
 
 
-def read_trajectory(data: bytes) -> JointTrajectory | None:
-    """Return a joint trajectory, None for bytes that are none."""
+def read_message(data: bytes, kind: type[M]) -> M | None:
+    """Return a message of a kind, None for bytes that are none."""
     try:
-        return deserialize_message(data, JointTrajectory)
-    except (UnicodeDecodeError, RuntimeError):
+        message: M = deserialize_message(data, kind)
+    except _DAMAGED:
         return None
+    return message
 
 
 def read_controller_command(data: bytes) -> tuple[str, tuple[float, ...]]:
@@ -226,7 +243,7 @@ def read_controller_command(data: bytes) -> tuple[str, tuple[float, ...]]:
         if data.startswith(_LITTLE_ENDIAN_CDR):
             return _read_controller_command(data)
         message = deserialize_message(data, Float64MultiArray)
-    except (struct.error, UnicodeDecodeError, RuntimeError):
+    except _DAMAGED:
         return "", ()
     dimensions = message.layout.dim
     return dimensions[0].label if dimensions else "", tuple(message.data)
@@ -246,11 +263,14 @@ def _read_controller_command(data: bytes) -> tuple[str, tuple[float, ...]]:
     return label, struct.unpack_from(f"<{count}d", data, at + (_ORIGIN - at) % 8) if count else ()
 
 
-def read_stamp(data: bytes) -> int:
-    """Return the stamp in ns of a serialised joint state."""
-    if not data.startswith(_LITTLE_ENDIAN_CDR):
-        return _read_by_rclpy(data)[0]
-    seconds, nanoseconds = _STAMP.unpack_from(data, _ORIGIN)
+def read_stamp(data: bytes) -> int | None:
+    """Return the stamp in ns of a serialised joint state, None where there is none."""
+    try:
+        if not data.startswith(_LITTLE_ENDIAN_CDR):
+            return _read_by_rclpy(data)[0]
+        seconds, nanoseconds = _STAMP.unpack_from(data, _ORIGIN)
+    except _DAMAGED:
+        return None
     return int(seconds) * NS_PER_S + int(nanoseconds)
 
 
@@ -258,7 +278,10 @@ def _read_string(data: bytes, at: int) -> tuple[str, int]:
     at += (_ORIGIN - at) % 4
     (size,) = _COUNT.unpack_from(data, at)
     at += 4
-    return data[at : at + size].rstrip(b"\0").decode(), at + size
+    end = at + size
+    if end > len(data):
+        raise struct.error("a string is longer than the message")
+    return data[at:end].rstrip(b"\0").decode(errors="replace"), end
 
 
 def _text(text: str) -> bytes:

@@ -141,11 +141,9 @@ class Replay(SinewNode):
     def _take(self, message: Recorded) -> None:
         if message.kind == STATE:
             mapper = self._mapper
-            try:
-                used = mapper.update_raw(message.data)
-            # Damaged bytes fail wherever they happen to lead.
-            except Exception as error:
-                raise self._bag.damaged(message, error) from None
+            used = mapper.update_raw(message.data)
+            if mapper.damaged:
+                raise self._bag.damaged(message, ValueError("not a joint state"))
             if used and mapper.complete:
                 self._replayer.state(min(mapper.updated_ns), mapper.position, mapper.velocity)
         elif message.kind == COMMAND:

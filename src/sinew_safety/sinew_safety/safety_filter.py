@@ -7,11 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Empty
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from sinew_core.joint_mapper import JointReceipts
+from sinew_core.robots.model import RobotModel
 from sinew_core.safety.latch import LatchFile, latch_path
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.senders import Senders
@@ -48,26 +51,20 @@ class SafetyFilter(SinewNode):
         robot = configuration.load_robot()
         configuration.check_sim_params(robot)
         self._lockstep = configuration.lockstep
-        self._latch = LatchFile(latch_path(p.robot, self.get_namespace()))
+        # What one call waits for, the controller's answer or the disk, no other must wait for.
+        self._alone = ReentrantCallbackGroup()
+        self._latch = self._open_latch()
         self._outputs = Outputs(self, configuration, robot)
-        self._supervisor = Supervisor(
-            configuration.prefixed(robot),
-            self._outputs.mode,
-            watchdog,
-            period_ns=period_ns(p.filter_rate_hz),
-            control_period_ns=period_ns(p.control_rate_hz),
-            lockstep=self._lockstep,
-            latched=self._latch.reason,
-            set_latch=self._latch.set,
-            shadow=p.shadow,
-        )
+        self._supervisor = self._supervise(configuration, robot, watchdog)
         self._outputs.lost = self._lost
         self._scaling = self._outputs.mode.scaling
         self.settable = settings(declarations.declared, self._supervisor, self._scaling)
         self._mapper = JointStateMapper(configuration.prefixed(robot))
+        self._receipts = JointReceipts(robot.n_joints)
         self._joint_names = robot.joint_names
         self._senders = Senders()
-        self._reported = self._supervisor.state
+        self._reported = self._present()
+        self._unanswered: list[Future] = []
         self._cycle_ns: list[int] = []
         self._arm_requests = 0
         self._stopped_ns = 0
@@ -76,6 +73,25 @@ class SafetyFilter(SinewNode):
         if not self._lockstep:
             self.cycle_period_s = p.filter_period_s / p.speed
             self.urgent = True
+
+    def _open_latch(self) -> LatchFile:
+        settled = self.create_guard_condition(self._report_change, callback_group=self._alone)
+        return LatchFile(latch_path(self._p.robot, self.get_namespace()), settled.trigger)
+
+    def _supervise(
+        self, configuration: FilterConfiguration, robot: RobotModel, watchdog: SupervisorParameters
+    ) -> Supervisor:
+        return Supervisor(
+            configuration.prefixed(robot),
+            self._outputs.mode,
+            watchdog,
+            period_ns=period_ns(self._p.filter_rate_hz),
+            control_period_ns=period_ns(self._p.control_rate_hz),
+            lockstep=self._lockstep,
+            latched=self._latch.reason,
+            set_latch=self._latch.set,
+            shadow=self._p.shadow,
+        )
 
     def _open_topics(self) -> None:
         self.create_subscription(
@@ -87,11 +103,10 @@ class SafetyFilter(SinewNode):
         )
         self.create_subscription(JointTrajectory, "policy/command", self._command, RELIABLE)
         self.create_subscription(Empty, "~/guard", self._guard, RELIABLE)
-        # While it waits for the controller's answer, nothing else must wait with it.
-        alone = ReentrantCallbackGroup()
+        alone = self._alone
         self.create_service(SetBool, "~/arm", self._arm, callback_group=alone)
-        self.prompt = (self.create_service(Trigger, "~/stop", self._stop),)
-        self.create_service(Trigger, "~/clear", self._clear)
+        self.prompt = (self.create_service(Trigger, "~/stop", self._stop, callback_group=alone),)
+        self.create_service(Trigger, "~/clear", self._clear, callback_group=alone)
         self._diagnostics = Diagnostics(self, self._report)
 
     def cycle(self, missed: int) -> None:
@@ -107,12 +122,14 @@ class SafetyFilter(SinewNode):
 
     def _state(self, data: bytes) -> None:
         mapper = self._mapper
-        if not mapper.update_raw(data) or not mapper.complete:
+        if not mapper.update_raw(data):
             return
-        # A joint that is no longer reported holds the time back, and so becomes stale.
-        oldest_ns = min(mapper.updated_ns)
+        # A joint that is no longer reported, or repeats its stamp, holds the receipt back.
+        heard_ns = self._receipts.take(self._now_ns(), mapper.updated_ns)
+        if not mapper.complete:
+            return
         again = self._supervisor.observe(
-            self._now_ns(), oldest_ns, mapper.position, mapper.velocity
+            heard_ns, min(mapper.updated_ns), mapper.position, mapper.velocity
         )
         if again:
             self._outputs.repeat()
@@ -147,9 +164,13 @@ class SafetyFilter(SinewNode):
                 self._stop_reaction_ms = (time.monotonic_ns() - self._stopped_ns) / 1e6
                 self._stopped_ns = 0
 
+    def _present(self) -> tuple[State, str, str]:
+        """Return the state, its reason, and what is wrong with the latch."""
+        return self._supervisor.state, self._supervisor.reason, self._latch.problem
+
     def _report_change(self) -> None:
-        """Report a change of state once the latch is on disk."""
-        if self._supervisor.state is not self._reported and not self._latch.busy:
+        """Report a change, and answer who waits for it, once the latch is on disk."""
+        if not self._latch.busy and (self._unanswered or self._present() != self._reported):
             self._diagnostics.changed()
 
     async def _arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -166,6 +187,8 @@ class SafetyFilter(SinewNode):
             if not self._mapper.complete:
                 missing = ", ".join(self._mapper.missing)
                 obstacles.append(f"joint_states lack {missing}: check robot and prefix")
+            if self._latch.problem:
+                obstacles.append(self._latch.problem)
             if number != self._arm_requests:
                 obstacles.append("another call of ~/arm came while the controller was asked")
             response.message = self._supervisor.arm(self._now_ns(), obstacles) or "armed"
@@ -174,47 +197,85 @@ class SafetyFilter(SinewNode):
             self._supervisor.disarm()
             response.success = self._supervisor.state is not State.LATCHED
             response.message = self._supervisor.state.value
-        return self._done(response)
+        self._take_effect()
+        await self._disk()
+        return response
 
     def _lost(self, reason: str) -> None:
         """Stop an arm that moves: its controller is not what it was armed with."""
         if self._supervisor.state is State.ARMED:
             self._supervisor.stop(reason)
 
-    def _stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    async def _stop(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        """Brake from the next cycle on, which comes within one period.
+
+        One more output now would come before the last one's period is over, and so brake harder
+        than the limits allow.
+        """
         self._stopped_ns = time.monotonic_ns()
         self._supervisor.stop("~/stop was called")
         response.success, response.message = True, self._supervisor.state.value
-        return self._done(response)
+        self._take_effect()
+        return await self._once_on_disk(response)
 
-    def _clear(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    async def _clear(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
         refusal = self._supervisor.clear(self._now_ns())
         if not refusal:
             self._latch.clear()
         response.success, response.message = not refusal, refusal or "cleared"
-        return self._done(response)
+        self._take_effect()
+        return await self._once_on_disk(response)
 
-    def _done(self, response: object) -> object:
+    def _take_effect(self) -> None:
         """Let what a service changed take effect at once in lockstep, and report it."""
         if self._lockstep:
             self._send()
-        self._latch.flush()
         self._report_change()
+
+    async def _disk(self) -> None:
+        """Wait until what was changed would survive a restart, or cannot be made to."""
+        if self._latch.busy:
+            future = Future()
+            self._unanswered.append(future)
+            await future
+
+    async def _once_on_disk(self, response: Trigger.Response) -> Trigger.Response:
+        """Return the answer when the disk is done; where it fails, that is part of the answer."""
+        await self._disk()
+        if self._latch.problem:
+            response.success = False
+            response.message = f"{response.message}, but the {self._latch.problem}"
         return response
 
     def _report(self) -> Status:
-        self._latch.flush()
+        if not self._latch.busy:
+            self._reported = self._present()
+            for future in self._unanswered:
+                future.set_result(None)
+            self._unanswered.clear()
+        state, reason, problem = self._reported
+        text = f"{state.value}: {reason}" if reason else state.value
+        values: dict[str, object] = {"state": state.value, "reason": reason}
+        level = Level.ERROR if state in (State.BRAKING, State.LATCHED) else Level.OK
+        if problem:
+            level, text = Level.ERROR, f"{text}; {problem}"
+            values["latch_problem"] = problem
+        return level, text, values | self._figures()
+
+    def _figures(self) -> dict[str, object]:
         supervisor, gate = self._supervisor, self._supervisor.gate
-        self._reported = state = supervisor.state
         values: dict[str, object] = {
-            "state": state.value,
-            "reason": supervisor.reason,
             "armed_until_ns": supervisor.armed_until_ns,
             "robot": self._p.robot,
             "mode": self._p.mode,
             "speed_scale": self._scaling.value,
             "epochs": gate.epochs,
             **{f"rejected: {cause.value}": n for cause, n in gate.rejected.items()},
+            **({"states_damaged": self._mapper.damaged} if self._mapper.damaged else {}),
             **supervisor.counters,
         }
         for joint, causes in zip(self._joint_names, supervisor.interventions, strict=True):
@@ -226,12 +287,7 @@ class SafetyFilter(SinewNode):
             self._cycle_ns.clear()
         if self._stop_reaction_ms is not None:
             values["stop_reaction_ms"] = round(self._stop_reaction_ms, 3)
-        level = Level.ERROR if state in (State.BRAKING, State.LATCHED) else Level.OK
-        return (
-            level,
-            f"{state.value}: {supervisor.reason}" if supervisor.reason else state.value,
-            values,
-        )
+        return values
 
     def on_stop(self) -> None:
         """Brake to rest before leaving (real time; a lockstep world stands still by itself)."""
@@ -244,8 +300,18 @@ class SafetyFilter(SinewNode):
                 break
             next_s = time.monotonic() + (self.cycle_period_s or 0.0)
             while (left_s := next_s - time.monotonic()) > 0.0:
-                self.executor.spin_once(left_s)  # some modes brake by what is measured
-        self._latch.flush()
+                self._listen(left_s)
+        self._latch.close()
+        if self._latch.problem:
+            self.get_logger().error(self._latch.problem)
+
+    def _listen(self, timeout_s: float) -> None:
+        """Hear states, as some modes brake by them; whatever they do, the braking goes on."""
+        try:
+            self.executor.spin_once(timeout_s)
+        except Exception as error:
+            self.get_logger().error(f"while braking: {error!r}")
+            time.sleep(timeout_s)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -29,7 +29,7 @@ from sinew_ros.messages import commands_topic, controller_name, label_stamp, tra
 from sinew_ros.parameters import Declarations
 from sinew_ros.poses import set_pose
 from sinew_ros.qos import LATCHED, RELIABLE
-from sinew_ros.raw import JointStateWriter, read_controller_command, read_trajectory
+from sinew_ros.raw import JointStateWriter, read_controller_command, read_message
 from sinew_ros.stamps import period_ns, set_stamp
 from sinew_sim.arm import Place, SimulatedArm
 from sinew_sim.drives import make_drive
@@ -198,7 +198,7 @@ class SimDriver(SinewNode):
             self._taken(self._accept(values))
 
     def _trajectory(self, data: bytes) -> None:
-        message = read_trajectory(data)
+        message = read_message(data, JointTrajectory)
         label = "" if message is None else message.header.frame_id
         if self._admits(label_stamp(label.partition(" ")[0])):
             self._taken(message is not None and self._takes(message))

@@ -83,6 +83,8 @@ class GapMonitorNode(SinewNode):
 
     def _state(self, data: bytes, info: Mapping[str, int | None]) -> None:
         stamp = read_stamp(data)
+        if stamp is None:
+            return
         self._zero_ns = self._zero_ns or stamp
         time_s = (stamp - self._zero_ns) / NS_PER_S
         # States that name some of the joints only have to be put together, all of them.

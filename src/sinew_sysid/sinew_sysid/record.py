@@ -183,13 +183,13 @@ class Record(SinewNode):
         self, topic: RecordedTopic, data: bytes, info: Mapping[str, int | None]
     ) -> None:
         self._take(topic, data, info)
-        try:
-            if self._missing:
-                self._missing.difference_update(self._reader.read(data)[1])
-            self._stamps.take(read_stamp(data))
-        # Damaged bytes fail wherever they happen to lead; they are recorded all the same.
-        except Exception:
-            return
+        # Damaged ones are recorded all the same.
+        fields = self._reader.read(data) if self._missing else None
+        if fields is not None:
+            self._missing.difference_update(fields[1])
+        stamp = read_stamp(data)
+        if stamp is not None:
+            self._stamps.take(stamp)
 
     def _write_configuration(self, measured: Mapping[str, object] | None = None) -> None:
         text = configuration_text(

@@ -203,8 +203,8 @@ class GraphWorld:
     def _on_state(self, data: bytes) -> None:
         mapper, received_s = self._mapper, time.monotonic()
         if self._lockstep and self._phase is Phase.RUNNING:
-            stamp = read_stamp(data)
-            if not self._ticks.is_due(stamp):
+            due_ns = read_stamp(data)
+            if due_ns is not None and not self._ticks.is_due(due_ns):
                 self._heard_s = received_s
                 return  # three of four states are the filter's business alone
         if not mapper.update_raw(data) or not mapper.complete:

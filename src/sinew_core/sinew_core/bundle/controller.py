@@ -18,6 +18,20 @@ _LONGEST_GAP_PERIODS = 2.5
 """After a longer gap the safety filter has begun to brake: the last action is out of force."""
 
 
+class StampEpochs:
+    """Tells from the stamps of joint states, one after another, where their clock has jumped."""
+
+    def __init__(self, late_ns: int) -> None:
+        """Begin; a state may come after another one that is newer by `late_ns`."""
+        self._late_ns = late_ns
+        self._last_ns: int | None = None
+
+    def begins(self, stamp_ns: int) -> bool:
+        """Take the next stamp; tell whether it is before the last one, or over 1 s after it."""
+        last_ns, self._last_ns = self._last_ns, stamp_ns
+        return last_ns is not None and _jumps(last_ns, stamp_ns, self._late_ns)
+
+
 class ControlTicks:
     """Tells from stamps alone at which joint states the policy decides.
 
@@ -37,18 +51,11 @@ class ControlTicks:
         self._ahead_ns = 0
         self._last_ns: int | None = None
 
-    def is_new_epoch(self, stamp_ns: int) -> bool:
-        """Tell whether a stamp lies before the last decision, or more than 1 s after it."""
-        if self._last_ns is None:
-            return False
-        elapsed_ns = stamp_ns - self._last_ns
-        return elapsed_ns < -self.period_ns or elapsed_ns > _EPOCH_JUMP_NS
-
     def is_due(self, stamp_ns: int) -> bool:
         """Tell whether the state of this stamp is to be answered; it may be asked repeatedly."""
         if self._lockstep:
             return stamp_ns % self.period_ns == 0
-        if self._last_ns is None or self.is_new_epoch(stamp_ns):
+        if self._last_ns is None or _jumps(self._last_ns, stamp_ns, self.period_ns):
             return True
         if stamp_ns // self.period_ns > self._last_ns // self.period_ns:
             return True
@@ -67,6 +74,10 @@ class ControlTicks:
             # A reset of the simulation leaves the last state unanswered, hence a longer gap.
             return elapsed_ns == self.period_ns
         return 0 < elapsed_ns <= _LONGEST_GAP_PERIODS * self.period_ns
+
+
+def _jumps(last_ns: int, stamp_ns: int, late_ns: int) -> bool:
+    return not -late_ns <= stamp_ns - last_ns <= _EPOCH_JUMP_NS
 
 
 class PolicyController:
