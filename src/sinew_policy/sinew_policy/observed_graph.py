@@ -15,6 +15,7 @@ from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
 from sinew_core.bundle.reader import Bundle
+from sinew_core.controllers import output_topic
 from sinew_core.deployment.connections import activity
 from sinew_core.deployment.interventions import InterventionCounter
 from sinew_core.deployment.novelty import NoveltyMonitor
@@ -28,12 +29,7 @@ from sinew_core.safety.senders import Senders
 from sinew_policy.connections import LEVELS, connections, label_stamp_of
 from sinew_policy.last_resort import LABEL
 from sinew_ros.controller import ControllerJoints, Reading, when_done
-from sinew_ros.messages import (
-    JointStateMapper,
-    commands_topic,
-    controller_name,
-    trajectory_topic,
-)
+from sinew_ros.messages import JointStateMapper
 from sinew_ros.poses import PoseInput
 from sinew_ros.qos import CONTROLLER_COMMAND, LATCHED, RELIABLE, STATE_SUBSCRIPTION
 from sinew_ros.raw import JointStateReader
@@ -106,16 +102,13 @@ class ObservedGraph:
     @property
     def controller(self) -> str:
         """The name of the filter's controller, empty before that is known."""
-        s = self.settings
-        return controller_name(s.sent_mode, s.adapter, s.controller) if s else ""
+        return self.settings.controller_name if self.settings else ""
 
     @property
     def controller_topic(self) -> str:
         """Where that controller listens, in shadow too."""
         s = self.settings or FilterSettings()
-        if s.adapter == "trajectory":
-            return trajectory_topic(s.controller)
-        return commands_topic(s.sent_mode, s.controller)
+        return output_topic(s.adapter, s.controller_name)
 
     @property
     def missing(self) -> list[str]:
