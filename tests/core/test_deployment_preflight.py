@@ -126,6 +126,10 @@ def changed(**topics):
         ({"graph": changed(states={"problems": ("does not fit",)})}, "QoS of every connection"),
         ({"controller": Controller(name=CONTROLLER, states={"b": "active"})}, "controller active"),
         (
+            {"controller": Controller(name=CONTROLLER, interface="position")},
+            "unit of the controller",
+        ),
+        (
             {"settings": FilterSettings(mode="joint_effort", guard_timeout_s=1.0)},
             "rates and command mode",
         ),

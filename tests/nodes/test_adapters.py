@@ -97,9 +97,9 @@ class Graph:
         return replay.output
 
 
-def controller(probe, joints, name="wrist", namespace="arm"):
+def controller(probe, joints, name="wrist", namespace="arm", interface=""):
     """Run a controller in this process, whose values go on to the driver."""
-    node = ForwardController(name, joints, JOINTS, f"/{DRIVEN}", namespace)
+    node = ForwardController(name, joints, JOINTS, f"/{DRIVEN}", namespace, interface)
     probe.executor.add_node(node)
     return node
 
@@ -164,6 +164,30 @@ def test_no_controller_or_one_of_other_joints_is_named_at_each_arming(start_node
     assert graph.state() == "disarmed"
     assert not graph.sent
     remove(probe, other)
+
+
+def test_a_controller_of_another_unit_hears_nothing_before_or_after_arming(start_node, probe):
+    graph = Graph(start_node, probe, "arm/wrist/commands", Float64MultiArray, **READ)
+    reason = "controller /arm/wrist takes position commands, the filter sends velocity"
+    of_positions = controller(probe, JOINTS, interface="position")
+    probe.until(lambda: reason in graph.report().get("outputs_refused", ""), reason)
+    assert reason in graph.arm().message
+    assert not of_positions.heard
+    remove(probe, of_positions)
+    fits = controller(probe, JOINTS, interface="velocity")
+    graph.armed()
+    graph.drive(lambda: graph.velocity() == pytest.approx(SPEED, abs=0.02), "the speed asked for")
+    probe.until(lambda: "outputs_refused" not in graph.report(), "no refusal")
+    remove(probe, fits)
+    # One that takes its place is not sent velocities, and the arm that moved is stopped.
+    of_positions = controller(probe, JOINTS, interface="position")
+    graph.drive(lambda: graph.state() == "latched", "a stop")
+    assert reason in graph.report()["reason"]
+    seen = len(of_positions.heard)
+    probe.until(lambda: reason in graph.report().get("outputs_refused", ""), reason)
+    graph.drive(lambda: len(graph.sent) >= seen, "states")
+    assert len(of_positions.heard) == seen
+    remove(probe, of_positions)
 
 
 def test_disarming_while_the_controller_is_asked_wins(start_node, probe):

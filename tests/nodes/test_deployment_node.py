@@ -121,8 +121,8 @@ def checks(report):
     return {check["what"]: check for check in report["checks"]}
 
 
-def controller(probe, joints, driver_topic, name="wrist", namespace="arm"):
-    node = ForwardController(name, joints, JOINTS, driver_topic, namespace)
+def controller(probe, joints, driver_topic, interface, name="wrist", namespace="arm"):
+    node = ForwardController(name, joints, JOINTS, driver_topic, namespace, interface)
     probe.executor.add_node(node)
     return node
 
@@ -147,11 +147,11 @@ def test_preflight_names_what_does_not_fit_and_passes_once_it_does(start_node, p
     arm = Arm(start_node, probe, tmp_path, shadow=True, controller="/arm/wrist")
     iiwa = write_reaching_bundle(tmp_path / "iiwa", "iiwa14")
     arm.targets = probe.publisher(PoseStamped, "target_pose", RELIABLE)
-    node = controller(probe, JOINTS[::-1], "/nowhere")
+    node = controller(probe, JOINTS[::-1], "/nowhere", "position")
     reports = preflights(
         arm, order={}, robot={"bundle": iiwa}, limits={"robot": write_wider_robot(tmp_path)}
     )
-    assert set(reports["order"]["failed"]) == {"joint order of the controller"}
+    assert reports["order"]["failed"] == ["joint order of the controller", "unit of the controller"]
     assert "lacks lbr_A1" in checks(reports["robot"])["robot_description"]["found"]
     assert set(reports["robot"]["failed"]) >= {"joints in joint_states", "robot of the filter"}
     assert set(reports["limits"]["failed"]) >= {
@@ -162,8 +162,10 @@ def test_preflight_names_what_does_not_fit_and_passes_once_it_does(start_node, p
     assert not node.heard
     remove(probe, node)
     assert preflights(arm, nobody={})["nobody"]["failed"] == ["controller"]
-    node = controller(probe, JOINTS, "/nowhere")
-    assert preflights(arm, fits={})["fits"]["failed"] == []
+    node = controller(probe, JOINTS, "/nowhere", "velocity")
+    fits = preflights(arm, fits={})["fits"]
+    assert fits["failed"] == []
+    assert checks(fits)["unit of the controller"]["found"] == "velocity"
     assert not node.heard
     remove(probe, node)
 

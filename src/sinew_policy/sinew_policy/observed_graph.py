@@ -28,7 +28,7 @@ from sinew_core.robots.model import RobotModel
 from sinew_core.safety.senders import Senders
 from sinew_policy.connections import LEVELS, connections, label_stamp_of
 from sinew_policy.last_resort import LABEL
-from sinew_ros.controller import ControllerJoints, Reading, when_done
+from sinew_ros.controller import ControllerQuestions, Reading, when_done
 from sinew_ros.messages import JointStateMapper
 from sinew_ros.poses import PoseInput
 from sinew_ros.qos import CONTROLLER_COMMAND, LATCHED, RELIABLE, STATE_SUBSCRIPTION
@@ -82,8 +82,8 @@ class ObservedGraph:
         self._intruders, self._looked_s = tuple[str, ...](), 0.0
         self._policy: tuple[str, str, Mapping[str, str]] = ("", "", {})
         self._controllers: tuple[str, dict[str, str]] = ("", {})
-        self._joints: Reading | None = None
-        self._reads: ControllerJoints | None = None
+        self._reading: Reading | None = None
+        self._questions: ControllerQuestions | None = None
         self._outputs: Subscription | None = None
         self._open_topics()
 
@@ -146,25 +146,25 @@ class ObservedGraph:
         self._filter, self._policy, self._commanded = {}, ("", "", {}), False
 
     def restart(self) -> None:
-        """Begin to measure anew, and ask the controller for its joints."""
+        """Begin to measure anew, and ask the controller what it takes."""
         self.contents.restart()
         self.novelty.restart()
         self.arrivals, self.loop = ArrivalMeter(), LoopMeter()
         self._sent_by.clear()
-        self._joints = None
-        if self._reads is not None:
-            when_done(self._reads.ask(), self._on_joints)
+        self._reading = None
+        if self._questions is not None:
+            when_done(self._questions.ask(), self._on_reading)
 
     @property
     def asked(self) -> bool:
         """Whether the controller has answered, or is known not to."""
-        return self._reads is None or self._joints is not None
+        return self._questions is None or self._reading is not None
 
     def facts(self, window_s: float) -> Facts:
         """Return what was heard over the last `window_s`."""
         now_s = time.monotonic()
         source, states = self._controllers
-        joints = self._joints.joints if self._joints else ()
+        reading = self._reading or Reading((), "", "not asked yet")
         return Facts(
             robot=self._robot,
             bundle=self._bundle,
@@ -181,7 +181,11 @@ class ObservedGraph:
             novelty=self.novelty.check(),
             graph=self._connections(),
             controller=Controller(
-                name=self.controller, joints=joints or None, states=states, source=source
+                name=self.controller,
+                joints=reading.joints or None,
+                interface=reading.interface,
+                states=states,
+                source=source,
             ),
         )
 
@@ -269,10 +273,10 @@ class ObservedGraph:
         self._outputs = node.create_subscription(
             kind, topic, self._on_output, CONTROLLER_COMMAND, raw=True
         )
-        self._reads = ControllerJoints(node, self.controller)
+        self._questions = ControllerQuestions(node, self.controller)
 
-    def _on_joints(self, reading: Reading) -> None:
-        self._joints = reading
+    def _on_reading(self, reading: Reading) -> None:
+        self._reading = reading
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         expected = self._expected

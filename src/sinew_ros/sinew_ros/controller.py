@@ -1,4 +1,4 @@
-"""What a ros2_control controller says of its joints, asked without waiting for the answer."""
+"""What a ros2_control controller says of itself, asked without waiting for the answer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 
-PARAMETER = "joints"
-"""Of forward and trajectory controllers, in the order of their commands."""
+JOINTS = "joints"
+"""Parameter of forward and trajectory controllers, in the order of their commands."""
+INTERFACE = "interface_name"
+"""Parameter of forward controllers: what they take, `velocity`, `position` or `effort`. Those that
+take one thing only (`velocity_controllers` and the like) declare it with that value."""
+INTERFACES = "command_interfaces"
+"""Parameter of trajectory controllers: what they command; they take positions in any case."""
 
 # The middleware drops an answer when its sender has not discovered the client yet, so that a
 # question without an answer is repeated.
@@ -25,21 +30,22 @@ class Reading(NamedTuple):
 
     Attributes:
         joints: names in the controller's order; empty where they could not be read.
-        problem: why not, in one sentence; else ''.
+        interface: what a forward controller takes; empty where it does not say.
+        problem: why there are no joints, in one sentence; else ''.
     """
 
     joints: tuple[str, ...]
+    interface: str
     problem: str
 
 
-class ControllerJoints:
-    """Asks one controller for its joints."""
+class ControllerQuestions:
+    """Asks one controller for its joints and for what it takes."""
 
     def __init__(self, node: Node, controller: str) -> None:
         """Create the client on `node`, in whose namespace a relative name is."""
         self._client = node.create_client(GetParameters, f"{controller}/get_parameters")
-        self._request = GetParameters.Request(names=[PARAMETER])
-        self._called: Future | None = None
+        self._called: dict[str, Future] = {}
         self._reading: Future | None = None
         self._attempts = 0
         clock = Clock(clock_type=ClockType.STEADY_TIME)
@@ -65,31 +71,39 @@ class ControllerJoints:
         ready = self._client.service_is_ready()
         if self._attempts > _ATTEMPTS and ready:
             problem = f"controller {self.name} does not answer {self._client.srv_name}"
-            self._finish(Reading((), problem))
+            self._finish(Reading((), "", problem))
         elif self._attempts > _ATTEMPTS:
             problem = (
                 f"controller {self.name} does not run: service {self._client.srv_name} is not "
                 "there; load and activate it, check controller and namespace, or set "
                 "controller_joints to robot"
             )
-            self._finish(Reading((), problem))
+            self._finish(Reading((), "", problem))
         elif ready:
-            self._called = self._client.call_async(self._request)
-            self._called.add_done_callback(self._answered)
+            # One by one: for a name that is not declared an answer leaves out all the others, too.
+            called = {
+                name: self._client.call_async(GetParameters.Request(names=[name]))
+                for name in (JOINTS, INTERFACE)
+            }
+            self._called = called
+            for future in called.values():
+                future.add_done_callback(lambda _: self._answered(called))
 
-    def _answered(self, future: Future) -> None:
-        if self._called is None or future is not self._called:
-            return  # it was repeated meanwhile
-        answer: GetParameters.Response = future.result()
-        values = answer.values
-        if len(values) != 1 or values[0].type != ParameterType.PARAMETER_STRING_ARRAY:
+    def _answered(self, called: dict[str, Future]) -> None:
+        if called is not self._called or not all(future.done() for future in called.values()):
+            return  # it was repeated meanwhile, or half of it is still to come
+        joints, interface = (called[name].result().values for name in (JOINTS, INTERFACE))
+        takes = ""
+        if len(interface) == 1 and interface[0].type == ParameterType.PARAMETER_STRING:
+            takes = interface[0].string_value
+        if len(joints) != 1 or joints[0].type != ParameterType.PARAMETER_STRING_ARRAY:
             problem = (
-                f"controller {self.name} has no list of names as parameter '{PARAMETER}': is it a "
+                f"controller {self.name} has no list of names as parameter '{JOINTS}': is it a "
                 "forward or trajectory controller, and configured?"
             )
-            self._finish(Reading((), problem))
+            self._finish(Reading((), takes, problem))
         else:
-            self._finish(Reading(tuple(values[0].string_array_value), ""))
+            self._finish(Reading(tuple(joints[0].string_array_value), takes, ""))
 
     def _finish(self, reading: Reading) -> None:
         self._timer.cancel()
@@ -99,9 +113,10 @@ class ControllerJoints:
             asked.set_result(reading)
 
     def _drop(self) -> None:
-        if self._called is not None:
-            self._client.remove_pending_request(self._called)
-            self._called = None
+        for future in self._called.values():
+            if not future.done():
+                self._client.remove_pending_request(future)
+        self._called = {}
 
 
 def when_done(future: Future, then: Callable[[Reading], None]) -> None:

@@ -106,6 +106,7 @@ class SimDriver(SinewNode):
             )
         setting = Setting(
             mode=p.taken_mode,
+            adapter=p.adapter,
             controller=controller_name(p.taken_mode, p.adapter, p.controller),
             joint_prefix=p.joint_prefix,
             period_s=1.0 / p.state_rate_hz,

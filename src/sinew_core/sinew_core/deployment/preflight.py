@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from sinew_core.bundle.reader import Bundle
+from sinew_core.controllers import interface_name
 from sinew_core.deployment import connections as graph
 from sinew_core.deployment.checks import Check, unknown
 from sinew_core.deployment.description import (
@@ -67,12 +68,14 @@ class Controller:
     Attributes:
         name: with or without a namespace.
         joints: its parameter, None where it does not answer.
+        interface: what a forward controller takes, empty where it does not say.
         states: lifecycle state by controller, empty where nobody tells.
         source: who told.
     """
 
     name: str
     joints: tuple[str, ...] | None = None
+    interface: str = ""
     states: Mapping[str, str] = dataclasses.field(default_factory=dict)
     source: str = ""
 
@@ -198,6 +201,12 @@ def _controller_checks(facts: Facts, expected: Expected) -> list[Check]:
         graph.check_active(controller.name, controller.states, controller.source),
         graph.check_joint_order(
             controller.name, controller.joints, names, reads=settings.controller_joints == "read"
+        ),
+        graph.check_unit(
+            controller.name,
+            controller.interface,
+            adapter=settings.adapter,
+            sent=interface_name(settings.sent_mode),
         ),
         Check(
             what="sources of the controller",
