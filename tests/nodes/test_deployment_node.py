@@ -11,12 +11,14 @@ from controllers import ForwardController
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from patience import PATIENT
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from recording import Recording, write_bag
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
-from reach_samples import write_reaching_bundle
+from reach_samples import write_pushing_bundle, write_reaching_bundle
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_ros.qos import RELIABLE
@@ -35,9 +37,11 @@ QUICK = {"window_s": 0.5, "latency_ms": 900.0, "ramp_s": 0.2, "output_timeout_s"
 class Arm:
     """A simulated arm with a filter and a policy; starts deployments."""
 
+    write_bundle = staticmethod(write_reaching_bundle)
+
     def __init__(self, start_node, probe, tmp_path, *, namespace="", prefix="", driver=(), **given):
         self.start_node, self.probe, self.folder = start_node, probe, tmp_path
-        self.bundle = write_reaching_bundle(tmp_path / "bundle", rates=RATES, episode_s=30.0)
+        self.bundle = self.write_bundle(tmp_path / "bundle", rates=RATES, episode_s=30.0)
         self.namespace, self.prefix = namespace, prefix
         self.states = probe.listen(JointState, self.name("joint_states"), RELIABLE)
         self.reports = probe.listen(DiagnosticArray, self.name("diagnostics"), RELIABLE)
@@ -111,6 +115,18 @@ class Arm:
             " or ".join(states),
             _PATIENCE_S,
         )
+
+
+class PushedArm(Arm):
+    """The same under efforts."""
+
+    write_bundle = staticmethod(write_pushing_bundle)
+
+    def __init__(self, start_node, probe, tmp_path):
+        effort = {"mode": "joint_effort"}
+        # More would leave nothing of the joints' ranges.
+        given = {**effort, "safety.max_latency_periods": 10}
+        super().__init__(start_node, probe, tmp_path, driver=effort, **given)
 
 
 def read(folder):
@@ -207,6 +223,25 @@ def test_a_live_arm_reaches_its_targets_and_rests_after_ctrl_c(start_node, probe
     arm.filter_is("disarmed")
     arm.until_rest()
     assert read(output)["targets"]["successes"] == 0
+
+
+def test_a_live_arm_under_efforts_runs_at_full_authority_alone(start_node, probe, tmp_path):
+    arm = PushedArm(start_node, probe, tmp_path)
+    status, report = arm.outcome("slow", "live", targets=1, authority=0.5)
+    assert (status, report["failed"]) == (1, ["authority"])
+    process, output = arm.deploy("pushed", "live", targets=1, authority=1.0, ramp_s=60.0)
+    arm.until_moving()
+    arm.until_phase("running")
+    assert arm.values("deployment")["authority"] == "1.0"
+    value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=0.5)
+    request = SetParameters.Request(parameters=[Parameter(name="authority", value=value)])
+    result = probe.call(SetParameters, "deployment/set_parameters", request).results[0]
+    assert not result.successful
+    assert "effort commands have no speed to scale: leave it at 1" in result.reason
+    assert process.interrupt() == 0
+    arm.filter_is("disarmed")
+    report = read(output)
+    assert (report["failed"], report["held"]) == ([], [])
 
 
 def test_a_killed_policy_and_a_killed_filter_hold_the_arm_until_it_is_started(

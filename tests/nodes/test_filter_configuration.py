@@ -97,7 +97,7 @@ UNITS = {
 
 
 def real(robot, adapter, mode):
-    """Return what the launch file of a deployment gives the filter, but for bounds and watchdogs."""
+    """Return what the launch file of a deployment gives the filter, but for its bounds."""
     given = {}
     for name in (robot, f"adapter_{adapter}"):
         section = yaml.safe_load((REAL / f"{name}.yaml").read_text())["/**/safety_filter"]

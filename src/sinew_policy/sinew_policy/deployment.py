@@ -22,6 +22,7 @@ from sinew_core.deployment.preflight import Expected, preflight
 from sinew_core.deployment.summary import check_output
 from sinew_core.deployment.targets import TargetRun
 from sinew_core.deployment.watch import WatchLimits, first_problem
+from sinew_core.errors import ConfigError
 from sinew_core.parameters import Parameters
 from sinew_core.robots.catalogue import load_robot
 from sinew_policy.deployment_parameters import DeploymentParameters
@@ -89,7 +90,7 @@ class Deployment(SinewNode):
         self._phase, self._since_s = Phase.WAITING, time.monotonic()
         self._turned_s = self._since_s
         self.settable = Settable(
-            declarations.declared, check=_accept, apply=self._apply, reasons={}
+            declarations.declared, check=self._accept, apply=self._apply, reasons={}
         )
         self._open()
 
@@ -128,6 +129,11 @@ class Deployment(SinewNode):
     @property
     def _settings(self) -> FilterSettings:
         return self._graph.settings or FilterSettings()
+
+    @property
+    def _slows(self) -> bool:
+        """Whether the arm's speed follows the authority: efforts have none to scale."""
+        return self._p.mode == "live" and self._settings.mode != "joint_effort"
 
     @property
     def _played(self) -> bool:
@@ -216,7 +222,7 @@ class Deployment(SinewNode):
                 period_s=_GUARD_S,
             )
         self._enter(Phase.ARMING)
-        self._control.arm(self._on_armed, slowed=live and settings.mode != "joint_effort")
+        self._control.arm(self._on_armed, slowed=self._slows)
 
     def _on_armed(self, problem: str) -> None:
         if self._phase is not Phase.ARMING:
@@ -225,7 +231,7 @@ class Deployment(SinewNode):
             self._hold(problem)
             return
         self._was_armed, self._seen_armed = True, False
-        self._ramp.begin(time.monotonic(), self._p.authority)
+        self._ramp.begin(time.monotonic(), self._p.authority, slowed=self._slows)
         self._graph.novelty.restart()
         self._measured.begin()
         self._enter(Phase.RUNNING)
@@ -240,7 +246,7 @@ class Deployment(SinewNode):
         if problem is not None and (live or problem.what == "safety filter") and not self._played:
             self._hold(problem.sentence())
             return
-        if live:
+        if self._slows:
             self._control.set_scale(self._ramp.value(time.monotonic()), self._hold)
         complete = self._targets is not None and self._targets.run.complete
         if self._played or complete or 0.0 < self._p.duration_s < self._spent_s():
@@ -319,6 +325,20 @@ class Deployment(SinewNode):
         response.message = self._phase.value
         return response
 
+    def _accept(self, changed: Mapping[str, Parameters]) -> None:
+        """Refuse an authority that cannot take effect.
+
+        Raises:
+            ConfigError: for efforts.
+        """
+        parameters = changed[""]
+        assert isinstance(parameters, DeploymentParameters)
+        if self._p.mode == "live" and not self._slows and parameters.authority != 1.0:
+            raise ConfigError(
+                f"authority is {parameters.authority:g}: effort commands have no speed to scale: "
+                "leave it at 1"
+            )
+
     def _apply(self, changed: Mapping[str, Parameters]) -> None:
         """Go on to another authority."""
         parameters = changed[""]
@@ -339,10 +359,6 @@ class Deployment(SinewNode):
 def _say(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def _accept(_changed: Mapping[str, Parameters]) -> None:
-    """Accept every authority in its range."""
 
 
 def main(args: list[str] | None = None) -> int:
