@@ -289,7 +289,7 @@ def test_a_damaged_message_is_named(tmp_path):
         made.evaluate(tmp_path)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.text(max_size=80) | st.recursive(st.text() | st.integers(), st.lists).map(str))
 @example("safety_filter: {ros__parameters: 3}")
 @example("safety_filter: [&a [*a]]")

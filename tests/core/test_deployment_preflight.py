@@ -78,6 +78,7 @@ def facts(bundle):
         filter_report={"state": "disarmed"},
         senders=("/policy",),
         has_target=True,
+        target_problem="",
         policy_report=("OK", "commanding", {}),
         contents=contents,
         arrivals=meter.measure(1.99, 10.0),

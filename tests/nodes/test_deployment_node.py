@@ -161,6 +161,7 @@ def write_wider_robot(folder):
 
 def test_preflight_names_what_does_not_fit_and_passes_once_it_does(start_node, probe, tmp_path):
     arm = Arm(start_node, probe, tmp_path, shadow=True, controller="/arm/wrist")
+    arm.frame = ""
     iiwa = write_reaching_bundle(tmp_path / "iiwa", "iiwa14")
     arm.targets = probe.publisher(PoseStamped, "target_pose", RELIABLE)
     node = controller(probe, JOINTS[::-1], "/nowhere", "position")
@@ -189,11 +190,13 @@ def test_preflight_names_what_does_not_fit_and_passes_once_it_does(start_node, p
 def preflights(arm, **runs):
     """Return the reports of preflights that run beside each other."""
     started = {name: arm.deploy(name, "preflight", **given) for name, given in runs.items()}
+    arm.deployed = {name: process for name, (process, _) in started.items()}
     for process, _ in started.values():
         process.supervised = False
 
     def ended():
         target = PoseStamped()
+        target.header.frame_id = arm.frame
         target.pose.position.x, target.pose.position.z = 0.5, 0.4
         arm.targets.publish(target)
         return not any(process.running() for process, _ in started.values())
@@ -204,6 +207,21 @@ def preflights(arm, **runs):
         assert process.wait() == int(bool(reports[name]["failed"]))
         assert ("remedy" in process.output) or not reports[name]["failed"]
     return reports
+
+
+def test_targets_come_in_the_frame_given_or_the_prefixed_base(start_node, probe, tmp_path):
+    arm = Arm(start_node, probe, tmp_path, prefix="l_", shadow=True)
+    arm.targets = probe.publisher(PoseStamped, "target_pose", RELIABLE)
+    arm.frame = "l_panda_link0"
+    reports = preflights(arm, base={}, table={"target_frame": "table", "patience_s": 3.0})
+    source = "source of target_pose"
+    assert source not in reports["base"]["failed"]
+    probe.until(lambda: int(arm.values("policy").get("commands", 0)) > 0, "the policy's commands")
+    assert source in reports["table"]["failed"]
+    reason = "in frame 'l_panda_link0' is rejected: give finite metres in frame 'table'"
+    assert reason in checks(reports["table"])[source]["found"]
+    # Many were: the table and the log say it once each.
+    assert arm.deployed["table"].output.count("[WARN]") == 1
 
 
 def test_a_live_arm_reaches_its_targets_and_rests_after_ctrl_c(start_node, probe, tmp_path):

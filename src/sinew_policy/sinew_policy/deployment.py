@@ -23,6 +23,7 @@ from sinew_core.deployment.summary import check_output
 from sinew_core.deployment.targets import TargetRun
 from sinew_core.deployment.watch import WatchLimits, first_problem
 from sinew_core.errors import ConfigError
+from sinew_core.frames import pose_frames
 from sinew_core.parameters import Parameters
 from sinew_core.robots.catalogue import load_robot
 from sinew_policy.deployment_parameters import DeploymentParameters
@@ -75,7 +76,8 @@ class Deployment(SinewNode):
         self._robot = robot = load_robot(p.robot or bundle.manifest.robot, urdf=p.urdf)
         check_output(p.output)
         self._expected = expected = self._expect()
-        self._graph = ObservedGraph(self, expected, bundle, robot, p.unusual_std)
+        frames = pose_frames(robot.base_link, p.joint_prefix, p.target_frame)
+        self._graph = ObservedGraph(self, expected, bundle, robot, frames, p.unusual_std)
         self._graph.on_state = self._on_state
         self._control = FilterControl(self, p.safety_filter)
         self._measured = Measurements(self._graph, robot)
@@ -83,7 +85,7 @@ class Deployment(SinewNode):
         self._targets: GivenTargets | None = None
         if p.targets:
             run = TargetRun(bundle, robot, count=p.targets, seed=p.seed, authority=p.authority)
-            self._targets = GivenTargets(self, run, robot.base_link)
+            self._targets = GivenTargets(self, run, frames[-1])
         self._checks: tuple[Check, ...] = ()
         self._was_armed = self._seen_armed = False
         self._reason, self._status = "", 0

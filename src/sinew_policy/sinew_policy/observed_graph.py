@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
@@ -59,14 +59,20 @@ class ObservedGraph:
     """
 
     def __init__(
-        self, node: Node, expected: Expected, bundle: Bundle, robot: RobotModel, unusual_std: float
+        self,
+        node: Node,
+        expected: Expected,
+        bundle: Bundle,
+        robot: RobotModel,
+        frames: Sequence[str],
+        unusual_std: float,
     ) -> None:
-        """Subscribe on `node`."""
+        """Subscribe on `node`; targets are taken in these frames, as the policy takes them."""
         self._node, self._expected, self._bundle, self._robot = node, expected, bundle, robot
         names = [expected.joint_prefix + name for name in robot.joint_names]
         self.settings: FilterSettings | None = None
         self.mapper = JointStateMapper(names)
-        self.target = PoseInput("target_pose", ("", robot.base_link), oriented=False)
+        self.target = PoseInput("target_pose", frames, oriented=False)
         self.novelty = NoveltyMonitor(bundle, robot.chain, unusual_std=unusual_std)
         self.arrivals, self.loop = ArrivalMeter(), LoopMeter()
         self.interventions = InterventionCounter()
@@ -74,6 +80,7 @@ class ObservedGraph:
         self.on_state: Callable[[], None] = _nothing
         self.contents = StateContents(names)
         self._reader = JointStateReader()
+        self._target_problem = ""
         self._description: str | None = None
         self._filter: Mapping[str, str] = {}
         self._filter_s = self._command_s = self._output_s = time.monotonic()
@@ -91,7 +98,7 @@ class ObservedGraph:
         node, subscribe = self._node, self._node.create_subscription
         subscribe(JointState, "joint_states", self._on_state, STATE_SUBSCRIPTION, raw=True)
         subscribe(JointTrajectory, "policy/command", self._on_command, RELIABLE)
-        subscribe(PoseStamped, "target_pose", self.target.take, RELIABLE)
+        subscribe(PoseStamped, "target_pose", self._on_target, RELIABLE)
         subscribe(String, "robot_description", self._on_description, LATCHED)
         configuration = f"{self._expected.safety_filter}/configuration"
         subscribe(String, configuration, self._on_configuration, LATCHED)
@@ -173,6 +180,7 @@ class ObservedGraph:
             filter_report=self._filter,
             senders=tuple(sorted(self._sent_by)),
             has_target=bool(self.target.position),
+            target_problem=self._target_problem,
             policy_report=self._policy,
             contents=self.contents,
             arrivals=self.arrivals.measure(now_s, window_s),
@@ -241,6 +249,13 @@ class ObservedGraph:
         self._sent_by.add(self._senders.identify(message.header.frame_id, number))
         self._command_s, self._commanded = time.monotonic(), True
         self.loop.command(stamp_ns(message.header.stamp), self._command_s)
+
+    def _on_target(self, message: PoseStamped) -> None:
+        """Say why a target is not taken, once until one is: the policy does not take it either."""
+        problem = self.target.take(message) or ""
+        if problem and not self._target_problem:
+            self._node.get_logger().warning(problem)
+        self._target_problem = problem
 
     def _on_output(self, data: bytes) -> None:
         if _LAST_RESORT in data:

@@ -117,6 +117,7 @@ class Facts:
         filter_report: values of its diagnostics.
         senders: of commands.
         has_target: whether a target was received.
+        target_problem: why the last one was rejected, empty where it was not.
         policy_report: level, message and values of the policy's.
         contents, arrivals: of joint states.
         commands, outputs: latencies.
@@ -131,6 +132,7 @@ class Facts:
     filter_report: Mapping[str, str]
     senders: tuple[str, ...]
     has_target: bool
+    target_problem: str
     policy_report: tuple[str, str, Mapping[str, str]]
     contents: StateContents
     arrivals: Arrivals
@@ -244,12 +246,16 @@ def _check_target(facts: Facts, expected: Expected) -> Check:
         wanted = "this node alone, as targets is given"
         remedy = "end the other publishers of target_pose, or leave targets at 0"
         return Check(what=what, found=found, expected=wanted, remedy=remedy, passed=not others)
-    found += ", one received" if facts.has_target else ", none received"
+    found += f", {facts.target_problem or _received(facts.has_target)}"
     wanted, remedy = "a target, from one node", "publish target_pose, or give targets:=N"
     if not facts.has_target and not expected.moves and not others:
         return unknown(what, found, wanted, remedy)
     passed = facts.has_target and len(others) <= 1
     return Check(what=what, found=found, expected=wanted, remedy=remedy, passed=passed)
+
+
+def _received(has_target: bool) -> str:
+    return "one received" if has_target else "none received"
 
 
 def intruders(connections: Graph, expected: Expected, *, shadow: bool) -> tuple[str, ...]:
