@@ -11,10 +11,12 @@ from sinew_ros.qos import RELIABLE
 class ForwardController(Node):
     """Takes `~/commands` in the order of its parameter `joints` and passes them to the driver.
 
-    With an interface it tells what it takes; others have no such parameter.
+    It tells what it takes, unless the interface is empty: then it has no such parameter.
     """
 
-    def __init__(self, name, joints, robot_joints, driver_topic, namespace="", interface=""):
+    def __init__(
+        self, name, joints, robot_joints, driver_topic, namespace="", interface="velocity"
+    ):
         super().__init__(name, namespace=namespace)
         self.declare_parameter("joints", list(joints))
         if interface:

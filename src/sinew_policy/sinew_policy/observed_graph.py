@@ -288,7 +288,7 @@ class ObservedGraph:
         self._outputs = node.create_subscription(
             kind, topic, self._on_output, CONTROLLER_COMMAND, raw=True
         )
-        self._questions = ControllerQuestions(node, self.controller)
+        self._questions = ControllerQuestions(node, self.controller, settings.adapter)
 
     def _on_reading(self, reading: Reading) -> None:
         self._reading = reading

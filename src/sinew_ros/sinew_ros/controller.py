@@ -11,6 +11,8 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 
+from sinew_core.controllers import FORWARD
+
 JOINTS = "joints"
 """Parameter of forward and trajectory controllers, in the order of their commands."""
 INTERFACE = "interface_name"
@@ -30,7 +32,7 @@ class Reading(NamedTuple):
 
     Attributes:
         joints: names in the controller's order; empty where they could not be read.
-        interface: what a forward controller takes; empty where it does not say.
+        interface: what a forward controller takes; empty where it does not say, or is none.
         problem: why there are no joints, in one sentence; else ''.
     """
 
@@ -42,10 +44,18 @@ class Reading(NamedTuple):
 class ControllerQuestions:
     """Asks one controller for its joints and for what it takes."""
 
-    def __init__(self, node: Node, controller: str) -> None:
-        """Create the client on `node`, in whose namespace a relative name is."""
+    def __init__(self, node: Node, controller: str, adapter: str) -> None:
+        """Create the client on `node`, in whose namespace a relative name is.
+
+        Args:
+            node: asks.
+            controller: name of the controller.
+            adapter: `forward` or `trajectory`, as the controller has to be.
+        """
         self._client = node.create_client(GetParameters, f"{controller}/get_parameters")
-        self._called: dict[str, Future] = {}
+        self._known = (JOINTS, INTERFACE) if adapter == FORWARD else (JOINTS,)
+        self._names = self._known
+        self._called: Future | None = None
         self._reading: Future | None = None
         self._attempts = 0
         clock = Clock(clock_type=ClockType.STEADY_TIME)
@@ -60,7 +70,7 @@ class ControllerQuestions:
     def ask(self) -> Future:
         """Return a future of a `Reading`; a question under way is asked again."""
         reading = self._reading = self._reading or Future()
-        self._attempts = 0
+        self._attempts, self._names = 0, self._known
         self._timer.reset()
         self._call()
         return reading
@@ -80,30 +90,28 @@ class ControllerQuestions:
             )
             self._finish(Reading((), "", problem))
         elif ready:
-            # One by one: for a name that is not declared an answer leaves out all the others, too.
-            called = {
-                name: self._client.call_async(GetParameters.Request(names=[name]))
-                for name in (JOINTS, INTERFACE)
-            }
-            self._called = called
-            for future in called.values():
-                future.add_done_callback(lambda _: self._answered(called))
+            self._called = self._client.call_async(GetParameters.Request(names=self._names))
+            self._called.add_done_callback(self._answered)
 
-    def _answered(self, called: dict[str, Future]) -> None:
-        if called is not self._called or not all(future.done() for future in called.values()):
-            return  # it was repeated meanwhile, or half of it is still to come
-        joints, interface = (called[name].result().values for name in (JOINTS, INTERFACE))
-        takes = ""
-        if len(interface) == 1 and interface[0].type == ParameterType.PARAMETER_STRING:
-            takes = interface[0].string_value
-        if len(joints) != 1 or joints[0].type != ParameterType.PARAMETER_STRING_ARRAY:
-            problem = (
-                f"controller {self.name} has no list of names as parameter '{JOINTS}': is it a "
-                "forward or trajectory controller, and configured?"
-            )
-            self._finish(Reading((), takes, problem))
-        else:
-            self._finish(Reading(tuple(joints[0].string_array_value), takes, ""))
+    def _answered(self, future: Future) -> None:
+        if self._called is None or future is not self._called:
+            return  # it was repeated meanwhile
+        values = future.result().values
+        if not values and self._names != (JOINTS,):
+            # A node that lacks one of the parameters answers with none of them.
+            self._names = (JOINTS,)
+            self._call()
+            return
+        if values and values[0].type == ParameterType.PARAMETER_STRING_ARRAY:
+            takes = [v for v in values[1:] if v.type == ParameterType.PARAMETER_STRING]
+            interface = takes[0].string_value if takes else ""
+            self._finish(Reading(tuple(values[0].string_array_value), interface, ""))
+            return
+        problem = (
+            f"controller {self.name} has no list of names as parameter '{JOINTS}': is it a "
+            "forward or trajectory controller, and configured?"
+        )
+        self._finish(Reading((), "", problem))
 
     def _finish(self, reading: Reading) -> None:
         self._timer.cancel()
@@ -113,10 +121,9 @@ class ControllerQuestions:
             asked.set_result(reading)
 
     def _drop(self) -> None:
-        for future in self._called.values():
-            if not future.done():
-                self._client.remove_pending_request(future)
-        self._called = {}
+        if self._called is not None:
+            self._client.remove_pending_request(self._called)
+            self._called = None
 
 
 def when_done(future: Future, then: Callable[[Reading], None]) -> None:

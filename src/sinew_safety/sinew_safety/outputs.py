@@ -9,7 +9,7 @@ from rclpy.event_handler import PublisherEventCallbacks
 from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
-from sinew_core.controllers import FORWARD, interface_name
+from sinew_core.controllers import interface_name
 from sinew_core.errors import ConfigError
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.filter import Cause, FilterResult
@@ -50,7 +50,8 @@ class Outputs:
         self._qos = controller_command(lockstep=configuration.lockstep)
         self._intervention = InterventionMessage(configuration.prefixed(robot), own.mode)
         reads = own.controller_joints == "read" and not own.shadow
-        self._questions = ControllerQuestions(node, configuration.controller) if reads else None
+        named = configuration.controller
+        self._questions = ControllerQuestions(node, named, own.adapter) if reads else None
         kind = JointTrajectory if own.adapter == "trajectory" else Float64MultiArray
         # Whoever subscribes anew may be a controller with another order.
         events = PublisherEventCallbacks(matched=self._matched) if reads else None
@@ -132,8 +133,8 @@ class Outputs:
 
     def _misfit(self, interface: str) -> str:
         """Return why a forward controller of this interface may not hear the outputs, or ''."""
-        own, sent = self._found.node, interface_name(self._found.node.sent_mode)
-        if own.adapter != FORWARD or interface in ("", sent):
+        sent = interface_name(self._found.node.sent_mode)
+        if interface in ("", sent):
             return ""
         return (
             f"controller {self._found.controller} takes {interface} commands, the filter sends "
