@@ -289,7 +289,7 @@ def test_a_damaged_message_is_named(tmp_path):
         made.evaluate(tmp_path)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.text(max_size=80) | st.recursive(st.text() | st.integers(), st.lists).map(str))
 @example("safety_filter: {ros__parameters: 3}")
 @example("safety_filter: [&a [*a]]")
@@ -306,6 +306,14 @@ def test_any_text_is_a_configuration_or_none(words):
         ("mode: joint_velocity, output: positions", "forward_position_controller/commands"),
         ("mode: joint_effort, controller: torque", "torque/commands"),
         ("adapter: trajectory", "joint_trajectory_controller/joint_trajectory"),
+        (
+            "adapter: trajectory, controller: '', trajectory_controller: fr3_arm_controller",
+            "fr3_arm_controller/joint_trajectory",
+        ),
+        (
+            "mode: joint_velocity, adapter: forward, trajectory_controller: fr3_arm_controller",
+            "forward_velocity_controller/commands",
+        ),
     ],
 )
 def test_the_configuration_says_where_the_outputs_are(words, outputs):

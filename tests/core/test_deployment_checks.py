@@ -13,6 +13,7 @@ from sinew_core.deployment.connections import (
     check_controller,
     check_joint_order,
     check_source,
+    check_unit,
 )
 from sinew_core.deployment.description import check_bundle, check_description, check_filter_limits
 from sinew_core.deployment.interventions import InterventionCounter
@@ -326,3 +327,15 @@ def test_the_table_gives_the_remedy_of_what_is_not_well():
     assert "remedy: do this" in text
     assert "remedy: look there" in text
     assert failures([good, bad]) == (bad,)
+
+
+@pytest.mark.parametrize("sent", ["velocity", "position", "effort"])
+@pytest.mark.parametrize("interface", ["velocity", "position", "effort", ""])
+def test_a_forward_controller_has_to_take_the_unit_that_is_sent(sent, interface):
+    check = check_unit("x", interface, adapter="forward", sent=sent)
+    assert (check.passed, check.known) == (interface in (sent, ""), interface != "")
+
+
+def test_a_trajectory_controller_takes_positions_whatever_it_commands():
+    # The one of franka_*_moveit_config commands efforts.
+    assert check_unit("x", "", adapter="trajectory", sent="position").verdict == "ok"

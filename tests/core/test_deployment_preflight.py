@@ -78,6 +78,7 @@ def facts(bundle):
         filter_report={"state": "disarmed"},
         senders=("/policy",),
         has_target=True,
+        target_problem="",
         policy_report=("OK", "commanding", {}),
         contents=contents,
         arrivals=meter.measure(1.99, 10.0),
@@ -125,6 +126,10 @@ def changed(**topics):
         ),
         ({"graph": changed(states={"problems": ("does not fit",)})}, "QoS of every connection"),
         ({"controller": Controller(name=CONTROLLER, states={"b": "active"})}, "controller active"),
+        (
+            {"controller": Controller(name=CONTROLLER, interface="position")},
+            "unit of the controller",
+        ),
         (
             {"settings": FilterSettings(mode="joint_effort", guard_timeout_s=1.0)},
             "rates and command mode",

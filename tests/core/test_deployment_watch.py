@@ -21,6 +21,12 @@ def test_authority_rises_slowly_and_falls_at_once(authority):
     assert ramp.value(16.0) == 0.01
 
 
+def test_the_authority_over_commands_without_a_speed_is_whole_from_the_start():
+    ramp = AuthorityRamp(4.0)
+    ramp.begin(10.0, 1.0, slowed=False)
+    assert (ramp.value(10.0), ramp.complete(10.0)) == (1.0, True)
+
+
 GOOD = Vitals(
     state_silence_s=0.0,
     state_rate_hz=100.0,

@@ -21,6 +21,7 @@ GIVEN = {
         "bag": "1e3",
         "output": "1.5",
         "joint_prefix": "left_",
+        "target_frame": "left_base_link",
         "controller": "008",
         "command_mode": "joint_position",
         "urdf": "an arm.urdf",

@@ -9,11 +9,18 @@ from sinew_ros.qos import RELIABLE
 
 
 class ForwardController(Node):
-    """Takes `~/commands` in the order of its parameter `joints` and passes them to the driver."""
+    """Takes `~/commands` in the order of its parameter `joints` and passes them to the driver.
 
-    def __init__(self, name, joints, robot_joints, driver_topic, namespace=""):
+    It tells what it takes, unless the interface is empty: then it has no such parameter.
+    """
+
+    def __init__(
+        self, name, joints, robot_joints, driver_topic, namespace="", interface="velocity"
+    ):
         super().__init__(name, namespace=namespace)
         self.declare_parameter("joints", list(joints))
+        if interface:
+            self.declare_parameter("interface_name", interface)
         self._order = [list(joints).index(name) for name in robot_joints if name in joints]
         self.heard = []
         self._driver = self.create_publisher(Float64MultiArray, driver_topic, RELIABLE)

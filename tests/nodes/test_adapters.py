@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.graph, pytest.mark.slow]
 DRIVER, FILTER = "sinew_sim.sim_driver", "sinew_safety.safety_filter"
 JOINTS = [f"panda_joint{i}" for i in range(1, 8)]
 SPEED = [0.2, 0.1, -0.1, 0.1, 0.2, -0.1, 0.3]
+EQUAL = [0.05] * 7
 CONFIGURATION = "safety_filter/configuration"
 DRIVEN = "forward_velocity_controller/commands"
 
@@ -97,9 +98,9 @@ class Graph:
         return replay.output
 
 
-def controller(probe, joints, name="wrist", namespace="arm"):
+def controller(probe, joints, name="wrist", namespace="arm", interface="velocity"):
     """Run a controller in this process, whose values go on to the driver."""
-    node = ForwardController(name, joints, JOINTS, f"/{DRIVEN}", namespace)
+    node = ForwardController(name, joints, JOINTS, f"/{DRIVEN}", namespace, interface)
     probe.executor.add_node(node)
     return node
 
@@ -121,9 +122,11 @@ def test_a_controller_hears_its_own_order_and_a_change_of_it_stops_the_arm(
     graph.drive(lambda: graph.velocity() == pytest.approx(SPEED, abs=0.02), "the speed asked for")
     assert list(graph.sent[-1].data) == pytest.approx(SPEED[::-1])
     assert graph.texts[-1]["controller"]["joints"] == JOINTS[::-1]
+    # The same for each joint, so that the other order is no motion that the filter stops before.
+    graph.drive(lambda: graph.velocity() == pytest.approx(EQUAL, abs=0.02), "equal speeds", EQUAL)
     remove(probe, backwards)
     forwards = controller(probe, JOINTS)
-    graph.drive(lambda: graph.state() == "latched", "a stop")
+    graph.drive(lambda: graph.state() == "latched", "a stop", EQUAL)
     assert "another order" in graph.report()["reason"]
     assert graph.texts[-1]["controller"]["joints"] == JOINTS
     probe.until(lambda: max(map(abs, graph.velocity())) < 1e-3, "rest")
@@ -149,7 +152,8 @@ def test_no_controller_or_one_of_other_joints_is_named_at_each_arming(start_node
     assert not answer.success
     assert "controller /arm/wrist does not run: service /arm/wrist/get_parameters" in answer.message
     for joints, reason in WRONG:
-        node = controller(probe, joints)
+        # Joints are read of one that does not tell its interface, too.
+        node = controller(probe, joints, interface="")
         probe.until(lambda reason=reason: reason in graph.arm().message, reason)
         assert not node.heard
         remove(probe, node)
@@ -164,6 +168,30 @@ def test_no_controller_or_one_of_other_joints_is_named_at_each_arming(start_node
     assert graph.state() == "disarmed"
     assert not graph.sent
     remove(probe, other)
+
+
+def test_a_controller_of_another_unit_hears_nothing_before_or_after_arming(start_node, probe):
+    graph = Graph(start_node, probe, "arm/wrist/commands", Float64MultiArray, **READ)
+    reason = "controller /arm/wrist takes position commands, the filter sends velocity"
+    of_positions = controller(probe, JOINTS, interface="position")
+    probe.until(lambda: reason in graph.report().get("outputs_refused", ""), reason)
+    assert reason in graph.arm().message
+    assert not of_positions.heard
+    remove(probe, of_positions)
+    fits = controller(probe, JOINTS)
+    graph.armed()
+    graph.drive(lambda: graph.velocity() == pytest.approx(SPEED, abs=0.02), "the speed asked for")
+    probe.until(lambda: "outputs_refused" not in graph.report(), "no refusal")
+    remove(probe, fits)
+    # One that takes its place is not sent velocities, and the arm that moved is stopped.
+    of_positions = controller(probe, JOINTS, interface="position")
+    graph.drive(lambda: graph.state() == "latched", "a stop")
+    assert reason in graph.report()["reason"]
+    seen = len(of_positions.heard)
+    probe.until(lambda: reason in graph.report().get("outputs_refused", ""), reason)
+    graph.drive(lambda: len(graph.sent) >= seen, "states")
+    assert len(of_positions.heard) == seen
+    remove(probe, of_positions)
 
 
 def test_disarming_while_the_controller_is_asked_wins(start_node, probe):

@@ -11,12 +11,14 @@ from controllers import ForwardController
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from patience import PATIENT
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from recording import Recording, write_bag
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
-from reach_samples import write_reaching_bundle
+from reach_samples import write_pushing_bundle, write_reaching_bundle
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot
 from sinew_ros.qos import RELIABLE
@@ -35,9 +37,11 @@ QUICK = {"window_s": 0.5, "latency_ms": 900.0, "ramp_s": 0.2, "output_timeout_s"
 class Arm:
     """A simulated arm with a filter and a policy; starts deployments."""
 
+    write_bundle = staticmethod(write_reaching_bundle)
+
     def __init__(self, start_node, probe, tmp_path, *, namespace="", prefix="", driver=(), **given):
         self.start_node, self.probe, self.folder = start_node, probe, tmp_path
-        self.bundle = write_reaching_bundle(tmp_path / "bundle", rates=RATES, episode_s=30.0)
+        self.bundle = self.write_bundle(tmp_path / "bundle", rates=RATES, episode_s=30.0)
         self.namespace, self.prefix = namespace, prefix
         self.states = probe.listen(JointState, self.name("joint_states"), RELIABLE)
         self.reports = probe.listen(DiagnosticArray, self.name("diagnostics"), RELIABLE)
@@ -113,6 +117,18 @@ class Arm:
         )
 
 
+class PushedArm(Arm):
+    """The same under efforts."""
+
+    write_bundle = staticmethod(write_pushing_bundle)
+
+    def __init__(self, start_node, probe, tmp_path):
+        effort = {"mode": "joint_effort"}
+        # More would leave nothing of the joints' ranges.
+        given = {**effort, "safety.max_latency_periods": 10}
+        super().__init__(start_node, probe, tmp_path, driver=effort, **given)
+
+
 def read(folder):
     return json.loads((folder / "report.json").read_text())
 
@@ -121,8 +137,8 @@ def checks(report):
     return {check["what"]: check for check in report["checks"]}
 
 
-def controller(probe, joints, driver_topic, name="wrist", namespace="arm"):
-    node = ForwardController(name, joints, JOINTS, driver_topic, namespace)
+def controller(probe, joints, driver_topic, interface, name="wrist", namespace="arm"):
+    node = ForwardController(name, joints, JOINTS, driver_topic, namespace, interface)
     probe.executor.add_node(node)
     return node
 
@@ -145,13 +161,14 @@ def write_wider_robot(folder):
 
 def test_preflight_names_what_does_not_fit_and_passes_once_it_does(start_node, probe, tmp_path):
     arm = Arm(start_node, probe, tmp_path, shadow=True, controller="/arm/wrist")
+    arm.frame = ""
     iiwa = write_reaching_bundle(tmp_path / "iiwa", "iiwa14")
     arm.targets = probe.publisher(PoseStamped, "target_pose", RELIABLE)
-    node = controller(probe, JOINTS[::-1], "/nowhere")
+    node = controller(probe, JOINTS[::-1], "/nowhere", "position")
     reports = preflights(
         arm, order={}, robot={"bundle": iiwa}, limits={"robot": write_wider_robot(tmp_path)}
     )
-    assert set(reports["order"]["failed"]) == {"joint order of the controller"}
+    assert reports["order"]["failed"] == ["joint order of the controller", "unit of the controller"]
     assert "lacks lbr_A1" in checks(reports["robot"])["robot_description"]["found"]
     assert set(reports["robot"]["failed"]) >= {"joints in joint_states", "robot of the filter"}
     assert set(reports["limits"]["failed"]) >= {
@@ -162,8 +179,10 @@ def test_preflight_names_what_does_not_fit_and_passes_once_it_does(start_node, p
     assert not node.heard
     remove(probe, node)
     assert preflights(arm, nobody={})["nobody"]["failed"] == ["controller"]
-    node = controller(probe, JOINTS, "/nowhere")
-    assert preflights(arm, fits={})["fits"]["failed"] == []
+    node = controller(probe, JOINTS, "/nowhere", "velocity")
+    fits = preflights(arm, fits={})["fits"]
+    assert fits["failed"] == []
+    assert checks(fits)["unit of the controller"]["found"] == "velocity"
     assert not node.heard
     remove(probe, node)
 
@@ -171,11 +190,13 @@ def test_preflight_names_what_does_not_fit_and_passes_once_it_does(start_node, p
 def preflights(arm, **runs):
     """Return the reports of preflights that run beside each other."""
     started = {name: arm.deploy(name, "preflight", **given) for name, given in runs.items()}
+    arm.deployed = {name: process for name, (process, _) in started.items()}
     for process, _ in started.values():
         process.supervised = False
 
     def ended():
         target = PoseStamped()
+        target.header.frame_id = arm.frame
         target.pose.position.x, target.pose.position.z = 0.5, 0.4
         arm.targets.publish(target)
         return not any(process.running() for process, _ in started.values())
@@ -186,6 +207,21 @@ def preflights(arm, **runs):
         assert process.wait() == int(bool(reports[name]["failed"]))
         assert ("remedy" in process.output) or not reports[name]["failed"]
     return reports
+
+
+def test_targets_come_in_the_frame_given_or_the_prefixed_base(start_node, probe, tmp_path):
+    arm = Arm(start_node, probe, tmp_path, prefix="l_", shadow=True)
+    arm.targets = probe.publisher(PoseStamped, "target_pose", RELIABLE)
+    arm.frame = "l_panda_link0"
+    reports = preflights(arm, base={}, table={"target_frame": "table", "patience_s": 3.0})
+    source = "source of target_pose"
+    assert source not in reports["base"]["failed"]
+    probe.until(lambda: int(arm.values("policy").get("commands", 0)) > 0, "the policy's commands")
+    assert source in reports["table"]["failed"]
+    reason = "in frame 'l_panda_link0' is rejected: give finite metres in frame 'table'"
+    assert reason in checks(reports["table"])[source]["found"]
+    # Many were: the table and the log say it once each.
+    assert arm.deployed["table"].output.count("[WARN]") == 1
 
 
 def test_a_live_arm_reaches_its_targets_and_rests_after_ctrl_c(start_node, probe, tmp_path):
@@ -205,6 +241,25 @@ def test_a_live_arm_reaches_its_targets_and_rests_after_ctrl_c(start_node, probe
     arm.filter_is("disarmed")
     arm.until_rest()
     assert read(output)["targets"]["successes"] == 0
+
+
+def test_a_live_arm_under_efforts_runs_at_full_authority_alone(start_node, probe, tmp_path):
+    arm = PushedArm(start_node, probe, tmp_path)
+    status, report = arm.outcome("slow", "live", targets=1, authority=0.5)
+    assert (status, report["failed"]) == (1, ["authority"])
+    process, output = arm.deploy("pushed", "live", targets=1, authority=1.0, ramp_s=60.0)
+    arm.until_moving()
+    arm.until_phase("running")
+    assert arm.values("deployment")["authority"] == "1.0"
+    value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=0.5)
+    request = SetParameters.Request(parameters=[Parameter(name="authority", value=value)])
+    result = probe.call(SetParameters, "deployment/set_parameters", request).results[0]
+    assert not result.successful
+    assert "effort commands have no speed to scale: leave it at 1" in result.reason
+    assert process.interrupt() == 0
+    arm.filter_is("disarmed")
+    report = read(output)
+    assert (report["failed"], report["held"]) == ([], [])
 
 
 def test_a_killed_policy_and_a_killed_filter_hold_the_arm_until_it_is_started(

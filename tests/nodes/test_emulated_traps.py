@@ -195,6 +195,7 @@ def test_the_merged_states_of_a_franka_are_refused_for_their_rate(start_node, pr
     checks = {check["what"]: check for check in report["checks"]}
     assert "rate of joint_states" in report["failed"]
     assert checks["rate of joint_states"]["expected"].startswith("at least 225 Hz")
+    assert checks["unit of the controller"]["verdict"] == "ok"
     assert len(raw) > 2 * len(merged) > 20
     assert {"fr3_joint1", "fr3_finger_joint1"} <= set(merged[-1].name)
     assert not any("finger" in name for name in raw[-1].name)

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 import yaml
+from conftest import ROOT
 
 from sinew_core.errors import ConfigError, RobotError
 from sinew_core.safety.parameters import SafetyParameters
@@ -84,6 +85,48 @@ def test_outputs_go_to_the_controller_of_adapter_and_mode(given, topic, sent):
     node = SafetyFilterParameters(**given)
     assert dataclasses.replace(CONFIGURATION, node=node).outputs_topic == topic
     assert node.sent_mode == sent
+
+
+REAL = ROOT / "config" / "real"
+ROBOTS = [path.stem for path in sorted(REAL.glob("*.yaml")) if "_" not in path.stem]
+UNITS = {
+    "forward_velocity_controller": "joint_velocity",
+    "forward_position_controller": "joint_position",
+    "forward_effort_controller": "joint_effort",
+}
+
+
+def real(robot, adapter, mode):
+    """Return what the launch file of a deployment gives the filter, but for its bounds."""
+    given = {}
+    for name in (robot, f"adapter_{adapter}"):
+        section = yaml.safe_load((REAL / f"{name}.yaml").read_text())["/**/safety_filter"]
+        given.update({k: v for k, v in section["ros__parameters"].items() if "." not in k})
+    return {**given, "robot": robot, "mode": mode}
+
+
+@pytest.mark.parametrize("robot", ROBOTS)
+@pytest.mark.parametrize("adapter", ["robot", "forward", "positions", "trajectory"])
+@pytest.mark.parametrize("mode", ["joint_velocity", "joint_position", "joint_effort"])
+def test_without_a_name_no_controller_of_another_unit_is_sent_to(robot, adapter, mode):
+    given = real(robot, adapter, mode)
+    positions = "trajectory" in given["adapter"] or given.get("output") == "positions"
+    if mode == "joint_effort" and positions:
+        with pytest.raises(ConfigError, match="use a forward controller of efforts"):
+            SafetyFilterParameters(**given)
+        return
+    node = SafetyFilterParameters(**given)
+    assert node.sent_mode == ("joint_position" if positions else mode)
+    if node.adapter == "trajectory":
+        assert "forward" not in node.controller_name
+    else:
+        assert UNITS[node.controller_name] == node.sent_mode
+
+
+def test_the_trajectory_controller_of_a_robot_is_known_by_its_name():
+    for adapter in ("robot", "trajectory"):
+        node = SafetyFilterParameters(**real("fr3", adapter, "joint_velocity"))
+        assert node.controller_name == "fr3_arm_controller"
 
 
 @pytest.mark.parametrize(

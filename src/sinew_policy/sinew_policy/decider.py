@@ -12,6 +12,7 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from sinew_core.bundle.controller import ControlTicks, StampEpochs
+from sinew_core.frames import pose_frames
 from sinew_core.joint_mapper import JointMapper
 from sinew_policy.loading import Policy
 from sinew_policy.parameters import PolicyParameters
@@ -59,7 +60,8 @@ class Decider:
             parameters.sender_id or node.get_fully_qualified_name(),
             rates.control_period_s,
         )
-        frames = ("", parameters.target_frame or policy.robot.base_link)
+        base, prefix = policy.robot.base_link, parameters.joint_prefix
+        frames = pose_frames(base, prefix, parameters.target_frame)
         self._target = PoseInput("target_pose", frames, oriented=False)
         self._object = PoseInput("object_pose", frames, oriented=True)
         self._pending_ns: int | None = None

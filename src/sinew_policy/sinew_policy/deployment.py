@@ -22,6 +22,8 @@ from sinew_core.deployment.preflight import Expected, preflight
 from sinew_core.deployment.summary import check_output
 from sinew_core.deployment.targets import TargetRun
 from sinew_core.deployment.watch import WatchLimits, first_problem
+from sinew_core.errors import ConfigError
+from sinew_core.frames import pose_frames
 from sinew_core.parameters import Parameters
 from sinew_core.robots.catalogue import load_robot
 from sinew_policy.deployment_parameters import DeploymentParameters
@@ -74,7 +76,8 @@ class Deployment(SinewNode):
         self._robot = robot = load_robot(p.robot or bundle.manifest.robot, urdf=p.urdf)
         check_output(p.output)
         self._expected = expected = self._expect()
-        self._graph = ObservedGraph(self, expected, bundle, robot, p.unusual_std)
+        frames = pose_frames(robot.base_link, p.joint_prefix, p.target_frame)
+        self._graph = ObservedGraph(self, expected, bundle, robot, frames, p.unusual_std)
         self._graph.on_state = self._on_state
         self._control = FilterControl(self, p.safety_filter)
         self._measured = Measurements(self._graph, robot)
@@ -82,14 +85,14 @@ class Deployment(SinewNode):
         self._targets: GivenTargets | None = None
         if p.targets:
             run = TargetRun(bundle, robot, count=p.targets, seed=p.seed, authority=p.authority)
-            self._targets = GivenTargets(self, run, robot.base_link)
+            self._targets = GivenTargets(self, run, frames[-1])
         self._checks: tuple[Check, ...] = ()
         self._was_armed = self._seen_armed = False
         self._reason, self._status = "", 0
         self._phase, self._since_s = Phase.WAITING, time.monotonic()
         self._turned_s = self._since_s
         self.settable = Settable(
-            declarations.declared, check=_accept, apply=self._apply, reasons={}
+            declarations.declared, check=self._accept, apply=self._apply, reasons={}
         )
         self._open()
 
@@ -128,6 +131,11 @@ class Deployment(SinewNode):
     @property
     def _settings(self) -> FilterSettings:
         return self._graph.settings or FilterSettings()
+
+    @property
+    def _slows(self) -> bool:
+        """Whether the arm's speed follows the authority: efforts have none to scale."""
+        return self._p.mode == "live" and self._settings.mode != "joint_effort"
 
     @property
     def _played(self) -> bool:
@@ -216,7 +224,7 @@ class Deployment(SinewNode):
                 period_s=_GUARD_S,
             )
         self._enter(Phase.ARMING)
-        self._control.arm(self._on_armed, slowed=live and settings.mode != "joint_effort")
+        self._control.arm(self._on_armed, slowed=self._slows)
 
     def _on_armed(self, problem: str) -> None:
         if self._phase is not Phase.ARMING:
@@ -225,7 +233,7 @@ class Deployment(SinewNode):
             self._hold(problem)
             return
         self._was_armed, self._seen_armed = True, False
-        self._ramp.begin(time.monotonic(), self._p.authority)
+        self._ramp.begin(time.monotonic(), self._p.authority, slowed=self._slows)
         self._graph.novelty.restart()
         self._measured.begin()
         self._enter(Phase.RUNNING)
@@ -240,7 +248,7 @@ class Deployment(SinewNode):
         if problem is not None and (live or problem.what == "safety filter") and not self._played:
             self._hold(problem.sentence())
             return
-        if live:
+        if self._slows:
             self._control.set_scale(self._ramp.value(time.monotonic()), self._hold)
         complete = self._targets is not None and self._targets.run.complete
         if self._played or complete or 0.0 < self._p.duration_s < self._spent_s():
@@ -319,6 +327,20 @@ class Deployment(SinewNode):
         response.message = self._phase.value
         return response
 
+    def _accept(self, changed: Mapping[str, Parameters]) -> None:
+        """Refuse an authority that cannot take effect.
+
+        Raises:
+            ConfigError: for efforts.
+        """
+        parameters = changed[""]
+        assert isinstance(parameters, DeploymentParameters)
+        if self._p.mode == "live" and not self._slows and parameters.authority != 1.0:
+            raise ConfigError(
+                f"authority is {parameters.authority:g}: effort commands have no speed to scale: "
+                "leave it at 1"
+            )
+
     def _apply(self, changed: Mapping[str, Parameters]) -> None:
         """Go on to another authority."""
         parameters = changed[""]
@@ -339,10 +361,6 @@ class Deployment(SinewNode):
 def _say(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def _accept(_changed: Mapping[str, Parameters]) -> None:
-    """Accept every authority in its range."""
 
 
 def main(args: list[str] | None = None) -> int:

@@ -24,6 +24,11 @@ class DeploymentParameters(Parameters):
     joint_prefix: str = parameter(
         "", "in front of the joint names in messages and in robot_description"
     )
+    target_frame: str = parameter(
+        "",
+        "frame of target_pose, taken or given, as the policy has it; empty: the base link, with "
+        "joint_prefix or not, given with it",
+    )
     authority: float = parameter(
         0.2,
         "part of the speed asked for that a live arm comes to move at",

@@ -17,12 +17,12 @@ class GivenTargets:
         run: judges them.
     """
 
-    def __init__(self, node: Node, run: TargetRun, base_link: str) -> None:
-        """Open the topic."""
+    def __init__(self, node: Node, run: TargetRun, frame: str) -> None:
+        """Open the topic; `frame` is the base as the policy calls it."""
         self.run = run
         self._node = node
         self._message = PoseStamped()
-        self._message.header.frame_id = base_link
+        self._message.header.frame_id = frame
         self._message.pose.orientation.w = 1.0
         self._publisher = node.create_publisher(PoseStamped, "target_pose", RELIABLE)
 

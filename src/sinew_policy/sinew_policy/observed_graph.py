@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
@@ -14,6 +14,7 @@ from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
 from sinew_core.bundle.reader import Bundle
+from sinew_core.controllers import output_topic
 from sinew_core.deployment.connections import activity
 from sinew_core.deployment.interventions import InterventionCounter
 from sinew_core.deployment.novelty import NoveltyMonitor
@@ -26,13 +27,8 @@ from sinew_core.robots.model import RobotModel
 from sinew_core.safety.senders import Senders
 from sinew_policy.connections import LEVELS, connections, label_stamp_of
 from sinew_policy.last_resort import LABEL
-from sinew_ros.controller import ControllerJoints, Reading, when_done
-from sinew_ros.messages import (
-    JointStateMapper,
-    commands_topic,
-    controller_name,
-    trajectory_topic,
-)
+from sinew_ros.controller import ControllerQuestions, Reading, when_done
+from sinew_ros.messages import JointStateMapper
 from sinew_ros.poses import PoseInput
 from sinew_ros.qos import CONTROLLER_COMMAND, LATCHED, RELIABLE, STATE_SUBSCRIPTION
 from sinew_ros.raw import JointStateReader, read_message
@@ -62,14 +58,20 @@ class ObservedGraph:
     """
 
     def __init__(
-        self, node: Node, expected: Expected, bundle: Bundle, robot: RobotModel, unusual_std: float
+        self,
+        node: Node,
+        expected: Expected,
+        bundle: Bundle,
+        robot: RobotModel,
+        frames: Sequence[str],
+        unusual_std: float,
     ) -> None:
-        """Subscribe on `node`."""
+        """Subscribe on `node`; targets are taken in these frames, as the policy takes them."""
         self._node, self._expected, self._bundle, self._robot = node, expected, bundle, robot
         names = [expected.joint_prefix + name for name in robot.joint_names]
         self.settings: FilterSettings | None = None
         self.mapper = JointStateMapper(names)
-        self.target = PoseInput("target_pose", ("", robot.base_link), oriented=False)
+        self.target = PoseInput("target_pose", frames, oriented=False)
         self.novelty = NoveltyMonitor(bundle, robot.chain, unusual_std=unusual_std)
         self.arrivals, self.loop = ArrivalMeter(), LoopMeter()
         self.interventions = InterventionCounter()
@@ -77,6 +79,7 @@ class ObservedGraph:
         self.on_state: Callable[[], None] = _nothing
         self.contents = StateContents(names)
         self._reader = JointStateReader()
+        self._target_problem = ""
         self._description: str | None = None
         self._filter: Mapping[str, str] = {}
         self._filter_s = self._command_s = self._output_s = time.monotonic()
@@ -85,8 +88,8 @@ class ObservedGraph:
         self._intruders, self._looked_s = tuple[str, ...](), 0.0
         self._policy: tuple[str, str, Mapping[str, str]] = ("", "", {})
         self._controllers: tuple[str, dict[str, str]] = ("", {})
-        self._joints: Reading | None = None
-        self._reads: ControllerJoints | None = None
+        self._reading: Reading | None = None
+        self._questions: ControllerQuestions | None = None
         self._outputs: Subscription | None = None
         self._open_topics()
 
@@ -94,7 +97,7 @@ class ObservedGraph:
         node, subscribe = self._node, self._node.create_subscription
         subscribe(JointState, "joint_states", self._on_state, STATE_SUBSCRIPTION, raw=True)
         subscribe(JointTrajectory, "policy/command", self._on_command, RELIABLE)
-        subscribe(PoseStamped, "target_pose", self.target.take, RELIABLE)
+        subscribe(PoseStamped, "target_pose", self._on_target, RELIABLE)
         subscribe(String, "robot_description", self._on_description, LATCHED)
         configuration = f"{self._expected.safety_filter}/configuration"
         subscribe(String, configuration, self._on_configuration, LATCHED)
@@ -105,16 +108,13 @@ class ObservedGraph:
     @property
     def controller(self) -> str:
         """The name of the filter's controller, empty before that is known."""
-        s = self.settings
-        return controller_name(s.sent_mode, s.adapter, s.controller) if s else ""
+        return self.settings.controller_name if self.settings else ""
 
     @property
     def controller_topic(self) -> str:
         """Where that controller listens, in shadow too."""
         s = self.settings or FilterSettings()
-        if s.adapter == "trajectory":
-            return trajectory_topic(s.controller)
-        return commands_topic(s.sent_mode, s.controller)
+        return output_topic(s.adapter, s.controller_name)
 
     @property
     def missing(self) -> list[str]:
@@ -152,25 +152,25 @@ class ObservedGraph:
         self._filter, self._policy, self._commanded = {}, ("", "", {}), False
 
     def restart(self) -> None:
-        """Begin to measure anew, and ask the controller for its joints."""
+        """Begin to measure anew, and ask the controller what it takes."""
         self.contents.restart()
         self.novelty.restart()
         self.arrivals, self.loop = ArrivalMeter(), LoopMeter()
         self._sent_by.clear()
-        self._joints = None
-        if self._reads is not None:
-            when_done(self._reads.ask(), self._on_joints)
+        self._reading = None
+        if self._questions is not None:
+            when_done(self._questions.ask(), self._on_reading)
 
     @property
     def asked(self) -> bool:
         """Whether the controller has answered, or is known not to."""
-        return self._reads is None or self._joints is not None
+        return self._questions is None or self._reading is not None
 
     def facts(self, window_s: float) -> Facts:
         """Return what was heard over the last `window_s`."""
         now_s = time.monotonic()
         source, states = self._controllers
-        joints = self._joints.joints if self._joints else ()
+        reading = self._reading or Reading((), "", "not asked yet")
         return Facts(
             robot=self._robot,
             bundle=self._bundle,
@@ -179,6 +179,7 @@ class ObservedGraph:
             filter_report=self._filter,
             senders=tuple(sorted(self._sent_by)),
             has_target=bool(self.target.position),
+            target_problem=self._target_problem,
             policy_report=self._policy,
             contents=self.contents,
             arrivals=self.arrivals.measure(now_s, window_s),
@@ -187,7 +188,11 @@ class ObservedGraph:
             novelty=self.novelty.check(),
             graph=self._connections(),
             controller=Controller(
-                name=self.controller, joints=joints or None, states=states, source=source
+                name=self.controller,
+                joints=reading.joints or None,
+                interface=reading.interface,
+                states=states,
+                source=source,
             ),
         )
 
@@ -246,6 +251,13 @@ class ObservedGraph:
         self._command_s, self._commanded = time.monotonic(), True
         self.loop.command(stamp_ns(message.header.stamp), self._command_s)
 
+    def _on_target(self, message: PoseStamped) -> None:
+        """Say why a target is not taken, once until one is: the policy does not take it either."""
+        problem = self.target.take(message) or ""
+        if problem and not self._target_problem:
+            self._node.get_logger().warning(problem)
+        self._target_problem = problem
+
     def _on_output(self, data: bytes) -> None:
         if _LAST_RESORT in data:
             return
@@ -278,10 +290,10 @@ class ObservedGraph:
         self._outputs = node.create_subscription(
             kind, topic, self._on_output, CONTROLLER_COMMAND, raw=True
         )
-        self._reads = ControllerJoints(node, self.controller)
+        self._questions = ControllerQuestions(node, self.controller, settings.adapter)
 
-    def _on_joints(self, reading: Reading) -> None:
-        self._joints = reading
+    def _on_reading(self, reading: Reading) -> None:
+        self._reading = reading
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         expected = self._expected

@@ -21,7 +21,9 @@ class PolicyParameters(Parameters):
     tool_link: str = parameter("", "tool link; empty: the robot file's")
     base_link: str = parameter("", "base link; empty: the robot file's")
     joint_prefix: str = parameter("", "in front of the joint names in messages and in the URDF")
-    target_frame: str = parameter("", "frame of target_pose and object_pose; empty: the base link")
+    target_frame: str = parameter(
+        "", "frame of target_pose and object_pose; empty: the base link, with joint_prefix or not"
+    )
     control_rate_hz: int = parameter(
         0, "decisions; only the trained rate is accepted; 0: that one", unit="Hz", minimum=0
     )

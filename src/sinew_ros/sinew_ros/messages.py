@@ -10,6 +10,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from sinew_core.controllers import FORWARD, TRAJECTORY, controller_name, output_topic
 from sinew_core.errors import ConfigError
 from sinew_core.joint_mapper import JointMapper
 from sinew_ros.raw import JointStateReader
@@ -21,28 +22,16 @@ COMMAND_FIELDS = {
     "joint_effort": "effort",
 }
 """Action mode to the field of JointTrajectoryPoint that carries it."""
-_CONTROLLERS = {
-    "joint_velocity": "forward_velocity_controller",
-    "joint_position": "forward_position_controller",
-    "joint_effort": "forward_effort_controller",
-}
-_TRAJECTORY_CONTROLLER = "joint_trajectory_controller"
 
 
 def commands_topic(mode: str, controller: str = "") -> str:
     """Return the topic of a controller's commands; empty: the forward controller of the mode."""
-    return f"{controller or _CONTROLLERS[mode]}/commands"
-
-
-def controller_name(mode: str, adapter: str, controller: str = "") -> str:
-    """Return the name of a controller's node; empty: the usual one of mode and adapter."""
-    usual = _TRAJECTORY_CONTROLLER if adapter == "trajectory" else _CONTROLLERS[mode]
-    return controller or usual
+    return output_topic(FORWARD, controller_name(mode, FORWARD, controller))
 
 
 def trajectory_topic(controller: str = "") -> str:
     """Return the topic of a trajectory controller's points; empty: the usual controller."""
-    return f"{controller or _TRAJECTORY_CONTROLLER}/joint_trajectory"
+    return output_topic(TRAJECTORY, controller_name("joint_position", TRAJECTORY, controller))
 
 
 def point_values(message: JointTrajectory, mode: str) -> list[Sequence[float]]:

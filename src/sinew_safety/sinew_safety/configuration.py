@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import yaml
 
+from sinew_core.controllers import output_topic
 from sinew_core.errors import ConfigError, RobotError
 from sinew_core.joint_order import joint_order
 from sinew_core.parameters import Parameters
@@ -26,7 +27,6 @@ from sinew_core.safety.realtime import real_time_assumptions, trajectory_assumpt
 from sinew_core.safety.record import text_check
 from sinew_core.safety.scaling import SpeedScaling
 from sinew_core.safety.watchdogs import SupervisorParameters
-from sinew_ros.messages import commands_topic, controller_name, trajectory_topic
 from sinew_safety.parameters import SafetyFilterParameters
 
 _SECTION = "safety_filter"
@@ -60,8 +60,7 @@ class FilterConfiguration:
     @property
     def controller(self) -> str:
         """The name of the controller."""
-        node = self.node
-        return controller_name(node.sent_mode, node.adapter, node.named_controller)
+        return self.node.controller_name
 
     @property
     def outputs_topic(self) -> str:
@@ -69,9 +68,7 @@ class FilterConfiguration:
         node = self.node
         if node.shadow:
             return "~/shadow"
-        if node.adapter == "trajectory":
-            return trajectory_topic(node.named_controller)
-        return commands_topic(node.sent_mode, node.named_controller)
+        return output_topic(node.adapter, node.controller_name)
 
     def prefixed(self, robot: RobotModel) -> tuple[str, ...]:
         """Return the robot's joints as joint states and controller name them."""

@@ -9,11 +9,12 @@ from rclpy.event_handler import PublisherEventCallbacks
 from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
+from sinew_core.controllers import interface_name
 from sinew_core.errors import ConfigError
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.filter import Cause, FilterResult
 from sinew_core.safety.record import RecordedMode, text_check
-from sinew_ros.controller import ControllerJoints, Reading, when_done
+from sinew_ros.controller import ControllerQuestions, Reading, when_done
 from sinew_ros.main import SinewNode
 from sinew_ros.messages import InterventionMessage
 from sinew_ros.qos import LATCHED, RELIABLE, controller_command, incompatible_subscribers
@@ -32,6 +33,7 @@ class Outputs:
         mode: for the supervisor.
         topic: of the commands.
         lost: is called with the reason when the controller is found changed, or gone.
+        refusal: why nothing is sent to the controller, in one sentence; else ''.
     """
 
     def __init__(
@@ -48,7 +50,8 @@ class Outputs:
         self._qos = controller_command(lockstep=configuration.lockstep)
         self._intervention = InterventionMessage(configuration.prefixed(robot), own.mode)
         reads = own.controller_joints == "read" and not own.shadow
-        self._joints = ControllerJoints(node, configuration.controller) if reads else None
+        named = configuration.controller
+        self._questions = ControllerQuestions(node, named, own.adapter) if reads else None
         kind = JointTrajectory if own.adapter == "trajectory" else Float64MultiArray
         # Whoever subscribes anew may be a controller with another order.
         events = PublisherEventCallbacks(matched=self._matched) if reads else None
@@ -57,15 +60,18 @@ class Outputs:
         self._configuration = node.create_publisher(String, "~/configuration", LATCHED)
         self._configuration.publish(String(data=text))
         self._writer = _writer(configuration, robot)
-        self._publish: Callable[[bytes], None] = _drop if reads else self._commands.publish
+        self.refusal = ""
+        self._publish: Callable[[bytes], None] = self._commands.publish
+        if self._questions is not None:
+            self._refuse(f"controller {self._questions.name} has not told what it takes yet")
 
     async def obstacles(self) -> list[str]:
         """Return why the outputs do not reach the driver, one sentence each."""
         if self._found.node.shadow:
             return []
         problems = incompatible_subscribers(self._node, self.topic, self._qos)
-        if self._joints is not None:
-            refusal = self._take(await self._joints.ask())
+        if self._questions is not None:
+            refusal = self._take(await self._questions.ask())
             problems.extend([refusal] if refusal else [])
         return problems
 
@@ -89,8 +95,8 @@ class Outputs:
 
     def _matched(self, _status: object) -> None:
         """Ask again."""
-        if self._joints is not None:
-            when_done(self._joints.ask(), self._reread)
+        if self._questions is not None:
+            when_done(self._questions.ask(), self._reread)
 
     def _reread(self, reading: Reading) -> None:
         """Take what the controller says that has come, or gone, since."""
@@ -102,27 +108,43 @@ class Outputs:
             self.lost(f"controller {self._found.controller} has its joints in another order now")
 
     def _take(self, reading: Reading) -> str:
-        """Send in the order that was read, or nothing any more; return '' or why nothing.
+        """Send in the order that was read, or nothing any more; return '' or what is wrong.
 
         A controller that is only late to answer goes on to hear what it heard.
         """
         if reading.problem:
             if not self._commands.get_subscription_count():
-                self._publish = _drop
+                self._refuse(reading.problem)
             return reading.problem
+        if misfit := self._misfit(reading.interface):
+            return self._refuse(misfit)
         found = dataclasses.replace(self._found, controller_joints=reading.joints)
         try:
             writer = _writer(found, self._robot)
         except ConfigError as error:
-            self._publish = _drop
-            return str(error)
+            return self._refuse(str(error))
         if found != self._found:
             text = found.to_yaml(self._robot)
             self._configuration.publish(String(data=text))
             self.mode.configure(text_check(text))
             self._found, self._writer = found, writer
-        self._publish = self._commands.publish
+        self._publish, self.refusal = self._commands.publish, ""
         return ""
+
+    def _misfit(self, interface: str) -> str:
+        """Return why a forward controller of this interface may not hear the outputs, or ''."""
+        sent = interface_name(self._found.node.sent_mode)
+        if interface in ("", sent):
+            return ""
+        return (
+            f"controller {self._found.controller} takes {interface} commands, the filter sends "
+            f"{sent}: name a controller that takes {sent}, or change mode, adapter or output"
+        )
+
+    def _refuse(self, reason: str) -> str:
+        """Send nothing for this reason; return it."""
+        self._publish, self.refusal = _drop, reason
+        return reason
 
 
 def _writer(configuration: FilterConfiguration, robot: RobotModel) -> Writer:
@@ -143,7 +165,7 @@ def _writer(configuration: FilterConfiguration, robot: RobotModel) -> Writer:
 
 
 def _drop(_data: bytes) -> None:
-    """Send nothing to a controller whose order is not known."""
+    """Send nothing to a controller whose order or unit is not known, or is another."""
 
 
 def _ignore(_reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sinew_core.controllers import controller_name, sent_mode
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.rates import Rates
 from sinew_core.safety.make import FILTERED_MODES
@@ -28,10 +29,12 @@ class SafetyFilterParameters(Rates):
         True, "Efforts: whether the driver adds the effort that gravity asks for"
     )
     controller: str = parameter(
-        "", "Name of the controller, relative or absolute; empty: usual_controller"
+        "",
+        "Name of the controller, relative or absolute; empty: trajectory_controller for "
+        "trajectories, else the forward controller of what is sent",
     )
-    usual_controller: str = parameter(
-        "", "The same from the file of a robot; empty: that of mode and adapter"
+    trajectory_controller: str = parameter(
+        "", "Usual name of the robot's trajectory controller; empty: joint_trajectory_controller"
     )
     adapter: str = parameter(
         "forward",
@@ -90,15 +93,16 @@ class SafetyFilterParameters(Rates):
         return problems
 
     @property
-    def named_controller(self) -> str:
-        """The name of the controller that was given, if any."""
-        return self.controller or self.usual_controller
-
-    @property
     def sent_mode(self) -> str:
         """The action mode whose unit the outputs have."""
-        positions = self.adapter == "trajectory" or self.output == "positions"
-        return "joint_position" if positions else self.mode
+        return sent_mode(self.mode, self.adapter, self.output)
+
+    @property
+    def controller_name(self) -> str:
+        """The name of the controller that takes the outputs."""
+        return controller_name(
+            self.sent_mode, self.adapter, self.controller, self.trajectory_controller
+        )
 
     @property
     def point_time_s(self) -> float:

@@ -281,6 +281,8 @@ class SafetyFilter(SinewNode):
         for joint, causes in zip(self._joint_names, supervisor.interventions, strict=True):
             for cause, cycles in causes.items():
                 values[f"interventions: {joint} {cause.name.lower()}"] = cycles
+        if self._outputs.refusal:
+            values["outputs_refused"] = self._outputs.refusal
         if self._cycle_ns:
             values["cycle_mean_us"] = round(sum(self._cycle_ns) / len(self._cycle_ns) / 1e3, 1)
             values["cycle_max_us"] = round(max(self._cycle_ns) / 1e3, 1)

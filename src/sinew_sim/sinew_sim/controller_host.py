@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-from sinew_ros.controller import PARAMETER
 from sinew_ros.qos import RELIABLE
 
 ACTIVITY = "controller_manager: Controllers Activity"
@@ -17,7 +16,7 @@ _BROADCASTER = "joint_state_broadcaster"
 
 
 class ControllerHost:
-    """Has the controller's name and its parameter `joints`, and tells whether it is active.
+    """Has the controller's name and parameters, and tells whether it is active.
 
     The topic `controller_manager/activity` of ros2_control has a type of controller_manager_msgs,
     which is not among the packages of PyPI; the same states are in the controller manager's
@@ -28,9 +27,13 @@ class ControllerHost:
     """
 
     def __init__(
-        self, name: str, namespace: str, joints: Sequence[str], active: Callable[[], bool]
+        self,
+        name: str,
+        namespace: str,
+        parameters: Mapping[str, str | Sequence[str]],
+        active: Callable[[], bool],
     ) -> None:
-        """Create the node; a relative name is in the namespace."""
+        """Create the node with these parameters; a relative name is in the namespace."""
         within, _, own = name.rpartition("/")
         place = within if name.startswith("/") else f"{namespace.rstrip('/')}/{within}"
         # Global arguments are the driver's: they would give this node the driver's name.
@@ -40,7 +43,8 @@ class ControllerHost:
             use_global_arguments=False,
             enable_rosout=False,
         )
-        self.node.declare_parameter(PARAMETER, list(joints))
+        for parameter, value in parameters.items():
+            self.node.declare_parameter(parameter, value)
         self._active = active
         self._publisher = self.node.create_publisher(DiagnosticArray, _TOPIC, RELIABLE)
         steady = Clock(clock_type=ClockType.STEADY_TIME)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rclpy.node import Node
@@ -11,9 +11,11 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
+from sinew_core.controllers import TRAJECTORY, interface_name
 from sinew_core.errors import ConfigError
 from sinew_core.joint_order import joint_order
 from sinew_core.robots.model import RobotModel
+from sinew_ros.controller import INTERFACE, INTERFACES, JOINTS
 from sinew_ros.qos import RELIABLE
 from sinew_ros.stamps import set_stamp
 from sinew_sim.arm import SimulatedArm
@@ -31,17 +33,25 @@ class Setting:
 
     Attributes:
         mode: what the commands are.
-        controller: the controller's name.
+        adapter: `forward` or `trajectory`, which the controller is.
+        controller: its name.
         joint_prefix: in front of the robot's joint names.
         period_s: of the driver.
         topic: of the joint states.
     """
 
     mode: str
+    adapter: str
     controller: str
     joint_prefix: str
     period_s: float
     topic: str = "joint_states"
+
+    def told(self, joints: Sequence[str]) -> dict[str, str | Sequence[str]]:
+        """Return the controller's parameters, its joints among them, as ros2_control has them."""
+        takes = interface_name(self.mode)
+        own = {INTERFACES: [takes]} if self.adapter == TRAJECTORY else {INTERFACE: takes}
+        return {JOINTS: joints, **own}
 
 
 class Emulation:
@@ -89,9 +99,9 @@ class Emulation:
         self._told_active = True
         self._host: ControllerHost | None = None
         if p.controller_node:
-            named = [prefix + name for name in joints]
+            told = setting.told([prefix + name for name in joints])
             self._host = ControllerHost(
-                setting.controller, node.get_namespace(), named, lambda: controller.active
+                setting.controller, node.get_namespace(), told, lambda: controller.active
             )
         node.create_service(SetBool, "~/program_running", self._program)
 

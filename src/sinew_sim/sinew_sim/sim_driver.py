@@ -16,6 +16,7 @@ from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from sinew_core.controllers import controller_name
 from sinew_core.errors import ConfigError
 from sinew_core.randomisation import CONTROLLER_MODES, check_controller
 from sinew_core.robots.catalogue import load_robot
@@ -25,7 +26,7 @@ from sinew_core.simulation import make_engine
 from sinew_core.tasks import TASKS, make_task
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import commands_topic, controller_name, label_stamp, trajectory_topic
+from sinew_ros.messages import commands_topic, label_stamp, trajectory_topic
 from sinew_ros.parameters import Declarations
 from sinew_ros.poses import set_pose
 from sinew_ros.qos import LATCHED, RELIABLE
@@ -105,6 +106,7 @@ class SimDriver(SinewNode):
             )
         setting = Setting(
             mode=p.taken_mode,
+            adapter=p.adapter,
             controller=controller_name(p.taken_mode, p.adapter, p.controller),
             joint_prefix=p.joint_prefix,
             period_s=1.0 / p.state_rate_hz,

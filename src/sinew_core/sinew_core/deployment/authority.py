@@ -20,9 +20,9 @@ class AuthorityRamp:
         """Where it ends."""
         return self._to
 
-    def begin(self, now_s: float, authority: float) -> None:
-        """Start at 0."""
-        self._began_s, self._from, self._to = now_s, 0.0, authority
+    def begin(self, now_s: float, authority: float, *, slowed: bool = True) -> None:
+        """Start at 0, or at the authority itself where commands have no speed to scale."""
+        self._began_s, self._from, self._to = now_s, 0.0 if slowed else authority, authority
 
     def aim(self, now_s: float, authority: float) -> None:
         """Go on to another authority: up within the time of the ramp, down at once."""

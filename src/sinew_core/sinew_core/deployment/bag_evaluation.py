@@ -27,6 +27,7 @@ from sinew_core.deployment.bag_topics import (
 )
 from sinew_core.episode_score import rewards_action, rewards_effort
 from sinew_core.errors import ConfigError, suggest
+from sinew_core.frames import pose_frames
 from sinew_core.graph_evaluation import (
     NOWHERE,
     OBJECT_LOST_NS,
@@ -90,7 +91,7 @@ class Assignment:
         task, rates = _task(p, bundle, robot)
         prefix = p.joint_prefix or setting.joint_prefix
         joints = tuple(prefix + joint.removeprefix(prefix) for joint in robot.joint_names)
-        frames = ("", prefix + robot.base_link, p.target_frame or robot.base_link)
+        frames = pose_frames(robot.base_link, prefix, p.target_frame)
         return cls(
             robot=robot,
             task=task,

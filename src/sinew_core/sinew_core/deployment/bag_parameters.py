@@ -47,7 +47,8 @@ class BagEvaluationParameters(Parameters):
     state_topic: str = parameter("joint_states", "Joint states")
     target_topic: str = parameter("target_pose", "Targets")
     target_frame: str = parameter(
-        "", "Frame of targets and object poses; empty: the robot's base link"
+        "",
+        "Frame of targets and object poses; empty: the robot's base link, with joint_prefix or not",
     )
     object_topic: str = parameter("object_pose", "Poses of the object, where the task has one")
     command_topic: str = parameter("policy/command", "Commands of the policy")

@@ -33,6 +33,7 @@ from sinew_core.bags.messages import (
 )
 from sinew_core.bags.reader import read_joint_states
 from sinew_core.bags.storage import Integers
+from sinew_core.controllers import controller_name, sent_mode
 from sinew_core.deployment.bag_parameters import BagEvaluationParameters
 from sinew_core.deployment.bag_segments import FilterReport, Place
 from sinew_core.deployment.bag_states import RecordedStates, merge_states
@@ -114,11 +115,13 @@ def parse_setting(text: str, safety_filter: str) -> Setting:
     # Whatever else the text may be, it is no configuration.
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Setting()
-    sent = "joint_position" if texts.get("output") == "positions" else texts.get("mode", "")
-    usual = f"forward_{sent.removeprefix('joint_')}_controller"
-    if texts.get("adapter") == "trajectory":
-        usual = "joint_trajectory_controller"
-    controller = texts.get("controller") or usual
+    adapter = texts.get("adapter", "")
+    controller = controller_name(
+        sent_mode(texts.get("mode", ""), adapter, texts.get("output", "")),
+        adapter,
+        texts.get("controller", ""),
+        texts.get("trajectory_controller", ""),
+    )
     return Setting(
         pace=texts.get("pace", ""),
         mode=texts.get("mode", ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from sinew_core.controllers import TRAJECTORY
 from sinew_core.deployment.checks import Check, unknown
 
 ACTIVITY = "Controllers Activity"
@@ -180,4 +181,33 @@ def check_joint_order(
         expected=expected,
         remedy=remedy,
         passed=same,
+    )
+
+
+def check_unit(controller: str, interface: str, *, adapter: str, sent: str) -> Check:
+    """Check that the controller takes what the filter sends: nothing in an array tells its unit.
+
+    Args:
+        controller: its name.
+        interface: its parameter `interface_name`, empty where it does not answer.
+        adapter: of the filter.
+        sent: the interface whose unit the filter's outputs have, such as `velocity`.
+    """
+    what = "unit of the controller"
+    if adapter == TRAJECTORY:
+        # Such a controller tracks positions by whatever interfaces it commands.
+        expected = "trajectories of positions, as the filter sends"
+        return Check(what=what, found=expected, expected=expected, remedy="", passed=True)
+    expected = f"{sent}, as the filter sends"
+    if not interface:
+        found = f"'{controller}' does not answer for its parameter `interface_name`"
+        remedy = "compare its type in `ros2 control list_controllers`; a simulated driver has none"
+        return unknown(what, found, expected, remedy)
+    return Check(
+        what=what,
+        found=interface,
+        expected=expected,
+        remedy=f"activate a controller of {sent} and name it, controller:=, or change adapter:= "
+        "or command_mode:=",
+        passed=interface == sent,
     )

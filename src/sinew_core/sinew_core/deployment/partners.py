@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import yaml
 
+from sinew_core.controllers import controller_name, sent_mode
 from sinew_core.deployment.checks import Check, unknown
 from sinew_core.deployment.timing import Latency
 from sinew_core.rates import Rates
@@ -19,7 +20,8 @@ class FilterSettings:
     """The parameters of the running filter that a deployment depends on.
 
     Attributes:
-        controller: its name where one was given, else empty.
+        controller: name that was given, else empty.
+        trajectory_controller: usual name of the robot's, else empty.
         joint_prefix: in front of the joints' names in messages.
         rates: the four.
         safety: its assumptions about drive and measurements.
@@ -28,6 +30,7 @@ class FilterSettings:
 
     mode: str = "joint_velocity"
     controller: str = ""
+    trajectory_controller: str = ""
     adapter: str = "forward"
     output: str = "commands"
     controller_joints: str = "robot"
@@ -45,16 +48,31 @@ class FilterSettings:
     @property
     def sent_mode(self) -> str:
         """The command mode whose unit the outputs have."""
-        positions = self.adapter == "trajectory" or self.output == "positions"
-        return "joint_position" if positions else self.mode
+        return sent_mode(self.mode, self.adapter, self.output)
+
+    @property
+    def controller_name(self) -> str:
+        """The name of the controller that takes the outputs."""
+        return controller_name(
+            self.sent_mode, self.adapter, self.controller, self.trajectory_controller
+        )
 
     def same_outputs(self, other: FilterSettings) -> bool:
         """Tell whether another filter's outputs go the same way."""
-        names = ("adapter", "controller", "sent_mode", "shadow")
+        names = ("adapter", "controller_name", "sent_mode", "shadow")
         return all(getattr(self, name) == getattr(other, name) for name in names)
 
 
-_NODE = ("mode", "adapter", "output", "controller_joints", "joint_prefix", "shadow")
+_NODE = (
+    "mode",
+    "controller",
+    "trajectory_controller",
+    "adapter",
+    "output",
+    "controller_joints",
+    "joint_prefix",
+    "shadow",
+)
 _WATCHDOG = (
     "state_timeout_s",
     "command_timeout_s",
@@ -79,7 +97,6 @@ def read_filter_settings(text: str | None) -> FilterSettings:
     watchdog = _mapping(parameters.get("watchdog"))
     given: dict[str, object] = {
         **{name: parameters[name] for name in _NODE if name in parameters},
-        "controller": parameters.get("controller") or parameters.get("usual_controller", ""),
         **{name: watchdog[name] for name in _WATCHDOG if name in watchdog},
         "rates": Rates.from_mapping(
             {f.name: parameters[f.name] for f in dataclasses.fields(Rates) if f.name in parameters},

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from sinew_core.bundle.reader import Bundle
+from sinew_core.controllers import interface_name
 from sinew_core.deployment import connections as graph
 from sinew_core.deployment.checks import Check, unknown
 from sinew_core.deployment.description import (
@@ -67,12 +68,14 @@ class Controller:
     Attributes:
         name: with or without a namespace.
         joints: its parameter, None where it does not answer.
+        interface: what a forward controller takes, empty where it does not say.
         states: lifecycle state by controller, empty where nobody tells.
         source: who told.
     """
 
     name: str
     joints: tuple[str, ...] | None = None
+    interface: str = ""
     states: Mapping[str, str] = dataclasses.field(default_factory=dict)
     source: str = ""
 
@@ -114,6 +117,7 @@ class Facts:
         filter_report: values of its diagnostics.
         senders: of commands.
         has_target: whether a target was received.
+        target_problem: why the last one was rejected, empty where it was not.
         policy_report: level, message and values of the policy's.
         contents, arrivals: of joint states.
         commands, outputs: latencies.
@@ -128,6 +132,7 @@ class Facts:
     filter_report: Mapping[str, str]
     senders: tuple[str, ...]
     has_target: bool
+    target_problem: str
     policy_report: tuple[str, str, Mapping[str, str]]
     contents: StateContents
     arrivals: Arrivals
@@ -199,6 +204,12 @@ def _controller_checks(facts: Facts, expected: Expected) -> list[Check]:
         graph.check_joint_order(
             controller.name, controller.joints, names, reads=settings.controller_joints == "read"
         ),
+        graph.check_unit(
+            controller.name,
+            controller.interface,
+            adapter=settings.adapter,
+            sent=interface_name(settings.sent_mode),
+        ),
         Check(
             what="sources of the controller",
             found=", ".join(sources) or "nobody",
@@ -235,12 +246,16 @@ def _check_target(facts: Facts, expected: Expected) -> Check:
         wanted = "this node alone, as targets is given"
         remedy = "end the other publishers of target_pose, or leave targets at 0"
         return Check(what=what, found=found, expected=wanted, remedy=remedy, passed=not others)
-    found += ", one received" if facts.has_target else ", none received"
+    found += f", {facts.target_problem or _received(facts.has_target)}"
     wanted, remedy = "a target, from one node", "publish target_pose, or give targets:=N"
     if not facts.has_target and not expected.moves and not others:
         return unknown(what, found, wanted, remedy)
     passed = facts.has_target and len(others) <= 1
     return Check(what=what, found=found, expected=wanted, remedy=remedy, passed=passed)
+
+
+def _received(has_target: bool) -> str:
+    return "one received" if has_target else "none received"
 
 
 def intruders(connections: Graph, expected: Expected, *, shadow: bool) -> tuple[str, ...]:

@@ -38,8 +38,8 @@ class ArmParameters(Parameters):
     )
     controller_node: bool = parameter(
         False,
-        "Whether a node of the controller's name has its parameter joints, and a controller "
-        "manager tells of it in diagnostics",
+        "Whether a node of the controller's name has its parameters joints and interface_name or "
+        "command_interfaces, and a controller manager tells of it in diagnostics",
     )
     controller_joints: tuple[str, ...] = parameter(
         (), "Order of the joints at the controller; empty: the robot's"
