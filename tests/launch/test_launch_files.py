@@ -106,6 +106,7 @@ GIVEN = {
         "mode": "joint_position",
         "controller": "1e3",
         "namespace": "left",
+        "joint_prefix": "left_",
         "state_topic": "states",
         "topics": "ft:std_msgs/msg/String /x:std_msgs/msg/String",
         "state_timeout_s": "3.5",
