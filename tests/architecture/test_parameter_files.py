@@ -14,7 +14,12 @@ SECTIONS = [
     for section in yaml.safe_load(path.read_text())
 ]
 # What a launch file gives a node beside the file: without it the node would not start.
-REQUIRED = {"policy": {"bundle": "x"}, "evaluator": {"bundle": "x"}, "deployment": {"bundle": "x"}}
+REQUIRED = {
+    "policy": {"bundle": "x"},
+    "evaluator": {"bundle": "x"},
+    "deployment": {"bundle": "x"},
+    "record": {"output": "x"},
+}
 
 
 def test_the_files_are_found():

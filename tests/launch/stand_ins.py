@@ -42,7 +42,7 @@ sys.exit(0 if ended else 9)
 
 def make_prefix(folder: Path, launch_file: Path, **given: str) -> Path:
     described = LaunchFile(launch_file)
-    needed = {a.name: "" for a in described.arguments if a.default is None}
+    needed = {a.name: "" for a in described.arguments if a.default is None and not a.conditions}
     nodes = described.nodes(needed | given)
     (folder / "started").mkdir(parents=True)
     for node in nodes:

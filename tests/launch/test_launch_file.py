@@ -69,6 +69,41 @@ def test_a_condition_that_is_neither_true_nor_false_is_refused(tmp_path):
         launch_file(tmp_path, text).nodes({"bundle": "perhaps"})
 
 
+CONDITIONAL = """
+launch:
+  - arg: {name: real, description: Which arm., choice: [{value: "true"}, {value: "false"}]}
+  - arg: {name: reset, if: $(var real), default: home, description: Real., choice: [{value: home}]}
+  - arg: {name: reset, unless: $(var real), default: teleport, description: Not.}
+  - node: {pkg: a, exec: real, if: $(var real), param: [{name: reset, value: $(var reset)}]}
+  - node: {pkg: a, exec: other, unless: $(var real), param: [{name: reset, value: $(var reset)}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("real", "executable", "reset"), [("true", "real", "home"), ("false", "other", "teleport")]
+)
+def test_of_two_arguments_of_one_name_that_counts_whose_condition_holds(
+    tmp_path, real, executable, reset
+):
+    (node,) = launch_file(tmp_path, CONDITIONAL).nodes({"real": real})
+    assert (node.executable, node.parameters) == (executable, (("reset", reset),))
+
+
+def test_choices_are_those_of_the_argument_that_counts(tmp_path):
+    file = launch_file(tmp_path, CONDITIONAL)
+    assert file.values({"real": "false", "reset": "none"})["reset"] == "none"
+    with pytest.raises(ConfigError, match="argument reset is 'none': choose one of home"):
+        file.values({"real": "true", "reset": "none"})
+
+
+def test_a_wrong_argument_that_a_condition_asks_for_is_named(tmp_path):
+    file = launch_file(tmp_path, CONDITIONAL)
+    with pytest.raises(ConfigError, match="argument real is 'yes': choose one of"):
+        file.values({"real": "yes"})
+    with pytest.raises(ConfigError, match="argument 'real' is missing"):
+        file.values({})
+
+
 def test_a_wrong_argument_name_is_refused_with_a_suggestion(tmp_path):
     with pytest.raises(ConfigError, match=r"unknown argument 'sped': did you mean 'speed'\?"):
         launch_file(tmp_path, GOOD).nodes({"bundle": "b", "sped": "2"})
@@ -99,7 +134,7 @@ def test_all_wrong_arguments_are_reported_at_once(tmp_path):
     [
         ("launch: [{include: {file: x}}]", "action 'include' is not supported"),
         ("launch: [{node: {pkg: a, exec: b, respawn: true}}]", "'respawn' is not supported"),
-        ("launch: [{node: {pkg: a, exec: b, unless: 'true'}}]", "'unless' is not supported"),
+        ("launch: [{node: {pkg: a, exec: b, machine: c}}]", "'machine' is not supported"),
         ("launch: [{node: {pkg: a, exec: b, output: log}}]", "allowed is 'screen'"),
         ("launch: [{arg: {name: a}}]", "'description' is missing"),
         ("launch: [{arg: {name: a, description: b, value: c}}]", "'value' is not supported"),

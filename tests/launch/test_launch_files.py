@@ -71,6 +71,8 @@ GIVEN = {
         "urdf": "an arm.urdf",
         "mode": "joint_position",
         "arm": "false",
+        "joint_prefix": "left_",
+        "controller": "008",
         "engine": "mujoco",
         "sim_params": "some arm.yaml",
         "pace": "lockstep",
@@ -92,6 +94,7 @@ GIVEN = {
         "overwrite": "true",
         "horizon_s": "0.25",
         "namespace": "left",
+        "joint_prefix": "left_",
         "state_topic": "states",
         "command_topic": "008",
         "engine": "mujoco",
@@ -107,6 +110,7 @@ GIVEN = {
         "mode": "joint_position",
         "controller": "1e3",
         "namespace": "left",
+        "joint_prefix": "left_",
         "state_topic": "states",
         "topics": "ft:std_msgs/msg/String /x:std_msgs/msg/String",
         "state_timeout_s": "3.5",
@@ -134,6 +138,7 @@ GIVEN = {
         "held_out": "007",
         "fit": "mass/* delay_s",
         "namespace": "left",
+        "joint_prefix": "left_",
         "state_topic": "states",
         "command_topic": "008",
         "engine": "mujoco",
@@ -154,6 +159,8 @@ GIVEN = {
         "reset": "home",
         "arm": "true",
         "robot": "iiwa14",
+        "joint_prefix": "left_",
+        "controller": "008",
         "urdf": "an arm.urdf",
         "engine": "mujoco",
         "sim_params": "0012",
@@ -251,7 +258,7 @@ def test_every_argument_reaches_a_node_with_its_type(path, tmp_path):
 @pytest.mark.parametrize("name", ["simulated", "record"])
 def test_a_real_arm_or_another_recorder_takes_the_place_of_a_node(name, tmp_path):
     path = ROOT / "launch" / "excite_and_record.launch.yaml"
-    nodes = {node.name for node in LaunchFile(path).nodes({name: "false"})}
+    nodes = {node.name for node in LaunchFile(path).nodes({name: "false", "config": "x"})}
     left_out = {"simulated": "sim_driver", "record": "record"}[name]
     assert nodes == {"sim_driver", "safety_filter", "record", "excite"} - {left_out}
 
@@ -265,7 +272,7 @@ def test_a_deployment_is_recorded_only_if_asked_for():
 def test_only_a_simulated_arm_is_armed_by_itself():
     file = LaunchFile(ROOT / "launch" / "excite_and_record.launch.yaml")
     for value in ("true", "false"):
-        excite = file.nodes({"simulated": value})[-1]
+        excite = file.nodes({"simulated": value, "config": "x"})[-1]
         assert ("arm", value == "true") in excite.parameters
 
 

@@ -13,12 +13,14 @@ from sinew_policy.policy import PolicyNode
 from sinew_ros.executor import WaitSetExecutor
 from sinew_safety.safety_filter import SafetyFilter
 from sinew_sim.sim_driver import SimDriver
+from sinew_sysid.record import Record
 from sinew_trainer.evaluator import Evaluator
 
 NODES = {
     "sim_driver": SimDriver,
     "safety_filter": SafetyFilter,
     "policy": PolicyNode,
+    "record": Record,
     "evaluator": Evaluator,
 }
 
@@ -43,8 +45,7 @@ def run_launch_file(path, arguments, folder, limit_s=60.0):
     file = folder / "parameters.yaml"
     file.write_text(yaml.safe_dump(content))
     remaps = [f"{n.name}:{old}:={new}" for n in launched for old, new in n.remaps if old != new]
-    if launched[0].namespace:
-        remaps.append(f"__ns:=/{launched[0].namespace.lstrip('/')}")
+    remaps += [f"{n.name}:__ns:=/{n.namespace.strip('/')}" for n in launched if n.namespace]
     words = ["--params-file", str(file), *(w for remap in remaps for w in ("-r", remap))]
     rclpy.init(args=["--ros-args", *words], signal_handler_options=SignalHandlerOptions.NO)
     executor, nodes = WaitSetExecutor(), []

@@ -217,6 +217,19 @@ def test_a_missing_partner_is_named_in_one_line(start_node, bundle):
     assert evaluator.wait() == 1
     (line,) = evaluator.output.splitlines()
     assert line.startswith("evaluator: no service safety_filter/arm after 1 s")
+    assert line.endswith("is its node running, and in namespace /?")
+
+
+def test_joint_states_do_not_make_a_missing_recorder_waited_for_for_ever(
+    start_node, bundle, tmp_path
+):
+    evaluator = Graph(start_node, bundle, tmp_path, pace="realtime").evaluate(
+        recorded=True, patience_s=8.0
+    )
+    evaluator.supervised = False
+    assert evaluator.wait(60.0) == 1
+    last = evaluator.output.splitlines()[-1]
+    assert last.startswith("evaluator: no recorder of /target_pose and /joint_states after 8 s")
 
 
 def test_a_partner_that_ends_is_noticed(graph, probe):

@@ -37,8 +37,10 @@ PLAN = {
 def start(start_node, tmp_path):
     """Return `start(mode, pace, **excite parameters)`, which gives the processes by name."""
 
-    def starts(mode="joint_velocity", pace="lockstep", **parameters):
+    def starts(mode="joint_velocity", pace="lockstep", prefix="", **parameters):
         common = {**RATES, "mode": mode, "pace": pace}
+        if prefix:
+            common["joint_prefix"] = prefix
         late = {} if pace == "lockstep" else {LATENCY: PATIENT[LATENCY]}
         patient = {**PATIENT, LATENCY: late.get(LATENCY, 0)}
         given = {"output": tmp_path / "out", "arm": True, "state_timeout_s": 5.0, **PLAN}
@@ -69,12 +71,15 @@ def reports(probe):
 
 
 @pytest.mark.beside
-@pytest.mark.parametrize("mode", ["joint_velocity", "joint_position", "joint_effort"])
+@pytest.mark.parametrize(
+    ("mode", "prefix"), [("joint_velocity", ""), ("joint_position", "left_"), ("joint_effort", "")]
+)
 def test_the_arm_follows_the_plan_and_the_filter_changes_nothing(
-    mode, start, start_node, probe, tmp_path
+    mode, prefix, start, start_node, probe, tmp_path
 ):
-    record = start_node(RECORD, {"output": tmp_path / "bag", "robot": "panda", "mode": mode})
-    nodes = start(mode)
+    arm = {"robot": "panda", "mode": mode, **({"joint_prefix": prefix} if prefix else {})}
+    record = start_node(RECORD, {"output": tmp_path / "bag", **arm})
+    nodes = start(mode, prefix=prefix)
     assert wait_for_end(probe, nodes["excite"]) == 0, nodes["excite"].output
     assert record.interrupt() == 0
     figures = json.loads((tmp_path / "out" / "excite.json").read_text())
@@ -86,7 +91,11 @@ def test_the_arm_follows_the_plan_and_the_filter_changes_nothing(
 
     plan = read_plan(tmp_path / "out" / "plan.yaml", ROBOT)
     recording = read_recording(
-        tmp_path / "bag", ROBOT.joint_names, command_mode=mode.removeprefix("joint_"), robot=ROBOT
+        tmp_path / "bag",
+        ROBOT.joint_names,
+        command_mode=mode.removeprefix("joint_"),
+        joint_prefix=prefix,
+        robot=ROBOT,
     )
     wanted = plan.reference.position_rad
     assert figures["samples"] == len(wanted)

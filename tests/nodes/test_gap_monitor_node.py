@@ -29,7 +29,7 @@ EFFORT_NM = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.05]
 class Graph:
     """The arm under a source of small efforts, and what the monitor says of it."""
 
-    def __init__(self, start_node, probe, folder, dynamics):
+    def __init__(self, start_node, probe, folder, dynamics, prefix=""):
         robot = samples.robot()
         params = folder / "sim_params.yaml"
         controller = ArmController(mode="effort", gains={}, gravity_compensation=True)
@@ -42,16 +42,18 @@ class Graph:
         arm = folder / "arm.yaml"
         arm.write_text(yaml.safe_dump({"dynamics": {"viscous/*": 1.0} | dynamics}))
         driver = {"engine": "mujoco", "mode": "joint_effort", "driver_watchdog_s": 2.0}
-        start_node("sinew_sim.sim_driver", driver | {"sim_params": arm})
-        start_node("sinew_safety.safety_filter", PATIENT_EFFORT)
+        common = {"joint_prefix": prefix} if prefix else {}
+        start_node("sinew_sim.sim_driver", driver | {"sim_params": arm} | common)
+        start_node("sinew_safety.safety_filter", PATIENT_EFFORT | common)
         start_node(
             "sinew_sysid.gap_monitor",
-            {"sim_params": params, "judge_rate_hz": 5.0, "command_timeout_s": 1.0},
+            {"sim_params": params, "judge_rate_hz": 5.0, "command_timeout_s": 1.0, **common},
         )
         self.probe = probe
         self.states = probe.listen(JointState, "joint_states", RELIABLE)
         self.reports = probe.listen(DiagnosticArray, "diagnostics", RELIABLE)
-        self.command = CommandMessage(robot.joint_names, "joint_effort", "test", 0.04)
+        names = [prefix + name for name in robot.joint_names]
+        self.command = CommandMessage(names, "joint_effort", "test", 0.04)
         self.publisher = probe.publisher(JointTrajectory, "policy/command", RELIABLE)
         probe.context = self.values
 
@@ -85,7 +87,7 @@ class Graph:
 
 
 def test_the_arm_that_was_identified_gives_no_warning(start_node, probe, tmp_path):
-    graph = Graph(start_node, probe, tmp_path, {})
+    graph = Graph(start_node, probe, tmp_path, {}, prefix="left_")
     graph.arm()
     begun = graph.judged()
     graph.drive(lambda: graph.states[-1].velocity[6] > 0.02, "motion")

@@ -186,15 +186,13 @@ def test_an_arm_that_says_nothing_is_an_error_with_the_remedy(start_node, probe,
 
 
 def test_another_robot_is_noticed_and_what_came_is_kept(start_node, probe, tmp_path):
-    node = start_node(
-        RECORD,
-        {"output": tmp_path / "bag", "robot": "panda", "state_timeout_s": 3.0, "namespace": "left"},
-    )
+    arm = {"robot": "panda", "namespace": "left", "joint_prefix": "my_"}
+    node = start_node(RECORD, {"output": tmp_path / "bag", "state_timeout_s": 3.0, **arm})
     node.supervised = False
     arm = Arm(probe, "left/joint_states")
     arm.send_until(lambda: not node.running(), "the end of the recording")
     assert node.wait() == 1
-    joints = sorted(load_robot("panda").joint_names)
+    joints = sorted(f"my_{name}" for name in load_robot("panda").joint_names)
     assert f"/left/joint_states has no {', '.join(joints)} of panda" in node.output
     found = of(read_all(tmp_path / "bag"), "/left/joint_states")
     assert found == arm.sent_from(found)[: len(found)]

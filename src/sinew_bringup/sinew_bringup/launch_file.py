@@ -17,17 +17,22 @@ from sinew_core.errors import ConfigError, suggest
 
 _SUBSTITUTION = re.compile(r"\$\(([^()]*)\)")
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
+_CONDITIONS = {"if": True, "unless": False}
 Scalar = bool | int | float | str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Argument:
-    """One `arg` of a launch file; without a default it must be given."""
+    """One `arg` of a launch file; without a default it must be given.
+
+    Two may have one name, where `if` and `unless` see to it that one of them counts.
+    """
 
     name: str
     default: str | None
     description: str
     choices: tuple[str, ...]
+    conditions: Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +78,7 @@ class LaunchFile:
 
     def _add_argument(self, attributes: dict[str, object]) -> None:
         where = f"{self.path}: arg '{attributes.get('name', '')}'"
-        _check_keys(attributes, ("name", "default", "description", "choice"), where)
+        _check_keys(attributes, ("name", "default", "description", "choice", *_CONDITIONS), where)
         default = attributes.get("default")
         choices = [
             _text(choice, "value", where)
@@ -85,13 +90,14 @@ class LaunchFile:
                 default=None if default is None else str(default),
                 description=_text(attributes, "description", where),
                 choices=tuple(choices),
+                conditions={key: attributes[key] for key in _CONDITIONS if key in attributes},
             )
         )
 
     def _add_node(self, attributes: dict[str, object]) -> None:
         where = f"{self.path}: node '{attributes.get('name', attributes.get('exec', ''))}'"
-        allowed = ("pkg", "exec", "name", "namespace", "if", "param", "remap", "output", "on_exit")
-        _check_keys(attributes, allowed, where)
+        allowed = ("pkg", "exec", "name", "namespace", "param", "remap", "output", "on_exit")
+        _check_keys(attributes, (*allowed, *_CONDITIONS), where)
         for key, value in (("output", "screen"), ("on_exit", "shutdown")):
             if attributes.get(key, value) != value:
                 raise ConfigError(f"{where}: {key} is {attributes[key]!r}: allowed is '{value}'")
@@ -115,9 +121,13 @@ class LaunchFile:
         ]
         values: dict[str, str] = {}
         for argument in self.arguments:
+            where = f"{self.path}: arg '{argument.name}'"
+            if argument.conditions and problems:
+                break  # what the condition asks for may be among them
+            if not _is_wanted(argument.conditions, values, self._folder, where):
+                continue
             value = given.get(argument.name)
             if value is None and argument.default is not None:
-                where = f"{self.path}: arg '{argument.name}'"
                 value = substitute(argument.default, values, self._folder, where)
             if value is None:
                 problems.append(f"argument '{argument.name}' is missing: {argument.description}")
@@ -131,36 +141,44 @@ class LaunchFile:
         return values
 
     def nodes(self, given: Mapping[str, str]) -> list[NodeLaunch]:
-        """Return the nodes with the given arguments filled in, without those that `if` leaves out.
+        """Return the nodes whose conditions hold, with the given arguments filled in.
 
         Raises:
-            ConfigError: as `values`, or a substitution, an `if` or a typed value is wrong.
+            ConfigError: as `values`, or a substitution, a condition or a typed value is wrong.
         """
         values, path = self.values(given), str(self.path)
         return [
             _resolve(node, values, self._folder, path)
             for node in self._nodes
-            if _is_wanted(node, values, self._folder, path)
+            if _is_wanted(node, values, self._folder, _place(node, path))
         ]
 
 
 def _is_wanted(
-    node: Mapping[str, object], values: Mapping[str, str], folder: str, path: str
+    attributes: Mapping[str, object], values: Mapping[str, str], folder: str, where: str
 ) -> bool:
-    """Tell whether a node is to be started."""
-    where = f"{path}: node '{node.get('name', node.get('exec', ''))}': if"
-    text = substitute(str(node.get("if", "true")), values, folder, where)
-    try:
-        return _boolean(text)
-    except ValueError:
-        raise ConfigError(f"{where} is '{text}': allowed are true and false") from None
+    """Tell whether the conditions of an action hold."""
+    for key, wanted in _CONDITIONS.items():
+        if key not in attributes:
+            continue
+        text = substitute(str(attributes[key]), values, folder, f"{where}: {key}")
+        try:
+            if _boolean(text) is not wanted:
+                return False
+        except ValueError:
+            raise ConfigError(f"{where}: {key} is '{text}': allowed are true and false") from None
+    return True
+
+
+def _place(node: Mapping[str, object], path: str) -> str:
+    return f"{path}: node '{node.get('name', node.get('exec', ''))}'"
 
 
 def _resolve(
     node: Mapping[str, object], values: Mapping[str, str], folder: str, path: str
 ) -> NodeLaunch:
     """Do the substitutions of one node."""
-    where = f"{path}: node '{node.get('name', node.get('exec', ''))}'"
+    where = _place(node, path)
 
     def text(attributes: Mapping[str, object], key: str, default: str | None = None) -> str:
         return substitute(_text(attributes, key, where, default), values, folder, where)

@@ -78,9 +78,10 @@ class Excite(SinewNode):
         self._rejoin: Rejoin | None = None
         self._robot = load_robot(p.robot, urdf=p.urdf)
         self._period_ns = period_ns(p.control_rate_hz)
-        self._mapper = JointStateMapper(self._robot.joint_names)
+        names = [p.joint_prefix + name for name in self._robot.joint_names]
+        self._mapper = JointStateMapper(names)
         self._message = CommandMessage(
-            self._robot.joint_names,
+            names,
             p.mode,
             p.sender_id or self.get_fully_qualified_name(),
             p.control_period_s,

@@ -22,6 +22,7 @@ class ExciteParameters(Rates):
     )
     robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
     urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
+    joint_prefix: str = parameter("", "In front of the robot's joint names in messages")
     pace: str = parameter("realtime", "As the safety filter's", choices=("realtime", "lockstep"))
     mode: str = parameter("joint_velocity", "What the commands are", choices=FILTERED_MODES)
     gravity_compensation: bool = parameter(

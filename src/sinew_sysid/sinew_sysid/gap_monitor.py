@@ -61,7 +61,7 @@ class GapMonitorNode(SinewNode):
             params, self._band, mode, robot.limits, p, p.command_rate_hz,
         )  # fmt: skip
         self._monitor.compile(robot.home_rad)
-        self._mapper = JointStateMapper(robot.joint_names)
+        self._mapper = JointStateMapper([p.joint_prefix + name for name in robot.joint_names])
         self._zero_ns, self._whole, self._wall = 0, False, True
         self._reported = False
         self.create_subscription(

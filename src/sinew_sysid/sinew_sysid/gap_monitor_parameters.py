@@ -14,6 +14,7 @@ class GapMonitorParameters(MonitorParameters):
 
     robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
     urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
+    joint_prefix: str = parameter("", "In front of the robot's joint names in joint_states")
     sim_params: str = parameter("", "File of the identified arm; required")
     residual_band: str = parameter(
         "", "File of the identified band; empty: residual_band.yaml beside sim_params"

@@ -29,6 +29,7 @@ class RecordParameters(Parameters):
         "", "Robot, or path to a robot file, whose joints must be there; empty: any joints"
     )
     urdf: str = parameter("", "URDF that replaces the robot's own; empty: none")
+    joint_prefix: str = parameter("", "In front of the robot's joint names in joint_states")
     mode: str = parameter(
         "",
         "What the controller's commands are; empty: whatever is sent",

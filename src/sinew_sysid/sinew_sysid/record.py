@@ -56,7 +56,8 @@ class Record(SinewNode):
         super().__init__("record")
         self._p = p = declare_from(self, RecordParameters)
         robot = load_robot(p.robot, urdf=p.urdf) if p.robot else None
-        self._joint_names = robot.joint_names if robot is not None else ()
+        names = robot.joint_names if robot is not None else ()
+        self._joint_names = tuple(p.joint_prefix + name for name in names)
         self._missing = set(self._joint_names)
         self._topics = topics_to_record(p)
         for topic in self._topics:
@@ -216,7 +217,7 @@ class Record(SinewNode):
             self._bag.close()
             raise BagError(
                 f"{self._states.name} has no {', '.join(sorted(self._missing))} of {self._p.robot}:"
-                " give robot:= of this arm, or its namespace; what came is kept"
+                " give robot:= of this arm, its namespace or joint_prefix; what came is kept"
             )
 
     def _why_no_states(self) -> str:

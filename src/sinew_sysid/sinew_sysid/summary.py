@@ -25,7 +25,7 @@ def configuration_text(
     Args:
         node: name of the recording node.
         p: its parameters.
-        joint_names: of the robot; empty where none was given.
+        joint_names: of the robot, as the driver names them; empty where none was given.
         topics: what is recorded.
         measured: rates and losses; only at the end of a recording.
     """

@@ -106,7 +106,7 @@ class Evaluator(SinewNode):
     def _connect(self) -> None:
         p, lockstep = self._p, self._lockstep
         self._target_publisher = self.create_publisher(PoseStamped, "target_pose", RELIABLE)
-        self.create_subscription(
+        self._states = self.create_subscription(
             JointState,
             "joint_states",
             self._on_state,
@@ -137,12 +137,7 @@ class Evaluator(SinewNode):
         self._arming.poll()
         silent_s = time.monotonic() - max(self._heard_s, self._arming.heard_s)
         if self._phase is Phase.CONNECTING:
-            missing = self._missing()
-            if not missing:
-                self._began_s = time.monotonic()
-                self._begin_episode()
-            elif silent_s > self._p.patience_s:
-                raise RunError(f"no {missing[0]} after {silent_s:.0f} s: is its node running?")
+            self._connect_partners()
         elif self._has_object and time.monotonic() - self._object_heard_s > self._p.patience_s:
             raise RunError("silence of object_pose: has what publishes it ended?")
         elif silent_s > self._p.patience_s:
@@ -152,15 +147,33 @@ class Evaluator(SinewNode):
                 "has the driver, the filter or the policy ended?"
             )
 
+    def _connect_partners(self) -> None:
+        """Begin once all are there; joint states that come meanwhile make the wait no longer.
+
+        Raises:
+            RunError: names what is not there.
+        """
+        missing, now_s = self._missing(), time.monotonic()
+        waited_s = now_s - self._began_s
+        if not missing:
+            self._began_s = self._heard_s = self._object_heard_s = now_s
+            self._begin_episode()
+        elif waited_s > self._p.patience_s:
+            raise RunError(
+                f"no {missing[0]} after {waited_s:.0f} s: is its node running, and in namespace "
+                f"{self.get_namespace()}?"
+            )
+
     def _missing(self) -> list[str]:
         missing = self._arming.missing
+        target, states = self._target_publisher.topic_name, self._states.topic_name
         listening = self._target_publisher.get_subscription_count()
         if not listening:
-            missing.append("subscriber of target_pose")
+            missing.append(f"subscriber of {target}")
         elif self._p.recorded and not (listening > 1 and self._recorder_is_ready()):
-            missing.append("recorder of target_pose and joint_states")
-        needed = ["joint_states", "policy/command", *["object_pose"] * self._has_object]
-        missing += [t for t in needed if not self.count_publishers(t)]
+            missing.append(f"recorder of {target} and {states}")
+        needed = [states, "policy/command", *["object_pose"] * self._has_object]
+        missing += [f"publisher of {t}" for t in needed if not self.count_publishers(t)]
         return missing
 
     def _begin_episode(self) -> None:

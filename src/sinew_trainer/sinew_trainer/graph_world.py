@@ -319,9 +319,10 @@ class GraphWorld:
             self._phase = Phase.WANTED
         if not self.paused:
             self.paused = True
+            service = self._node.resolve_service_name(f"{self._p.safety_filter}/arm")
             self._node.get_logger().warning(
-                f"paused: {reason}; go on by arming {self._p.safety_filter}, after its clear "
-                "service where it is latched"
+                f"paused: {reason}; go on by calling {service}, after the clear service where the "
+                "filter is latched"
             )
 
     def _finish(self) -> None:

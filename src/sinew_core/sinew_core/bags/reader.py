@@ -26,7 +26,7 @@ from sinew_core.bags.samples import Samples, assemble
 from sinew_core.bags.storage import seconds
 from sinew_core.errors import BagError, RobotError, suggest
 from sinew_core.robots.model import RobotModel
-from sinew_core.robots.urdf import parse_urdf
+from sinew_core.robots.urdf import parse_urdf, without_prefix
 
 _LEAST_SAMPLES = 2
 
@@ -39,6 +39,7 @@ def read_recording(
     command_topic: str = "",
     command_mode: str = "",
     namespace: str = "",
+    joint_prefix: str = "",
     robot: RobotModel | None = None,
 ) -> Recording:
     """Read the motion and the commands of an arm.
@@ -50,6 +51,8 @@ def read_recording(
         command_topic: empty: found by type and name.
         command_mode: `position`, `velocity` or `effort`; empty: found by name or content.
         namespace: before all topics that do not begin with a slash.
+        joint_prefix: in front of the names in the bag's messages and description; the recording is
+            without it.
         robot: of these joints: its limits and weight tell wrong units. Without one, the limits of
             a robot description in the bag do.
 
@@ -67,8 +70,9 @@ def read_recording(
         if bag.is_unfinished:
             last_ns = max(int(k.log_ns.max()) for k in kinds)
             findings.add("unfinished", topic, 1, last_ns, "the recording was cut off or still runs")
-        samples = drop_spikes(assemble(kinds, joint_names, place, findings), place, findings)
-        description = _description(bag, namespace, findings)
+        told = tuple(joint_prefix + name for name in joint_names)
+        samples = drop_spikes(assemble(kinds, told, place, findings), place, findings)
+        description = without_prefix(_description(bag, namespace, findings), joint_prefix)
         bounds = _bounds(joint_names, robot, description)
         check_positions(samples.position, joint_names, bounds, place)
         prefix = absolute("", namespace)
@@ -79,7 +83,7 @@ def read_recording(
             prefix if prefix.endswith("/") else f"{prefix}/",
             findings,
         )
-        return _Assembly(bag, place, tuple(joint_names), findings).recording(
+        return _Assembly(bag, place, tuple(joint_names), told, findings).recording(
             samples, source, robot, bounds, description
         )
     finally:
@@ -116,11 +120,17 @@ class _Assembly:
     """What the parts of a recording have in common while it is put together."""
 
     def __init__(
-        self, bag: Bag, place: str, joint_names: tuple[str, ...], findings: Findings
+        self,
+        bag: Bag,
+        place: str,
+        joint_names: tuple[str, ...],
+        told: tuple[str, ...],
+        findings: Findings,
     ) -> None:
         self._bag = bag
         self._place = place
         self._joint_names = joint_names
+        self._told = told
         self._findings = findings
 
     def recording(
@@ -169,9 +179,7 @@ class _Assembly:
         if source is None:
             return None
         clock = compare_clocks(samples.log_ns, samples.stamp_ns)
-        commands = read_commands(
-            self._bag, source, self._joint_names, clock, zero_ns, self._findings
-        )
+        commands = read_commands(self._bag, source, self._told, clock, zero_ns, self._findings)
         if commands is not None and commands.mode == "position":
             place = f"bag '{self._bag.name}', {commands.topic}"
             check_positions(commands.values, self._joint_names, bounds, place)

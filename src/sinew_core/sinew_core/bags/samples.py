@@ -94,8 +94,8 @@ def _require(
         named = sorted({name for k in kinds for name in k.names})
         raise BagError(
             f"{place} has no positions of {', '.join(missing)}, it has "
-            f"{', '.join(named[:20]) or 'no joint at all'}: give robot:= or state_topic:= of the "
-            "arm that was recorded"
+            f"{', '.join(named[:20]) or 'no joint at all'}: give robot:=, joint_prefix:= or "
+            "state_topic:= of the arm that was recorded"
         )
 
 

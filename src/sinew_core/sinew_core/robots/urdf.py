@@ -14,6 +14,7 @@ from sinew_core.robots.arrays import Array
 from sinew_core.robots.kinematics import KinematicChain
 
 _ACTUATED = ("revolute", "continuous")
+_NAMES = {"name", "link", "joint"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -311,3 +312,17 @@ def _refuse_repeated(names: Sequence[str], source: str, what: str) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise RobotError(f"{source}: {what} names used twice: {', '.join(repeated)}: rename one")
+
+
+def without_prefix(text: str, prefix: str) -> str:
+    """Return a URDF whose links and joints do not have a driver's prefix; others as they are."""
+    if not prefix:
+        return text
+    try:
+        root = ET.fromstring(text)
+    except (ET.ParseError, ValueError, UnicodeError):
+        return text
+    for element in root.iter():
+        for key in _NAMES & element.attrib.keys():
+            element.set(key, element.attrib[key].removeprefix(prefix))
+    return ET.tostring(root, encoding="unicode")

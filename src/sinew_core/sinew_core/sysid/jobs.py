@@ -155,6 +155,7 @@ def _read_bag(p: BagParameters, bag: str, robot: RobotModel) -> Recording:
         command_topic=p.command_topic,
         command_mode=known.mode if known is not None else "",
         namespace=p.namespace,
+        joint_prefix=p.joint_prefix,
         robot=robot,
     )
 

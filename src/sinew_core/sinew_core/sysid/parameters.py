@@ -19,6 +19,7 @@ class BagParameters(Parameters):
         "", "YAML file of what is known of the arm's joint controllers; empty: nothing"
     )
     namespace: str = parameter("", "Namespace of the recorded arm")
+    joint_prefix: str = parameter("", "In front of the robot's joint names in the bag")
     state_topic: str = parameter("joint_states", "Joint states")
     command_topic: str = parameter("", "Commands of the controller; empty: found by their type")
     output: str = parameter("", "Folder that is made for the results; required")
