@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinew_core.bags.recording import Recording
-from sinew_core.errors import ConfigError, IdentificationError
+from sinew_core.errors import IdentificationError, UnstableError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.cma import wide_search
@@ -213,7 +213,7 @@ class Fitter:
         """Return what runs the nominal arm, whose gains may ask for finer steps without rotors."""
         try:
             return make_pool(self._parametrisation.robot, nominal, motion, self._options)
-        except ConfigError:
+        except UnstableError:
             # No steps are fine enough: it diverges, and is shown so.
             return contextlib.nullcontext(self._pool)
 

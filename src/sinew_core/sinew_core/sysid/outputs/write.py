@@ -43,7 +43,7 @@ def identification_files(
         "report.html": report_page(found, robot, describe_ranges(ranges), gaps, date=date),
     }
     for gap in gaps:
-        if gap.label == IDENTIFIED:
+        if gap.label == IDENTIFIED and not gap.diverges:
             comments = [*origin, f"Limits: {MARGIN:g} times the largest prediction error there."]
             files[BAND_FILE] = band_text(ResidualBand.of(gap), joints, comments)
     return files
