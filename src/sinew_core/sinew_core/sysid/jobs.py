@@ -167,7 +167,12 @@ def _options(p: SystemIdParameters) -> IdentifyOptions:
 
 def _read(p: BagParameters, tell: Tell) -> tuple[RobotModel, Recording]:
     tell({"progress": {"stage": "reading"}})
-    robot, recording = described_robot(p.robot, p.urdf, lambda robot: _read_bag(p, p.bag, robot))
+    robot, recording = described_robot(
+        p.robot,
+        p.urdf,
+        lambda robot: _read_bag(p, p.bag, robot),
+        lambda sentence: tell({"say": sentence}),
+    )
     for defect in recording.defects:
         tell({"say": f"{defect.kind}: {defect.text}"})
     return robot, recording
