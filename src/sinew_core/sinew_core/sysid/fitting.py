@@ -205,6 +205,7 @@ class Fitter:
                 forgets=self.closed,
                 from_s=from_s,
                 source=source,
+                defects=() if motion is self._recording else motion.defects,
             )
 
     def _nominal_pool(

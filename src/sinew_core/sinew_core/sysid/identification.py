@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sinew_core.bags.recording import Recording
+from sinew_core.bags.recording import Defect, Recording
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.score_test import Score
@@ -90,6 +90,7 @@ class HeldOut:
         measured_rad, nominal_rad, identified_rad: (N, n).
         rmse_rad, nominal_rmse_rad: over all samples and joints.
         source: where the motion comes from.
+        defects: of that recording, where it is not the one that was fitted.
     """
 
     time_s: Array
@@ -99,6 +100,7 @@ class HeldOut:
     rmse_rad: float
     nominal_rmse_rad: float
     source: str
+    defects: tuple[Defect, ...] = ()
 
     @property
     def nominal_error(self) -> str:

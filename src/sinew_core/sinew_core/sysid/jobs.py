@@ -56,6 +56,8 @@ def identify_arm(values: Mapping[str, object], tell: Tell) -> None:
     folder = check_output(Path(p.output), overwrite=p.overwrite)
     robot, recording = _read(p, tell)
     other = _read_bag(p, p.held_out, robot) if p.held_out else None
+    if other is not None:
+        _tell_defects(other, tell, "held_out: ")
 
     def report(progress: IdentifyProgress) -> None:
         share = _SHARES.get(progress.stage, 0.0)
@@ -173,9 +175,13 @@ def _read(p: BagParameters, tell: Tell) -> tuple[RobotModel, Recording]:
         lambda robot: _read_bag(p, p.bag, robot),
         lambda sentence: tell({"say": sentence}),
     )
-    for defect in recording.defects:
-        tell({"say": f"{defect.kind}: {defect.text}"})
+    _tell_defects(recording, tell)
     return robot, recording
+
+
+def _tell_defects(recording: Recording, tell: Tell, which: str = "") -> None:
+    for defect in recording.defects:
+        tell({"say": f"{which}{defect.kind}: {defect.text}"})
 
 
 def _read_bag(p: BagParameters, bag: str, robot: RobotModel) -> Recording:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sinew_core.bags.recording import Recording
+from sinew_core.bags.recording import Defect, Recording
 from sinew_core.report.page import Page
 from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.gap import Gap
@@ -174,6 +174,9 @@ def _held_out(page: Page, held: HeldOut, joints: Sequence[str]) -> None:
 
 def _residuals(page: Page, found: Identification) -> None:
     joints = found.recording.joint_names
+    if held.defects:
+        page.text("Defects of that bag:")
+        _defects(page, held.defects)
     page.section("Residuals of the fit")
     rows = (
         ("residual", figures.IDENTIFIED, 1e3 * found.residual_rad),
@@ -251,14 +254,18 @@ def _bag(page: Page, recording: Recording) -> None:
             "delay holds the way to the recorder, too, and its jitter is noise of the fit."
         )
     if recording.defects:
-        page.table(
-            ("defect", "topic", "count", "first at ns", ""),
-            [(d.kind, d.topic, str(d.count), str(d.first_ns), d.text) for d in recording.defects],
-            compact=True,
-        )
+        _defects(page, recording.defects)
     else:
         page.text("No defects were found.")
 
 
 def _shown(value: float, form: str) -> str:
     return format(value, form) if math.isfinite(value) else NOTHING
+def _defects(page: Page, defects: Sequence[Defect]) -> None:
+    page.table(
+        ("defect", "topic", "count", "first at ns", ""),
+        [(d.kind, d.topic, str(d.count), str(d.first_ns), d.text) for d in defects],
+        compact=True,
+    )
+
+
