@@ -121,7 +121,8 @@ class Identification:
         covariance: (k, k) of the identifiable ones, in the units of their values.
         covariance_names: those k.
         params: the arm with all values in it.
-        verdict: `good`, `not_converged`, `model_mismatch`, `poor_excitation` or `unidentifiable`.
+        verdict: `good`, `not_tested`, `not_converged`, `model_mismatch`, `poor_excitation` or
+            `unidentifiable`.
         findings: sentences on what the data can and cannot tell, the most important first.
         chi2_per_sample: 1 where the model explains all but the noise; nan where nothing was fitted.
         noise_rad: (n,) standard deviation of position noise that chi2 goes by.
@@ -133,8 +134,8 @@ class Identification:
         wall_s: how long it took.
         seed: of all that is random.
         interrupted: whether Ctrl-C ended the fit, or the validation, before its end.
-        left_out: what was not fitted, that which the data show first; None where the fit ended too
-            early to tell.
+        left_out: what was not fitted, that which the data show first; None where the fit, or the
+            test for it, ended too early to tell.
         usable: whether the fit says anything of the arm; else values and `params` are those of its
             description, and there is nothing to validate.
     """

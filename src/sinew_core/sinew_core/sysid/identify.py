@@ -119,7 +119,7 @@ def _result(
         parametrisation,
         recording,
         validation,
-        left_out or (),
+        left_out,
         options.parameters,
         interrupted=interrupted,
     )

@@ -25,6 +25,10 @@ VERDICTS = {
         "The arm does something that was not fitted, or that the model has no term for. The "
         "parameters are the best of what was fitted, their intervals too narrow."
     ),
+    "not_tested": (
+        "The model explains the motion, but Ctrl-C ended the test for what was not fitted: some "
+        "values may stand in for it, and no interval knows. Identify again."
+    ),
     "not_converged": (
         "The fit was cut short while it still improved: values may be further off than their "
         "intervals tell. Raise max_steps or max_fit_s, or fit fewer parameters."
@@ -170,13 +174,13 @@ def _held_out(page: Page, held: HeldOut, joints: Sequence[str]) -> None:
         figures.held_out_motion(held, joints),
         "Left the motion, right what each simulation misses of it.",
     )
+    if held.defects:
+        page.text("Defects of that bag:")
+        _defects(page, held.defects)
 
 
 def _residuals(page: Page, found: Identification) -> None:
     joints = found.recording.joint_names
-    if held.defects:
-        page.text("Defects of that bag:")
-        _defects(page, held.defects)
     page.section("Residuals of the fit")
     rows = (
         ("residual", figures.IDENTIFIED, 1e3 * found.residual_rad),
@@ -259,8 +263,6 @@ def _bag(page: Page, recording: Recording) -> None:
         page.text("No defects were found.")
 
 
-def _shown(value: float, form: str) -> str:
-    return format(value, form) if math.isfinite(value) else NOTHING
 def _defects(page: Page, defects: Sequence[Defect]) -> None:
     page.table(
         ("defect", "topic", "count", "first at ns", ""),
@@ -269,3 +271,5 @@ def _defects(page: Page, defects: Sequence[Defect]) -> None:
     )
 
 
+def _shown(value: float, form: str) -> str:
+    return format(value, form) if math.isfinite(value) else NOTHING
