@@ -164,7 +164,11 @@ def test_a_bag_of_any_name_breaks_neither_page_nor_files(found):
         dataclasses.replace(found, recording=bad), samples.robot(), [], date=DATE
     )
     assert "<script>" not in files["report.html"]
-    assert set(yaml.safe_load(files["sim_params.yaml"])) == {"dynamics", "controller"}
+    assert set(yaml.safe_load(files["sim_params.yaml"])) == {
+        "dynamics",
+        "controller",
+        "description",
+    }
     assert "correlated" in yaml.safe_load(files["randomization.yaml"])
 
 

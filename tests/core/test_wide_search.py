@@ -59,3 +59,15 @@ def test_what_was_known_before_counts():
               prior_sigma=np.array([0.01, np.inf]))  # fmt: skip
     found = wide_search(lambda ps: [float(p @ p) for p in ps], np.zeros(2), np.ones(2), box, seed=1)
     assert found == pytest.approx([2.0, 0.0], abs=0.05)
+
+
+def test_the_search_ends_with_the_best_so_far_when_its_time_is_used_up():
+    generations = []
+    found = search(
+        0,
+        progress=lambda generation, _: generations.append(generation),
+        out_of_time=lambda: len(generations) == 3,
+    )
+    assert generations == [1, 2, 3]
+    assert rastrigin([found])[0] <= rastrigin([(4.0, 3.0)])[0]
+    assert search(0, out_of_time=lambda: True).tolist() == [4.0, 3.0]

@@ -18,6 +18,10 @@ class ConfigError(SinewError):
     """A parameter, a parameter file or a combination of parameters is not allowed."""
 
 
+class UnstableError(ConfigError):
+    """A simulated arm diverges, or would by its controllers' gains at this physics rate."""
+
+
 class RobotError(SinewError):
     """A robot description (URDF or robot file) cannot be used."""
 

@@ -95,7 +95,7 @@ class GapMonitorNode(SinewNode):
             return
         self._whole = min(mapper.updated_ns) == stamp
         self._wall = abs(_arrival_ns(info) - stamp) < _SAME_CLOCK_NS
-        self._monitor.state(time_s, mapper.position, mapper.velocity)
+        self._monitor.state(time_s, mapper.position)
 
     def _command(self, data: bytes, info: Mapping[str, int | None]) -> None:
         """Take a command at the time when a recorder would have logged it.

@@ -17,7 +17,8 @@ correlated:                  # names that vary together
 `as: value`, the default, gives the quantity itself in SI units; `as: scale` a factor on the nominal
 value, or on that of the arm that is drawn around. `*` stands for every link or joint, each with a
 draw of its own, or with `together: true` one for all. The names are those of
-`sinew_core.robots.arm_dynamics`; what is not named stays as it is.
+`sinew_core.robots.arm_dynamics`; what is not named stays as it is. A file that an identification
+wrote has `description:`, too, see `sinew_core.robots.described_by`.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from sinew_core.robots.arm_dynamics import (
     read_mapping,
 )
 from sinew_core.robots.arrays import Array, as_numbers
+from sinew_core.robots.described_by import DESCRIPTION, check_description
 from sinew_core.robots.inertia import carrying_links
 from sinew_core.robots.link_shape import SHAPE, read_shapes
 from sinew_core.robots.model import RobotModel
@@ -227,8 +229,12 @@ def read_randomisation(
     Raises:
         ConfigError: for every mistake, naming the file.
     """
-    content = read_mapping(path, ("every_episodes", "parameters", "correlated"))
-    return Randomisation.from_mapping(content, robot, str(path), base)
+    content = read_mapping(path, ("every_episodes", "parameters", "correlated", DESCRIPTION))
+    description = content.pop(DESCRIPTION, None)
+    made = Randomisation.from_mapping(content, robot, str(path), base)
+    loaded = any(name.startswith("payload/") for name in made.bounds())
+    check_description(description, robot, path, payload=loaded)
+    return made
 
 
 def _can_exist(robot: RobotModel, values: Mapping[str, float]) -> bool:

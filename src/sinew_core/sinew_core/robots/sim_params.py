@@ -22,6 +22,9 @@ controller: {mode: as_commanded, bandwidth_hz: 20.0, gravity_compensation: true}
 ```
 
 Both poles of each joint, with its inertia at home and its rotor, are then at the bandwidth.
+
+A file of identified values has `description:`, too, and is refused for a robot of another one, see
+`sinew_core.robots.described_by`.
 """
 
 from __future__ import annotations
@@ -44,13 +47,14 @@ from sinew_core.robots.arm_dynamics import (
     read_mapping,
 )
 from sinew_core.robots.arrays import Array
+from sinew_core.robots.described_by import DESCRIPTION, check_description
 from sinew_core.robots.dynamics import joint_inertia
 from sinew_core.robots.model import RobotModel
 
 AS_COMMANDED = "as_commanded"
 """Mode of controllers that take whatever the driver is sent."""
 
-_TOP = ("dynamics", "scale", "controller")
+_TOP = ("dynamics", "scale", "controller", DESCRIPTION)
 _FOLDER = Path(__file__).resolve().parent / "sim_params_config"
 _HIGHEST_BANDWIDTH_HZ = 1000.0
 HIGHEST_GAIN = 1e6
@@ -92,9 +96,14 @@ def read_sim_params(path: Path, robot: RobotModel, commands: str = "") -> SimPar
     What the driver sends, one of the controllers' modes, decides for those of any mode.
 
     Raises:
-        ConfigError: when it cannot be read, or holds names or values that are not allowed.
+        ConfigError: when it cannot be read, holds names or values that are not allowed, or was
+            identified with another description of the robot.
     """
-    return parse_sim_params(read_mapping(path, _TOP), robot, str(path), commands)
+    content = read_mapping(path, _TOP)
+    params = parse_sim_params(content, robot, str(path), commands)
+    loaded = params.dynamics.payload_mass_kg > 0.0
+    check_description(content.get(DESCRIPTION), robot, path, payload=loaded)
+    return params
 
 
 def parse_sim_params(

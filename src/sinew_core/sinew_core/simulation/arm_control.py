@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numba.extending import register_jitable
 
-from sinew_core.errors import ConfigError
+from sinew_core.errors import ConfigError, UnstableError
 from sinew_core.robots import dynamics
 from sinew_core.robots.arm_controller import GAINS, MODES, ArmController
 from sinew_core.robots.arm_dynamics import ArmDynamics
@@ -83,7 +83,7 @@ def check_stability(
     is stable where 4 (M + h B) - 2 h D - h² K is positive definite.
 
     Raises:
-        ConfigError: it is not at one of (n,) rad; names the joint and the least rate that works.
+        UnstableError: it is not at one of (n,) rad; names the joint and the least rate that works.
     """
     inertias = [_inertia(robot, arm, posture) for posture in postures]
 
@@ -105,7 +105,7 @@ def check_stability(
             low = middle
     share = rows[DAMPING] / np.diag(inertia)
     worst = int(np.argmax(share))
-    raise ConfigError(
+    raise UnstableError(
         f"physics_rate_hz {physics_rate_hz} is too low for the controller of "
         f"{robot.joint_names[worst]}, damping {rows[DAMPING, worst]:g} N m s/rad on an inertia of "
         f"{inertia[worst, worst]:.3g} kg m²: use {high} or more, smaller gains, or heavier rotors"

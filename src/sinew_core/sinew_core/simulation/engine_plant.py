@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sinew_core.errors import ConfigError
+from sinew_core.errors import UnstableError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.sim_params import SimParams
@@ -117,7 +117,7 @@ class EnginePlant:
             self._engine.step(1)
             self._engine.read_state(*after)
             if not np.isfinite(after).all():
-                raise ConfigError(
+                raise UnstableError(
                     f"the arm diverges after {step * period_s:.3g} s at physics_rate_hz "
                     f"{self.physics_rate_hz}: raise it, or use smaller gains"
                 )

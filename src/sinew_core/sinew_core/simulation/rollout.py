@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sinew_core.errors import ConfigError
+from sinew_core.errors import ConfigError, UnstableError
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.dynamics import dynamics_rows
@@ -81,6 +81,7 @@ class Plant:
         Raises:
             ConfigError: the commands are of another mode, arrays do not fit, gains are wrong, or
                 the physics rate is too low for them.
+            UnstableError: the arm diverges.
         """
         start, speed = start_of(self.robot, start_position_rad, start_velocity_rad_s)
         drives = drives_of(self.robot, self.physics_rate_hz, params, commands, start)
@@ -145,7 +146,7 @@ class Plant:
             (np.array(time_s), *samples),
         )
         if diverged >= 0:
-            raise ConfigError(
+            raise UnstableError(
                 f"the arm diverges after {diverged * period_s:.3g} s at physics_rate_hz "
                 f"{self.physics_rate_hz}: raise it, or use smaller gains"
             )

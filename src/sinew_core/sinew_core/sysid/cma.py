@@ -31,6 +31,7 @@ def wide_search(
     seed: int,
     generations: int = 80,
     progress: Callable[[int, float], None] | None = None,
+    out_of_time: Callable[[], bool] = lambda: False,
 ) -> Array:
     """Return the best coordinates (p,) found, the start if there are none better.
 
@@ -42,6 +43,7 @@ def wide_search(
         seed: of the search.
         generations: at most.
         progress: told the generation and the best cost after each.
+        out_of_time: asked before every generation; True ends the search with the best so far.
     """
     from cmaes import CMA  # brings scipy.stats: 2 s that a start without a search need not wait
 
@@ -52,6 +54,8 @@ def wide_search(
     best, least = start, _prior_and(costs([start])[0], box, start)
     last_better = 0
     for generation in range(1, generations + 1):
+        if out_of_time():
+            break
         asked = [search.ask() for _ in range(search.population_size)]
         points = [box.clip(start + size * point) for point in asked]
         found = [_prior_and(c, box, x) for c, x in zip(costs(points), points, strict=True)]

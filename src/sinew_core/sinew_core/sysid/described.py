@@ -9,11 +9,15 @@ from pathlib import Path
 from sinew_core.bags.recording import Recording
 from sinew_core.errors import RobotError
 from sinew_core.robots.catalogue import load_robot
+from sinew_core.robots.described_by import description_of, difference
 from sinew_core.robots.model import RobotModel
 
 
 def described_robot(
-    name: str, urdf: str, read: Callable[[RobotModel], Recording]
+    name: str,
+    urdf: str,
+    read: Callable[[RobotModel], Recording],
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[RobotModel, Recording]:
     """Return the robot with the URDF given, else the bag's, else its own, and the recording.
 
@@ -21,6 +25,7 @@ def described_robot(
         name: as for `load_robot`.
         urdf: path of a URDF; empty: that of the bag.
         read: reads the recording of a robot.
+        say: told where the bag's description is another arm than the robot's own.
 
     Raises:
         RobotError: when the bag's description cannot be used.
@@ -39,4 +44,10 @@ def described_robot(
         except RobotError as error:
             told = str(error).replace(str(path), f"robot_description in {recording.source}")
             raise RobotError(f"{told}; or give a URDF that fits, urdf:=FILE") from None
+    other = difference(description_of(own), description_of(robot), payload=False)
+    if other:
+        say(
+            f"the arm is that of robot_description in {recording.source}, which is not the one "
+            f"that robot:={name} has by itself: {other}"
+        )
     return own, recording

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinew_core.bags.recording import Recording
-from sinew_core.errors import ConfigError, IdentificationError
+from sinew_core.errors import IdentificationError, UnstableError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.cma import wide_search
@@ -205,6 +205,7 @@ class Fitter:
                 forgets=self.closed,
                 from_s=from_s,
                 source=source,
+                defects=() if motion is self._recording else motion.defects,
             )
 
     def _nominal_pool(
@@ -213,7 +214,7 @@ class Fitter:
         """Return what runs the nominal arm, whose gains may ask for finer steps without rotors."""
         try:
             return make_pool(self._parametrisation.robot, nominal, motion, self._options)
-        except ConfigError:
+        except UnstableError:
             # No steps are fine enough: it diverges, and is shown so.
             return contextlib.nullcontext(self._pool)
 
@@ -246,8 +247,11 @@ class Fitter:
             self._box,
             max_steps=self._options.max_steps,
             progress=tell,
-            out_of_time=lambda: self._clock() > self._until_s,
+            out_of_time=self._out_of_time,
         )
+
+    def _out_of_time(self) -> bool:
+        return self._clock() > self._until_s
 
     def _let_go(self, fit: Fit) -> bool:
         """Free what the data move by more than its guessed size; return whether there was any."""
@@ -263,12 +267,16 @@ class Fitter:
     def _fit_anew(
         self, problem: OutputError, fit: Fit, pieces: Sequence[Piece], start: Array
     ) -> Fit:
-        """Return a fit from a start that is searched for; interrupted, the first."""
+        """Return a fit from a start that is searched for, or the first where it is no better."""
         try:
             other = self._search(pieces, problem.weights, start)
         except KeyboardInterrupt:
             return dataclasses.replace(fit, ended="interrupted")
-        return self._fit(problem, other, problem.starts(), "fit")
+        anew = self._fit(problem, other, problem.starts(), "fit")
+        if not fit.blocks or (anew.blocks and anew.cost_history[-1] < fit.cost_history[-1]):
+            return anew
+        cut_short = anew.ended in ("interrupted", "time")
+        return dataclasses.replace(fit, ended=anew.ended) if cut_short else fit
 
     def _is_nowhere_near(self, problem: OutputError, fit: Fit) -> bool:
         if fit.ended in ("interrupted", "time"):
@@ -296,7 +304,15 @@ class Fitter:
             self._tell(IdentifyProgress(stage="search", step=generation, cost=cost))
 
         size = self._parametrisation.step / STEP_SHARE
-        return wide_search(costs, start, size, self._box, seed=self._options.seed, progress=tell)
+        return wide_search(
+            costs,
+            start,
+            size,
+            self._box,
+            seed=self._options.seed,
+            progress=tell,
+            out_of_time=self._out_of_time,
+        )
 
     def _sticking(self, problem: OutputError, fit: Fit, accepted: Array) -> frozenset[int]:
         """Return the frictions of which more changes far less than their derivatives promise.

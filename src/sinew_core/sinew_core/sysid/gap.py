@@ -5,30 +5,33 @@ Two measures, joint by joint:
 - the free run starts once, where the motion starts, and is never corrected: it is what a policy
   that is trained in this simulation lives with. A joint controller holds it near the real motion
   and hides errors; without one errors add up for ever.
-- the prediction starts again from the measured state every `horizon_s`, so that neither happens:
-  the error is that of the model over one horizon.
+- the prediction starts again from the measured positions every `horizon_s`, so that neither
+  happens: the error is that of the model over one horizon.
+
+Where the simulated arm diverges, its figures are nan.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from sinew_core.bags.recording import Commands, Recording
-from sinew_core.errors import BagError, ConfigError
+from sinew_core.errors import BagError, UnstableError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.simulation.rollout import Motion
-from sinew_core.sysid.motion import segments, smooth_derivative
+from sinew_core.sysid.motion import START_SPAN_S, segments, smooth_derivative, start_state
+
+State: TypeAlias = tuple[Array, Array]
+"""Position and velocity (n,), in rad and rad/s."""
 
 HORIZON_S = 0.5
-_START_SPAN_S = 0.02
-"""On either side of a start: its state is that of a parabola through the positions."""
-
 _BEFORE_S = 0.2
 """Commands so long before a start, and the delay, go into a roll-out."""
 
@@ -87,6 +90,26 @@ class Gap:
     predicted_velocity: Difference
     window_rms_rad: Array
 
+    @property
+    def diverges(self) -> bool:
+        """Whether the simulated arm diverges within a prediction, or could not be simulated."""
+        return not bool(np.isfinite(self.window_rms_rad).all())
+
+
+class NoSimulator:
+    """Stands for an arm that no steps are fine enough for: whatever it is told, it diverges."""
+
+    def roll_out(
+        self,
+        params: SimParams,
+        commands: Commands,
+        start_position_rad: Array,
+        start_velocity_rad_s: Array,
+        sample_time_s: Array,
+    ) -> Motion:
+        """Raise `UnstableError`."""
+        raise UnstableError("no steps are fine enough for this arm: give it smaller gains")
+
 
 def measure_gap(
     recording: Recording,
@@ -102,13 +125,15 @@ def measure_gap(
     """
     commands, pieces = _replayable(recording)
     velocity = measured_velocity(recording)
-    windows = [w for piece in pieces for w in windows_of(recording.time_s, piece, horizon_s)]
-    predicted = [_run(simulator, params, recording, velocity, commands, w) for w in windows]
-    free = [_free_run(simulator, params, recording, velocity, commands, piece) for piece in pieces]
+    time_s, q = recording.time_s, recording.position_rad
+    windows, starts = _predictions(time_s, q, pieces, horizon_s)
+    run = functools.partial(_run, simulator, params, commands)
+    predicted = [run(time_s[w], start) for w, start in zip(windows, starts, strict=True)]
+    places = [start_state(time_s[p], q[p], 0)[0] for p in pieces]
+    free = [run(time_s[p], (a, velocity[p.start])) for p, a in zip(pieces, places, strict=True)]
     rows, window_rows = _rows(pieces), _rows(windows)
     simulated = np.concatenate([m.position_rad for m in free])
     speed = np.concatenate([m.velocity_rad_s for m in free])
-    q = recording.position_rad
     misses = [m.position_rad - q[w] for m, w in zip(predicted, windows, strict=True)]
     speed_misses = np.concatenate([m.velocity_rad_s for m in predicted]) - velocity[window_rows]
     effort = None
@@ -119,7 +144,7 @@ def measure_gap(
         effort = Difference.of(np.delete(given - recording.effort_nm[rows], firsts, axis=0))
     return Gap(
         label=label,
-        time_s=recording.time_s[rows],
+        time_s=time_s[rows],
         measured_rad=q[rows],
         simulated_rad=simulated,
         position=Difference.of(simulated - q[rows]),
@@ -151,18 +176,6 @@ def predict(
         topic=commands.topic,
     )
     return simulator.roll_out(params, needed, start_position_rad, start_velocity_rad_s, time_s)
-
-
-def start_position(time_s: Array, position_rad: Array, at: int) -> Array:
-    """Return the position (n,) at a sample, with less noise than the sample: of a parabola."""
-    low = int(np.searchsorted(time_s, time_s[at] - _START_SPAN_S))
-    high = int(np.searchsorted(time_s, time_s[at] + _START_SPAN_S, side="right"))
-    if at - low < 2 or high - at < 3:
-        measured: Array = position_rad[at]
-        return measured
-    powers = np.vander(time_s[low:high] - time_s[at], 3)
-    parabola = np.linalg.lstsq(powers, position_rad[low:high], rcond=None)[0]
-    return np.array(parabola[-1], dtype=np.float64)
 
 
 def windows_of(time_s: Array, piece: slice, horizon_s: float) -> list[slice]:
@@ -203,35 +216,33 @@ def _replayable(recording: Recording) -> tuple[Commands, list[slice]]:
     return commands, pieces
 
 
-def _run(
-    simulator: Simulator,
-    params: SimParams,
-    recording: Recording,
-    velocity_rad_s: Array,
-    commands: Commands,
-    piece: slice,
-) -> Motion:
-    start = start_position(recording.time_s, recording.position_rad, piece.start)
-    speed = velocity_rad_s[piece.start]
-    return predict(simulator, params, commands, recording.time_s[piece], start, speed)
+def _predictions(
+    time_s: Array, position_rad: Array, pieces: Sequence[slice], horizon_s: float
+) -> tuple[list[slice], list[State]]:
+    """Return the samples of each prediction, and the state that it starts in.
 
-
-def _free_run(
-    simulator: Simulator,
-    params: SimParams,
-    recording: Recording,
-    velocity_rad_s: Array,
-    commands: Commands,
-    piece: slice,
-) -> Motion:
-    """Return a run that nothing corrects; where it diverges, as efforts alone let it, all is nan.
-
-    The predictions before it have shown that the arm itself can be simulated.
+    They begin where there are samples on both sides of the start, as those of the monitor do.
     """
+    windows, starts = [], []
+    for piece in pieces:
+        times = time_s[piece]
+        inside = max(1, int(np.searchsorted(times, times[0] + START_SPAN_S)))
+        whole = times[-1] - times[min(inside, times.size - 1)] >= horizon_s
+        settled = slice(piece.start + inside, piece.stop) if whole else piece
+        for window in windows_of(time_s, settled, horizon_s):
+            windows.append(window)
+            starts.append(start_state(times, position_rad[piece], window.start - piece.start))
+    return windows, starts
+
+
+def _run(
+    simulator: Simulator, params: SimParams, commands: Commands, time_s: Array, start: State
+) -> Motion:
+    """Return a run at times (N,) from a state at the first; where it diverges, all is nan."""
     try:
-        return _run(simulator, params, recording, velocity_rad_s, commands, piece)
-    except ConfigError:
-        nothing = np.full((piece.stop - piece.start, velocity_rad_s.shape[1]), np.nan)
+        return predict(simulator, params, commands, time_s, *start)
+    except UnstableError:
+        nothing = np.full((time_s.size, start[0].size), np.nan)
         return Motion(position_rad=nothing, velocity_rad_s=nothing, effort_nm=nothing)
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sinew_core.bags.recording import Recording
+from sinew_core.bags.recording import Defect, Recording
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.score_test import Score
@@ -90,6 +90,7 @@ class HeldOut:
         measured_rad, nominal_rad, identified_rad: (N, n).
         rmse_rad, nominal_rmse_rad: over all samples and joints.
         source: where the motion comes from.
+        defects: of that recording, where it is not the one that was fitted.
     """
 
     time_s: Array
@@ -99,6 +100,7 @@ class HeldOut:
     rmse_rad: float
     nominal_rmse_rad: float
     source: str
+    defects: tuple[Defect, ...] = ()
 
     @property
     def nominal_error(self) -> str:
@@ -119,7 +121,8 @@ class Identification:
         covariance: (k, k) of the identifiable ones, in the units of their values.
         covariance_names: those k.
         params: the arm with all values in it.
-        verdict: `good`, `not_converged`, `model_mismatch`, `poor_excitation` or `unidentifiable`.
+        verdict: `good`, `not_tested`, `not_converged`, `model_mismatch`, `poor_excitation` or
+            `unidentifiable`.
         findings: sentences on what the data can and cannot tell, the most important first.
         chi2_per_sample: 1 where the model explains all but the noise; nan where nothing was fitted.
         noise_rad: (n,) standard deviation of position noise that chi2 goes by.
@@ -131,8 +134,8 @@ class Identification:
         wall_s: how long it took.
         seed: of all that is random.
         interrupted: whether Ctrl-C ended the fit, or the validation, before its end.
-        left_out: what was not fitted, that which the data show first; None where the fit ended too
-            early to tell.
+        left_out: what was not fitted, that which the data show first; None where the fit, or the
+            test for it, ended too early to tell.
         usable: whether the fit says anything of the arm; else values and `params` are those of its
             description, and there is nothing to validate.
     """

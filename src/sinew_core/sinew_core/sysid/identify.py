@@ -20,7 +20,7 @@ from sinew_core.sysid.parametrisation import Parametrisation, make_parametrisati
 from sinew_core.sysid.pieces import HISTORY_S, usable_span
 from sinew_core.sysid.plants import make_pool, steadied
 from sinew_core.sysid.stage1 import start_values
-from sinew_core.sysid.usable import check_usable
+from sinew_core.sysid.usable import check_driven_alike, check_usable
 from sinew_core.sysid.verdict import judge
 
 _SHORTEST_SPLIT_S = 8.0
@@ -53,7 +53,7 @@ def identify(
         robot: as its description has it.
         known: what is known of its joint controllers; None for a recording without commands.
         options: what is fitted, and how.
-        held_out: motion to validate with; None for the end of the recording.
+        held_out: motion to validate with, driven alike; None for the end of the recording.
         progress: told what is going on; a KeyboardInterrupt that it raises, or Ctrl-C, ends the fit
             with the best so far, and leaves the validation out.
         clock: s, for the time that it takes.
@@ -63,6 +63,8 @@ def identify(
         ConfigError: what is to be fitted does not exist, or the plant cannot take the gains.
     """
     begun = clock()
+    if held_out is not None:
+        check_driven_alike(recording, held_out)
     for motion in (recording, held_out):
         if motion is not None:
             check_usable(motion, robot, known)
@@ -117,7 +119,7 @@ def _result(
         parametrisation,
         recording,
         validation,
-        left_out or (),
+        left_out,
         options.parameters,
         interrupted=interrupted,
     )

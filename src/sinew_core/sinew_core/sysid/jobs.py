@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sinew_core.bags.reader import read_recording
 from sinew_core.bags.recording import Recording
-from sinew_core.errors import ConfigError
+from sinew_core.errors import ConfigError, UnstableError
 from sinew_core.robots.arm_controller import GAINS, ArmController
 from sinew_core.robots.arm_dynamics import ArmDynamics
 from sinew_core.robots.model import RobotModel
@@ -20,7 +20,7 @@ from sinew_core.simulation.rollout import EnginePlant, Plant
 from sinew_core.sysid.controller_file import KnownController, read_controller, unknown_controller
 from sinew_core.sysid.described import described_robot
 from sinew_core.sysid.fitting import IdentifyProgress
-from sinew_core.sysid.gap import Gap, Simulator, measure_gap
+from sinew_core.sysid.gap import Gap, NoSimulator, Simulator, measure_gap
 from sinew_core.sysid.identification import Identification
 from sinew_core.sysid.identify import identify
 from sinew_core.sysid.options import FitOptions, IdentifyOptions
@@ -30,7 +30,7 @@ from sinew_core.sysid.outputs.lines import identification_lines
 from sinew_core.sysid.outputs.write import IDENTIFIED, NOMINAL
 from sinew_core.sysid.parameter_names import DEFAULT_PATTERNS
 from sinew_core.sysid.parameters import BagParameters, GapParameters, SystemIdParameters
-from sinew_core.sysid.plants import needed_rate_hz
+from sinew_core.sysid.plants import HIGHEST_RATE_HZ, needed_rate_hz
 from sinew_core.sysid.stopping import uninterrupted
 from sinew_core.sysid.usable import NO_SCALE, lacks_scale
 
@@ -56,6 +56,8 @@ def identify_arm(values: Mapping[str, object], tell: Tell) -> None:
     folder = check_output(Path(p.output), overwrite=p.overwrite)
     robot, recording = _read(p, tell)
     other = _read_bag(p, p.held_out, robot) if p.held_out else None
+    if other is not None:
+        _tell_defects(other, tell, "held_out: ")
 
     def report(progress: IdentifyProgress) -> None:
         share = _SHARES.get(progress.stage, 0.0)
@@ -71,7 +73,7 @@ def identify_arm(values: Mapping[str, object], tell: Tell) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         tell({"progress": {"stage": "report", "share": _SHARES["report"]}})
         if recording.commands is not None and not found.interrupted:
-            gaps = _gaps_of(found, robot, options)
+            gaps = _gaps_of(found, robot, options, p.horizon_s, tell)
     with uninterrupted():
         files = identification_files(found, robot, gaps, date=_today())
         write_folder(folder, files, overwrite=p.overwrite)
@@ -95,7 +97,7 @@ def measure(values: Mapping[str, object], tell: Tell) -> None:
     gaps = []
     for label, params in arms.items():
         tell({"progress": {"stage": f"replaying with the {label} arm"}})
-        simulator = make_simulator(p.engine, robot, params, recording, p.physics_rate_hz)
+        simulator = _simulator_of(p, label, robot, params, recording, tell)
         gaps.append(measure_gap(recording, simulator, params, label, p.horizon_s))
     joints = robot.joint_names
     files = gap_files(gaps, joints, robot=robot.name, bag=recording.source, date=_today())
@@ -107,14 +109,42 @@ def measure(values: Mapping[str, object], tell: Tell) -> None:
 def make_simulator(
     engine: str, robot: RobotModel, params: SimParams, recording: Recording, least_hz: int
 ) -> Simulator:
-    """Return what rolls commands out, fast enough for the arm's controllers."""
+    """Return what rolls commands out, fast enough for the arm's controllers.
+
+    Raises:
+        UnstableError: no rate is.
+    """
     rate_hz = needed_rate_hz(robot, params, recording.position_rad, least_hz)
     if engine == "compiled":
         return Plant(robot, rate_hz)
     return EnginePlant(engine, robot, rate_hz)
 
 
-def _gaps_of(found: Identification, robot: RobotModel, options: IdentifyOptions) -> list[Gap]:
+def _simulator_of(
+    options: BagParameters | IdentifyOptions,
+    label: str,
+    robot: RobotModel,
+    params: SimParams,
+    recording: Recording,
+    tell: Tell,
+) -> Simulator:
+    """Return what simulates one of the arms; where nothing can, that is told, and it diverges.
+
+    Gains that hold real rotors may be too stiff for an arm that has none yet, the nominal one: the
+    other arm is measured all the same.
+    """
+    rate_hz = options.physics_rate_hz
+    try:
+        return make_simulator(options.engine, robot, params, recording, rate_hz)
+    except UnstableError as error:
+        highest = f"{HIGHEST_RATE_HZ} Hz, the highest that there is"
+        tell({"say": f"the {label} arm cannot be simulated at {highest}: {error}"})
+        return NoSimulator()
+
+
+def _gaps_of(
+    found: Identification, robot: RobotModel, options: IdentifyOptions, horizon_s: float, tell: Tell
+) -> list[Gap]:
     """Return the gap of what was recorded to the nominal and, if any, to the identified arm."""
     controller = found.params.controller
     arms = {NOMINAL: SimParams(dynamics=ArmDynamics.nominal(robot), controller=controller)}
@@ -122,9 +152,8 @@ def _gaps_of(found: Identification, robot: RobotModel, options: IdentifyOptions)
         arms[IDENTIFIED] = found.params
     gaps = []
     for label, params in arms.items():
-        rate_hz = options.physics_rate_hz
-        simulator = make_simulator(options.engine, robot, params, found.recording, rate_hz)
-        gaps.append(measure_gap(found.recording, simulator, params, label))
+        simulator = _simulator_of(options, label, robot, params, found.recording, tell)
+        gaps.append(measure_gap(found.recording, simulator, params, label, horizon_s))
     return gaps
 
 
@@ -140,10 +169,19 @@ def _options(p: SystemIdParameters) -> IdentifyOptions:
 
 def _read(p: BagParameters, tell: Tell) -> tuple[RobotModel, Recording]:
     tell({"progress": {"stage": "reading"}})
-    robot, recording = described_robot(p.robot, p.urdf, lambda robot: _read_bag(p, p.bag, robot))
-    for defect in recording.defects:
-        tell({"say": f"{defect.kind}: {defect.text}"})
+    robot, recording = described_robot(
+        p.robot,
+        p.urdf,
+        lambda robot: _read_bag(p, p.bag, robot),
+        lambda sentence: tell({"say": sentence}),
+    )
+    _tell_defects(recording, tell)
     return robot, recording
+
+
+def _tell_defects(recording: Recording, tell: Tell, which: str = "") -> None:
+    for defect in recording.defects:
+        tell({"say": f"{which}{defect.kind}: {defect.text}"})
 
 
 def _read_bag(p: BagParameters, bag: str, robot: RobotModel) -> Recording:

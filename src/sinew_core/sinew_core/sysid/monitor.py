@@ -1,8 +1,9 @@
 """Tell while an arm moves whether it still is the one that was identified.
 
-Every now and then the motion of the last horizon is predicted from the state at its beginning and
-the commands since. The prediction's error is compared with the identified band; several windows in
-a row have to agree before the verdict changes, so that one late command is no alarm.
+Every now and then the motion of the last horizon is predicted from the state at its beginning, as
+the positions about it tell it, and the commands since. The prediction's error is compared with the
+identified band; several windows in a row have to agree before the verdict changes, so that one late
+command is no alarm.
 
 Memory is of a fixed size: two rings, of states and of commands, as long as the horizon.
 """
@@ -19,7 +20,8 @@ from sinew_core.bags.recording import Commands
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.limits import JointLimits
 from sinew_core.robots.sim_params import SimParams
-from sinew_core.sysid.gap import Simulator, predict, start_position
+from sinew_core.sysid.gap import Simulator, predict
+from sinew_core.sysid.motion import START_SPAN_S, start_state
 from sinew_core.sysid.parameters import MonitorParameters
 from sinew_core.sysid.residual_band import ResidualBand
 
@@ -111,7 +113,7 @@ class GapMonitor:
         self._delay_s = params.dynamics.delay_s
         n = limits.n_joints
         kept_s = band.horizon_s + _MARGIN_S
-        self._states = Ring(math.ceil(kept_s * settings.sample_rate_hz) + 2, 2 * n)
+        self._states = Ring(math.ceil(kept_s * settings.sample_rate_hz) + 2, n)
         self._commands = Ring(math.ceil((kept_s + self._delay_s) * command_rate_hz) + 2, n)
         self._period_s = 1.0 / settings.sample_rate_hz
         self._in_a_row = 0
@@ -135,18 +137,16 @@ class GapMonitor:
         times = self._states.time_s
         return not times.size or not 0.0 <= time_s - times[-1] < 0.999 * self._period_s
 
-    def state(
-        self, time_s: float, position_rad: Sequence[float], velocity_rad_s: Sequence[float]
-    ) -> None:
-        """Take a measured state of (n,) rad and (n,) rad/s."""
+    def state(self, time_s: float, position_rad: Sequence[float]) -> None:
+        """Take a measured state of (n,) rad; velocities come of the positions."""
         if len(self._states):
             elapsed_s = time_s - float(self._states.time_s[-1])
-            before = self._states.rows[-1, : len(position_rad)]
+            before = self._states.rows[-1]
             reach = 2.0 * self._limits.velocity_rad_s * max(elapsed_s, self._period_s) + 0.01
             jumped = bool((np.abs(np.asarray(position_rad) - before) > reach).any())
             if elapsed_s <= 0.0 or elapsed_s > _MARGIN_S or jumped:
                 self.restart()
-        self._states.add(time_s, [*position_rad, *velocity_rad_s])
+        self._states.add(time_s, position_rad)
 
     def command(self, time_s: float, values: Sequence[float]) -> None:
         """Take a command (n,) sent at a time on the clock of the states."""
@@ -167,17 +167,13 @@ class GapMonitor:
         self.waits_for = self._missing()
         if self.waits_for:
             return None
-        n = self._limits.n_joints
-        time_s, rows = self._states.time_s, self._states.rows
+        time_s, position = self._states.time_s, self._states.rows
         first = int(np.searchsorted(time_s, time_s[-1] - self._band.horizon_s))
-        position = rows[:, :n]
-        start = start_position(time_s, position, first)
+        start = start_state(time_s, position, first)
         commands = Commands(
             mode=self._mode, time_s=self._commands.time_s, values=self._commands.rows, topic=""
         )
-        motion = predict(
-            self._simulator, self._params, commands, time_s[first:], start, rows[first, n:]
-        )
+        motion = predict(self._simulator, self._params, commands, time_s[first:], *start)
         error = motion.position_rad - position[first:]
         residual = np.sqrt(np.mean(np.square(error), axis=0))
         share = residual / (self._settings.band_scale * self._band.limit_rad)
@@ -191,7 +187,7 @@ class GapMonitor:
         """Return what a prediction lacks."""
         states, commands = self._states.time_s, self._commands.time_s
         horizon_s, timeout_s = self._band.horizon_s, self._settings.command_timeout_s
-        if states.size < 3 or states[-1] - states[0] < horizon_s:
+        if states.size < 3 or states[-1] - states[0] < horizon_s + START_SPAN_S:
             return "joint states of a whole horizon"
         begin = states[-1] - horizon_s - self._delay_s
         if not commands.size or commands[0] > begin:

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 
 from sinew_core.bags.recording import Recording
-from sinew_core.errors import ConfigError
+from sinew_core.errors import UnstableError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.sim_params import SimParams
@@ -47,7 +47,7 @@ def make_pool(
     """Return what runs the roll-outs, at a rate at which an arm's controllers are stable.
 
     Raises:
-        ConfigError: no rate is high enough for the gains.
+        UnstableError: no rate is high enough for the gains.
     """
     motion = recording.position_rad
     rate_hz = needed_rate_hz(robot, params, motion, options.physics_rate_hz)
@@ -102,7 +102,7 @@ def steadied(
     rows = control_rows(robot, params.controller, params.dynamics)
     try:
         _check_stability(robot, params, rows, position_rad, rate_hz)
-    except ConfigError:
+    except UnstableError:
         pass
     else:
         return parametrisation
@@ -128,7 +128,7 @@ def needed_rate_hz(robot: RobotModel, params: SimParams, position_rad: Array, le
         least_hz: what is asked for.
 
     Raises:
-        ConfigError: beyond 20 kHz.
+        UnstableError: beyond 20 kHz.
     """
     if params.controller is None:
         return least_hz
@@ -137,7 +137,7 @@ def needed_rate_hz(robot: RobotModel, params: SimParams, position_rad: Array, le
     while True:
         try:
             _check_stability(robot, params, rows, position_rad, rate_hz)
-        except ConfigError:
+        except UnstableError:
             if rate_hz >= HIGHEST_RATE_HZ:
                 raise
             rate_hz = min(2 * rate_hz, HIGHEST_RATE_HZ)

@@ -32,6 +32,33 @@ def check_usable(recording: Recording, robot: RobotModel, known: KnownController
     _check_motion(recording)
 
 
+def check_driven_alike(recording: Recording, held_out: Recording) -> None:
+    """Check that motion to validate on was driven as that which is fitted.
+
+    Under the measured efforts alone, which drift, an arm goes far off the way that it takes under
+    its controllers: an error of the one says nothing of the other.
+
+    Raises:
+        IdentificationError: with what drove each, and the remedy.
+    """
+    modes = [each.commands.mode if each.commands else "" for each in (recording, held_out)]
+    if modes[0] == modes[1]:
+        return
+    fitted, other = (_driven_by(each) for each in (recording, held_out))
+    raise IdentificationError(
+        f"held_out {held_out.source} has {other}, but {recording.source}, which is fitted, has "
+        f"{fitted}: name the topic of the controller's commands in both with command_topic:=, or "
+        "hold out a bag that was recorded alike"
+    )
+
+
+def _driven_by(recording: Recording) -> str:
+    commands = recording.commands
+    if commands is None:
+        return "no commands that were found"
+    return f"{commands.mode} commands on {commands.topic}"
+
+
 def lacks_scale(recording: Recording, known: KnownController | None, *, use_effort: bool) -> bool:
     """Tell whether nothing has the scale of a force: see `NO_SCALE`.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sinew_core.bags.recording import Defect
 from sinew_core.robots.arrays import Array, frozen_array
 from sinew_core.robots.sim_params import SimParams
 from sinew_core.sysid.identification import HeldOut
@@ -106,6 +107,7 @@ def held_out(
     forgets: bool,
     from_s: float,
     source: str,
+    defects: tuple[Defect, ...] = (),
 ) -> HeldOut:
     """Return the motion from a time on beside its simulations.
 
@@ -120,6 +122,7 @@ def held_out(
         forgets: whether a controller is closed around the arm.
         from_s: what is compared begins here.
         source: where the motion comes from.
+        defects: of a recording of its own.
     """
     time_s = np.concatenate([piece.time_s for piece in pieces])
     measured = np.vstack([piece.position_rad for piece in pieces])
@@ -136,6 +139,7 @@ def held_out(
         rmse_rad=rmse(simulated[1], measured[compared]),
         nominal_rmse_rad=rmse(simulated[0], measured[compared]),
         source=source,
+        defects=defects,
     )
 
 

@@ -47,7 +47,7 @@ def judge(
     parametrisation: Parametrisation,
     recording: Recording,
     held_out: HeldOut | None,
-    left_out: Sequence[LeftOut] = (),
+    left_out: Sequence[LeftOut] | None = (),
     patterns: Sequence[str] = (),
     *,
     interrupted: bool = False,
@@ -59,9 +59,9 @@ def judge(
         parametrisation: what was fitted.
         recording: to what.
         held_out: motion that was not fitted.
-        left_out: what the data say of parameters that were not fitted.
+        left_out: what the data say of parameters that were not fitted; None where that is unknown.
         patterns: by which the fitted ones were asked for.
-        interrupted: why nothing was held out.
+        interrupted: why nothing was held out, or tested for what was left out.
     """
     names = parametrisation.names
     alone, mixed = combinations(fitted.confidence.undetermined, fitted.accepted)
@@ -73,14 +73,15 @@ def judge(
     if not usable:
         held_out = None
         estimates = tuple(map(_unsettled, estimates, parametrisation.described_values().tolist()))
-    suspects = suspicions(estimates, parametrisation, left_out)
+    suspects = suspicions(estimates, parametrisation, left_out or ())
     estimates = tuple(_remarked(e, suspects.get(e.name, e.remark)) for e in estimates)
+    odd = [e for e in estimates if e.name in suspects]
     kept = [i for i, estimate in enumerate(estimates) if estimate.identifiable]
-    shows_more = any(group.shown for group in left_out)
-    verdict = _verdict(fitted, len(kept), len(names), bool(scaled), shows_more)
+    verdict = _verdict(fitted, len(kept), len(names), bool(scaled), left_out)
     findings = (
         _first_sentence(verdict, fitted, len(kept), len(names)),
-        *on_what_was_left_out(left_out, patterns, [e for e in estimates if e.name in suspects]),
+        *on_what_was_left_out(left_out or (), patterns, odd),
+        *_on_the_test(fitted, left_out, interrupted),
         *_findings(fitted, names, estimates, directions, scaled, recording, held_out, interrupted),
     )
     return Judgement(
@@ -202,15 +203,22 @@ def _unsettled(estimate: Estimate, described: float) -> Estimate:
 
 
 def _verdict(
-    fitted: Fitted, identifiable: int, count: int, lacks_scale: bool, shows_more: bool
+    fitted: Fitted,
+    identifiable: int,
+    count: int,
+    lacks_scale: bool,
+    left_out: Sequence[LeftOut] | None,
 ) -> str:
+    shows_more = any(group.shown for group in left_out or ())
     if identifiable == 0 or lacks_scale:
         return "unidentifiable"
     if _is_poor(identifiable, count):
         return "poor_excitation"
     if not shows_more and fitted.fit.ended in ENDED_EARLY:
         return "not_converged"
-    return "model_mismatch" if shows_more or fitted.chi2_per_sample > MISMATCH else "good"
+    if shows_more or fitted.chi2_per_sample > MISMATCH:
+        return "model_mismatch"
+    return "not_tested" if left_out is None else "good"
 
 
 def _findings(
@@ -262,11 +270,25 @@ def _first_sentence(verdict: str, fitted: Fitted, identified: int, count: int) -
     return {
         "good": f"{share}; the simulated arm explains the recorded motion within its noise.",
         "model_mismatch": f"{share}, but the simulated arm does not explain all of the motion.",
+        "not_tested": f"{share}, and the simulated arm explains the recorded motion within its "
+        "noise, but maybe by values that stand in for what was not fitted.",
         "not_converged": f"{share} if the fit is near its end, which it did not reach.",
         "poor_excitation": f"The motion is too poor: only {share}.",
         "unidentifiable": "The recording does not identify this arm"
         + (f": {share}." if identified else ": no value is identified."),
     }[verdict]
+
+
+def _on_the_test(
+    fitted: Fitted, left_out: Sequence[LeftOut] | None, interrupted: bool
+) -> list[str]:
+    """Return that the test for what was left out was ended, where the fit itself was not."""
+    if left_out is not None or not interrupted or fitted.fit.ended == "interrupted":
+        return []
+    return [
+        "Not tested for what was left out: interrupted before it; identify again to know whether "
+        "values stand in for it."
+    ]
 
 
 def _on_the_residuals(fitted: Fitted) -> list[str]:

@@ -3,6 +3,7 @@
 | file | for |
 |---|---|
 | `sim_params.yaml` | the driver, the environments and the gap: the identified arm |
+| `robot.urdf` | the description that the identified values belong to, for `urdf:=` |
 | `randomization.yaml` | training: correlated ranges, see `ranges` |
 | `residual_band.yaml` | the gap monitor: how far the model may be off |
 | `report.json` | programs, see `summary` |

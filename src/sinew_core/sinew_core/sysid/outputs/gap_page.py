@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -56,17 +57,16 @@ def add_gap(page: Page, gaps: Sequence[Gap], joints: Sequence[str]) -> None:
         columns = zip(*(_cells(gap, j) for gap in gaps), strict=True)
         rows.append((name, *(arrow.join(cells) for cells in columns)))
     page.table(header, rows, compact=True)
-    page.figure(
-        figures.joint_errors(
-            [
-                (g.label, _COLOURS.get(g.label, figures.MEASURED), 1e3 * g.predicted_position.rms)
-                for g in gaps
-            ],
-            joints,
-            "mrad",
-        ),
-        f"Root mean square of what each joint's prediction misses within {horizon:g} s.",
-    )
+    bars = [
+        (g.label, _COLOURS.get(g.label, figures.MEASURED), 1e3 * g.predicted_position.rms)
+        for g in gaps
+        if not g.diverges
+    ]
+    if bars:
+        page.figure(
+            figures.joint_errors(bars, joints, "mrad"),
+            f"Root mean square of what each joint's prediction misses within {horizon:g} s.",
+        )
 
 
 def gap_rows(gaps: Sequence[Gap], joints: Sequence[str]) -> list[str]:
@@ -101,10 +101,14 @@ def gap_rows(gaps: Sequence[Gap], joints: Sequence[str]) -> list[str]:
 
 def sentence(gap: Gap) -> str:
     """Say the gap of one set of parameters in a sentence."""
-    predicted, free = over_all(gap.predicted_position.rms), over_all(gap.position.rms)
+    if gap.diverges:
+        return f"{gap.label}: the simulated arm diverges, or no steps are fine enough for it"
+    free = over_all(gap.position.rms)
+    run = f"{1e3 * free:.4g} mrad" if math.isfinite(free) else "it diverges"
     return (
-        f"{gap.label}: {1e3 * predicted:.4g} mrad within {gap.horizon_s:g} s of prediction, "
-        f"{1e3 * free:.4g} mrad in the free run (root mean square over all joints)"
+        f"{gap.label}: {1e3 * over_all(gap.predicted_position.rms):.4g} mrad within "
+        f"{gap.horizon_s:g} s of prediction, {run} in the free run (root mean square over all "
+        "joints)"
     )
 
 
@@ -158,9 +162,13 @@ def _figures(gap: Gap, joints: Sequence[str]) -> dict[str, object]:
 
 def _cells(gap: Gap, j: int) -> list[str]:
     parts = (gap.predicted_position, gap.predicted_velocity, gap.position, gap.velocity)
-    cells = [f"{1e3 * part.rms[j]:.4g}" for part in parts]
-    return [*cells, f"{gap.effort.rms[j]:.3g}"] if gap.effort is not None else cells
+    cells = [_shown(1e3 * part.rms[j], ".4g") for part in parts]
+    return [*cells, _shown(gap.effort.rms[j], ".3g")] if gap.effort is not None else cells
 
 
 def _pair(part: Difference, j: int, scale: float) -> tuple[str, str]:
-    return f"{scale * part.rms[j]:.4g}", f"{scale * part.largest[j]:.4g}"
+    return _shown(scale * part.rms[j], ".4g"), _shown(scale * part.largest[j], ".4g")
+
+
+def _shown(value: float, form: str) -> str:
+    return format(value, form) if math.isfinite(value) else "diverges"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sinew_core.bags.recording import Recording
+from sinew_core.bags.recording import Defect, Recording
 from sinew_core.report.page import Page
 from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.gap import Gap
@@ -24,6 +24,10 @@ VERDICTS = {
     "model_mismatch": (
         "The arm does something that was not fitted, or that the model has no term for. The "
         "parameters are the best of what was fitted, their intervals too narrow."
+    ),
+    "not_tested": (
+        "The model explains the motion, but Ctrl-C ended the test for what was not fitted: some "
+        "values may stand in for it, and no interval knows. Identify again."
     ),
     "not_converged": (
         "The fit was cut short while it still improved: values may be further off than their "
@@ -170,6 +174,9 @@ def _held_out(page: Page, held: HeldOut, joints: Sequence[str]) -> None:
         figures.held_out_motion(held, joints),
         "Left the motion, right what each simulation misses of it.",
     )
+    if held.defects:
+        page.text("Defects of that bag:")
+        _defects(page, held.defects)
 
 
 def _residuals(page: Page, found: Identification) -> None:
@@ -251,13 +258,17 @@ def _bag(page: Page, recording: Recording) -> None:
             "delay holds the way to the recorder, too, and its jitter is noise of the fit."
         )
     if recording.defects:
-        page.table(
-            ("defect", "topic", "count", "first at ns", ""),
-            [(d.kind, d.topic, str(d.count), str(d.first_ns), d.text) for d in recording.defects],
-            compact=True,
-        )
+        _defects(page, recording.defects)
     else:
         page.text("No defects were found.")
+
+
+def _defects(page: Page, defects: Sequence[Defect]) -> None:
+    page.table(
+        ("defect", "topic", "count", "first at ns", ""),
+        [(d.kind, d.topic, str(d.count), str(d.first_ns), d.text) for d in defects],
+        compact=True,
+    )
 
 
 def _shown(value: float, form: str) -> str:

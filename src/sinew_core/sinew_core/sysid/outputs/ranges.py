@@ -27,6 +27,7 @@ from sinew_core.errors import ConfigError
 from sinew_core.randomisation import Randomisation
 from sinew_core.robots.arm_dynamics import nominal_values, quantity_of
 from sinew_core.robots.arrays import Array
+from sinew_core.robots.described_by import description_text
 from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.comments import as_comments
 from sinew_core.sysid.identification import Estimate, Identification
@@ -102,9 +103,8 @@ def make_ranges(found: Identification, robot: RobotModel) -> Randomisation:
 
 def ranges_text(ranges: Randomisation, comments: Sequence[str]) -> str:
     """Return the file that `read_randomisation` reads, with comments above."""
-    return as_comments(comments) + yaml.safe_dump(
-        ranges.to_mapping(), sort_keys=False, default_flow_style=None, width=100
-    )
+    text = yaml.safe_dump(ranges.to_mapping(), sort_keys=False, default_flow_style=None, width=100)
+    return as_comments(comments) + text + description_text(ranges.robot)
 
 
 def describe_ranges(ranges: Randomisation) -> dict[str, Range]:

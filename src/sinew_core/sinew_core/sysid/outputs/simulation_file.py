@@ -9,6 +9,7 @@ which. Only where a motion was too poor for the fit to settle, nothing of it is 
 
 from __future__ import annotations
 
+from sinew_core.robots.described_by import description_text
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.sim_params import write_sim_params
 from sinew_core.sysid.comments import as_comments
@@ -43,7 +44,7 @@ def sim_params_text(found: Identification, robot: RobotModel, date: str) -> str:
         *([_ASSUMED if found.usable else _DESCRIBED] if assumed else []),
         *(f"  {e.name} {e.value:.6g} {e.unit}".rstrip() for e in assumed),
     ]
-    return as_comments(lines) + write_sim_params(found.params, robot)
+    return as_comments(lines) + write_sim_params(found.params, robot) + description_text(robot)
 
 
 def _interval(estimate: Estimate) -> str:

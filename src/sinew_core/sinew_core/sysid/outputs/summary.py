@@ -5,7 +5,7 @@
 | `parameters` | by name: `value`, `sigma`, `ci95` [low, high], `identifiable`, `unit`, … |
 | `delay_s` | from a command until the drive has it |
 | `chi2_per_sample` | 1 where the model explains all but the noise |
-| `held_out` | `rmse_rad`, `nominal_rmse_rad`, the same per joint, `source`; null where none |
+| `held_out` | `rmse_rad`, `nominal_rmse_rad`, the same per joint, `source`, `defects`, or null |
 | `verdict`, `findings` | a word, and sentences |
 | `left_out` | of each kind of parameters that was not fitted: `shown`, `statistic`, `dof`, … |
 | `interrupted` | whether Ctrl-C ended the fit, or left the validation out |
@@ -26,7 +26,7 @@ from importlib import metadata
 
 import numpy as np
 
-from sinew_core.bags.recording import Recording
+from sinew_core.bags.recording import Defect, Recording
 from sinew_core.robots.arrays import Array
 from sinew_core.sysid.identification import Estimate, HeldOut, Identification, LeftOut
 
@@ -143,6 +143,7 @@ def _held_out(held: HeldOut | None, joints: Sequence[str]) -> dict[str, object] 
         "nominal_joint_rmse_rad": per_joint(joints, nominal),
         "samples": len(held.time_s),
         "source": held.source,
+        "defects": _defects(held.defects),
     }
 
 
@@ -155,14 +156,18 @@ def _bag(recording: Recording) -> dict[str, object]:
         "commands": None
         if commands is None
         else {"topic": commands.topic, "mode": commands.mode, "count": len(commands.time_s)},
-        "defects": [
-            {
-                "kind": d.kind,
-                "topic": d.topic,
-                "count": d.count,
-                "first_ns": d.first_ns,
-                "text": d.text,
-            }
-            for d in recording.defects
-        ],
+        "defects": _defects(recording.defects),
     }
+
+
+def _defects(defects: Sequence[Defect]) -> list[dict[str, object]]:
+    return [
+        {
+            "kind": d.kind,
+            "topic": d.topic,
+            "count": d.count,
+            "first_ns": d.first_ns,
+            "text": d.text,
+        }
+        for d in defects
+    ]

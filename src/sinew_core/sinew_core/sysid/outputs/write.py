@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from sinew_core.robots.described_by import URDF_FILE
 from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.gap import Gap
 from sinew_core.sysid.identification import Identification
@@ -35,6 +36,7 @@ def identification_files(
     ranges = make_ranges(found, robot)
     told = summarise(found, date=date, inflation=factor) | {"gap": gap_figures(gaps, joints)}
     files = {
+        URDF_FILE: robot.urdf_text,
         "sim_params.yaml": sim_params_text(found, robot, date),
         "randomization.yaml": ranges_text(
             ranges, [*origin, f"Sigmas are those of the fit times {factor:.4g}; bounds at 2 sigma."]
@@ -43,7 +45,7 @@ def identification_files(
         "report.html": report_page(found, robot, describe_ranges(ranges), gaps, date=date),
     }
     for gap in gaps:
-        if gap.label == IDENTIFIED:
+        if gap.label == IDENTIFIED and not gap.diverges:
             comments = [*origin, f"Limits: {MARGIN:g} times the largest prediction error there."]
             files[BAND_FILE] = band_text(ResidualBand.of(gap), joints, comments)
     return files
