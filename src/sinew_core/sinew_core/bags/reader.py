@@ -77,6 +77,7 @@ def read_recording(
             absolute(command_topic, namespace) if command_topic else "",
             command_mode,
             prefix if prefix.endswith("/") else f"{prefix}/",
+            joint_names,
             findings,
         )
         return _Assembly(bag, place, tuple(joint_names), findings).recording(
