@@ -104,7 +104,7 @@ def test_a_page_of_which_only_a_part_is_there_is_not_read(whole):
     path = whole(3)
     # Rows of a page begin at its end, so the part that lacks is one of a message.
     os.truncate(path / "b_0.db3", (path / "b_0.db3").stat().st_size - 200)
-    with pytest.raises(BagError, match="b_0.db3 has .* bytes of .* recover"):
+    with pytest.raises(BagError, match=r"b_0\.db3 has .* bytes of .* recover"):
         read_recording(path / "b_0.db3", JOINTS)
     found = recover_bag(path)
     assert 450 < found.n_messages < 500
@@ -151,7 +151,7 @@ def test_a_file_that_was_put_aside_without_another_is_recovered(whole):
 def test_a_database_that_is_being_written_is_left_alone(tmp_path):
     database = record(tmp_path / "bag", 3)
     database.execute("BEGIN IMMEDIATE")
-    with pytest.raises(BagError, match="locked.*end the recording"):
+    with pytest.raises(BagError, match=r"locked.*end the recording"):
         recover_bag(tmp_path / "bag")
     database.rollback()
     assert database.execute("SELECT COUNT(*) FROM messages").fetchone() == (500,)
