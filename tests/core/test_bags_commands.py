@@ -85,12 +85,65 @@ def test_commands_of_forward_controllers_are_found_with_their_mode(tmp_path, top
 
 def test_a_mode_that_no_name_tells_must_be_given(tmp_path):
     messages = states() + arrays("/arm/commands")
-    with pytest.raises(BagError, match="give command_mode:= position, velocity, effort"):
+    with pytest.raises(
+        BagError, match="file with `mode` position, velocity, effort by controller:="
+    ):
         read(tmp_path, messages)
     recording = read_recording(tmp_path / "bag", JOINTS, command_mode="velocity")
     assert recording.commands.mode == "velocity"
     with pytest.raises(BagError, match="command_mode 'positon' is not known: did you mean 'posit"):
         read_recording(tmp_path / "bag", JOINTS, command_mode="positon")
+
+
+@pytest.mark.parametrize("given", ["", "forward_position_controller/commands"])
+def test_a_mode_other_than_the_name_says_is_refused(tmp_path, given):
+    messages = states() + arrays()
+    told = "is of position commands by its name, but the mode given is velocity: correct `mode`"
+    with pytest.raises(BagError, match=told):
+        read(tmp_path, messages, command_mode="velocity", command_topic=given)
+    recording = read_recording(tmp_path / "bag", JOINTS, command_mode="position")
+    assert recording.commands.mode == "position"
+
+
+def test_a_namespace_says_nothing_of_the_mode(tmp_path):
+    messages = [
+        Message(f"/position_cell{m.topic}", m.type_name, m.time_ns, m.data)
+        for m in states() + arrays("/arm_controller/commands")
+    ]
+    recording = read(tmp_path, messages, namespace="position_cell", command_mode="velocity")
+    assert recording.commands.mode == "velocity"
+
+
+def gripper(topic="/gripper_position_controller/commands", values=(0.04,)):
+    return commands(topic, ARRAY, lambda _: float_array(values))
+
+
+def test_a_gripper_does_not_hide_the_arms_trajectories(tmp_path):
+    def data(i):
+        return trajectory(["b", "a"], {"positions": [-i / N, i / N]})
+
+    arm = commands("/arm_controller/joint_trajectory", TRAJECTORY, data)
+    recording = read(tmp_path, states() + gripper() + arm)
+    assert recording.commands.topic == "/arm_controller/joint_trajectory"
+    np.testing.assert_array_equal(recording.commands.values, EXPECTED)
+    assert "command_malformed" not in kinds(recording)
+
+
+def test_a_gripper_is_no_second_controller_of_the_arm(tmp_path):
+    hand = commands(
+        "/hand/joint_trajectory", TRAJECTORY, lambda _: trajectory(["x"], {"positions": [1.0]})
+    )
+    recording = read(tmp_path, states() + gripper() + arrays() + hand)
+    assert recording.commands.topic == POSITION
+
+
+def test_where_no_commands_are_the_arms_the_nearest_are_told(tmp_path):
+    other = commands(
+        "/hand/joint_trajectory", TRAJECTORY, lambda _: trajectory(["x"], {"positions": [1.0]})
+    )
+    found = kinds(read(tmp_path, states() + gripper() + other))
+    assert found["command_malformed"].topic == "/gripper_position_controller/commands"
+    assert "/hand/joint_trajectory" in found["no_commands"].text
 
 
 def test_several_controllers_are_a_question(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from bag_motion import JOINTS, Motion, N, kinds, wave
 from benchmarks.bag.samples import START_NS, STRING, Message, text
-from sinew_core.bags.checks import holding_efforts
+from sinew_core.bags.efforts import holding_efforts
 from sinew_core.errors import BagError
 from sinew_core.robots.catalogue import load_robot
 

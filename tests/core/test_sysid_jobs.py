@@ -9,7 +9,14 @@ import pytest
 import yaml
 
 import report_samples as samples
-from sinew_core.errors import ConfigError, RobotError, RunError, SinewError
+from sinew_core.errors import (
+    BagError,
+    ConfigError,
+    IdentificationError,
+    RobotError,
+    RunError,
+    SinewError,
+)
 from sinew_core.robots.sim_params import write_sim_params
 from sinew_core.sysid.described import described_robot
 from sinew_core.sysid.jobs import JOBS
@@ -62,6 +69,27 @@ def test_a_replay_needs_every_gain(bag, tmp_path):
     path.write_text("mode: position\nkp: 600\n")
     with pytest.raises(ConfigError, match=r"kd/panda_joint1.*sim_params:=FILE"):
         run("gap", tmp_path, bag=bag, controller=str(path))
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_mode_of_the_controller_that_the_topic_denies_is_refused(bag, tmp_path, job):
+    path = tmp_path / "controller.yaml"
+    path.write_text("mode: velocity\n")
+    with pytest.raises(BagError, match=r"is of position commands by its name.*`mode`"):
+        run(job, tmp_path, bag=bag, controller=str(path))
+
+
+def test_a_known_controller_without_commands_is_no_replay_of_efforts(tmp_path):
+    recording = samples.record(samples.TRUE, 2.5, seed=3)
+    other = dataclasses.replace(
+        recording.commands, values=recording.commands.values[:, :1], topic="/gripper/commands"
+    )
+    samples.write_bag(dataclasses.replace(recording, commands=other), tmp_path / "bag")
+    path = tmp_path / "controller.yaml"
+    path.write_text("mode: position\n")
+    told = r"no position commands for its controller.*/gripper/commands.*command_topic:="
+    with pytest.raises(IdentificationError, match=told):
+        run("system_id", tmp_path, bag=str(tmp_path / "bag"), controller=str(path))
 
 
 def test_the_gap_of_the_true_arm_is_the_noise(bag, tmp_path):

@@ -14,8 +14,6 @@ from sinew_core.bags.stamps import topic_of
 from sinew_core.bags.storage import seconds
 from sinew_core.errors import BagError
 from sinew_core.robots.arrays import Array
-from sinew_core.robots.dynamics import dynamics_rows, inverse_dynamics, rotate_joints
-from sinew_core.robots.model import RobotModel
 
 Bounds = tuple[Array, Array]
 """Lower and upper limits of positions (n,) rad."""
@@ -31,10 +29,6 @@ _UNBOUNDED_RAD = 8.0 * math.pi
 _MOVING_RAD_S = 0.02
 _LEAST_MOVING = 20
 _VELOCITY_RATIO = (0.7, 1.4)
-_EFFORT_RATIO = (0.4, 2.5)
-_LEAST_GRAVITY_NM = 2.0
-_LIMIT_FACTOR = 3.0
-_GRAVITY_SAMPLES = 200
 _DEGREES = 180.0 / math.pi
 
 
@@ -115,7 +109,7 @@ def usable_velocity(
     samples: Samples, joint_names: Sequence[str], place: str, findings: Findings
 ) -> bool:
     """Tell whether velocities are there and are the derivative of the positions."""
-    if not _is_given(samples, samples.velocity, "velocity", place, findings):
+    if not is_given(samples, samples.velocity, "velocity", place, findings):
         return False
     if len(samples.position) < 3:
         return True
@@ -137,33 +131,6 @@ def usable_velocity(
     return True
 
 
-def usable_effort(
-    samples: Samples, robot: RobotModel | None, place: str, findings: Findings
-) -> bool:
-    """Tell whether efforts are there and, for a known robot, hold its weight."""
-    if not _is_given(samples, samples.effort, "effort", place, findings):
-        return False
-    if robot is None:
-        return True
-    size = np.nanquantile(np.abs(samples.effort), 0.99, axis=0)
-    over = size > _LIMIT_FACTOR * robot.limits.effort_nm
-    if over.any():
-        j = int(over.argmax())
-        text = (
-            f"the effort of {robot.joint_names[j]} reaches {size[j]:.4g}, the arm has "
-            f"{robot.limits.effort_nm[j]:.4g} N m"
-        )
-        findings.add("effort_units", topic_of(place), len(samples.effort), samples.log_ns[0], text)
-        return False
-    ratio = _gravity_ratio(samples, robot)
-    if ratio is None or _EFFORT_RATIO[0] <= ratio <= _EFFORT_RATIO[1]:
-        return True
-    kind = "effort_sign" if ratio < -_EFFORT_RATIO[0] else "effort_units"
-    text = f"efforts are {ratio:.3g} times what holds the arm's weight"
-    findings.add(kind, topic_of(place), len(samples.effort), samples.log_ns[0], text)
-    return False
-
-
 def drop_missing(
     samples: Samples, values: Array, what: str, place: str, findings: Findings
 ) -> NDArray[np.bool_]:
@@ -176,7 +143,7 @@ def drop_missing(
     return finite
 
 
-def _is_given(samples: Samples, values: Array, what: str, place: str, findings: Findings) -> bool:
+def is_given(samples: Samples, values: Array, what: str, place: str, findings: Findings) -> bool:
     """Tell whether most samples have a field, and that it is not 0 throughout."""
     finite = np.isfinite(values)
     count, text = 0, ""
@@ -199,34 +166,3 @@ def _unit_hint(ratio: float) -> str:
         if abs(abs(ratio) / factor - 1.0) < 0.2:
             return f", as in {unit}"
     return ""
-
-
-def _gravity_ratio(samples: Samples, robot: RobotModel) -> float | None:
-    """Return how many times the efforts that hold the arm are in those measured, if it shows.
-
-    Motion and friction do not correlate with the weight, so they drop out of a least-squares fit.
-    """
-    n = len(samples.position)
-    chosen = np.unique(np.linspace(0, n - 1, min(n, _GRAVITY_SAMPLES)).astype(int))
-    chosen = chosen[np.isfinite(samples.effort[chosen]).all(axis=1)]
-    weight = holding_efforts(robot, samples.position[chosen])
-    loaded = np.sqrt((weight**2).mean(axis=0)) > _LEAST_GRAVITY_NM if chosen.size else []
-    if not np.any(loaded):
-        return None
-    measured = samples.effort[chosen][:, loaded]
-    weight = weight[:, loaded]
-    return float(np.median((measured * weight).sum(axis=0) / (weight**2).sum(axis=0)))
-
-
-def holding_efforts(robot: RobotModel, position_rad: Array) -> Array:
-    """Return the efforts (N, n) N m that hold a robot at positions (N, n) rad."""
-    chain, bodies, gravity = dynamics_rows(robot)
-    n = robot.n_joints
-    rotations, wrenches, efforts = [0.0] * (9 * n), [0.0] * (6 * n), [0.0] * n
-    rest = [0.0] * n
-    rows = []
-    for q in position_rad.tolist():
-        rotate_joints(q, chain, rotations)
-        inverse_dynamics(rotations, rest, rest, chain, bodies, gravity, wrenches, efforts)
-        rows.append(list(efforts))
-    return np.array(rows).reshape(-1, n)

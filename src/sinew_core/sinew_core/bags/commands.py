@@ -8,6 +8,7 @@ there the arm takes a command at the very state that it answers.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from sinew_core.robots.arrays import Array
 FIELDS = {"position": "positions", "velocity": "velocities", "effort": "effort"}
 """Mode to the field of a trajectory's point that carries it."""
 _WORDS = {**{mode: mode for mode in FIELDS}, "torque": "effort"}
+_FIRST = 20
+"""Commands by which it is told for which joints a topic is."""
 _ORIGIN = 4
 _MAX_DIGITS = 20
 _COUNT = struct.Struct("<I")
@@ -46,7 +49,12 @@ class CommandTopic:
 
 
 def find_commands(
-    bag: Bag, topic: str, mode: str, prefix: str, findings: Findings
+    bag: Bag,
+    topic: str,
+    mode: str,
+    prefix: str,
+    joint_names: Sequence[str],
+    findings: Findings,
 ) -> CommandTopic | None:
     """Return the topic of commands; None, and a defect, where there is none.
 
@@ -55,59 +63,103 @@ def find_commands(
         topic: absolute; empty: found among those under `prefix`.
         mode: `position`, `velocity` or `effort`; empty: as the topic's name or content says.
         prefix: `/`, or a namespace between slashes.
+        joint_names: of the arm; of several topics those with commands for it count.
         findings: takes the defect.
 
     Raises:
-        BagError: the topic named is not there or of another type, or several could be meant.
+        BagError: the topic named is not there or of another type, several could be meant, or its
+            name says another mode.
     """
     if mode and mode not in FIELDS:
         raise BagError(f"command_mode '{mode}' is not known: {suggest(mode, FIELDS)}")
     if topic:
         found = bag.topics.get(topic)
         if found not in (TYPES[OUTPUT], TYPES[COMMAND]):
-            has = bag.topics_of(TYPES[OUTPUT]) + bag.topics_of(TYPES[COMMAND])
+            has = _command_topics(bag)
             raise BagError(
                 f"bag '{bag.name}' has no commands on {topic}"
                 f"{f', which is of {found}' if found else ''}: "
                 f"{suggest(topic, has) if has else 'record the commands of the controller'}"
             )
     else:
-        topic = _choose(bag, prefix)
+        topic = _choose(bag, prefix, joint_names)
     if not topic:
-        same = bag.topics_of(TYPES[OUTPUT]) + bag.topics_of(TYPES[COMMAND])
+        same = _command_topics(bag)
         text = f"no commands, among {', '.join(same)}" if same else "no commands in the bag"
         findings.add("no_commands", prefix, 1, 0, text)
         return None
     if bag.topics[topic] == TYPES[OUTPUT]:
-        words = [word for word in _WORDS if word in topic.lower()]
-        mode = mode or (_WORDS[words[0]] if len(words) == 1 else "")
-        if not mode:
-            raise BagError(
-                f"bag '{bag.name}': {topic} does not say what it commands: "
-                f"give command_mode:= {', '.join(FIELDS)}"
-            )
+        mode = _array_mode(bag, topic, mode, prefix)
     return CommandTopic(topic=topic, mode=mode)
 
 
-def _choose(bag: Bag, prefix: str) -> str:
-    """Return the topic nearest to the controller; '' where there is none."""
+def _command_topics(bag: Bag) -> list[str]:
+    return bag.topics_of(TYPES[OUTPUT]) + bag.topics_of(TYPES[COMMAND])
+
+
+def _array_mode(bag: Bag, topic: str, mode: str, prefix: str) -> str:
+    """Return what an array commands: nothing in it tells, so its name and what is given agree.
+
+    Raises:
+        BagError: they do not, or neither says anything.
+    """
+    name = topic.removeprefix(prefix).lower()
+    named = list({_WORDS[word] for word in _WORDS if word in name})
+    if len(named) == 1 and mode and mode != named[0]:
+        raise BagError(
+            f"bag '{bag.name}': {topic} is of {named[0]} commands by its name, but the mode given "
+            f"is {mode}: correct `mode` in the file of controller:=, or name the topic that the "
+            "controller listens to with command_topic:="
+        )
+    if len(named) != 1 and not mode:
+        raise BagError(
+            f"bag '{bag.name}': {topic} does not say what it commands: "
+            f"give a file with `mode` {', '.join(FIELDS)} by controller:="
+        )
+    return mode or named[0]
+
+
+def _choose(bag: Bag, prefix: str, joint_names: Sequence[str]) -> str:
+    """Return the topic nearest to the controller with commands for these joints; '' for none.
+
+    Where no topic has any, the nearest counts, so that what is wrong with it is told.
+    """
     endings = (
         (OUTPUT, "/commands"),
         (COMMAND, "/joint_trajectory"),
         (COMMAND, "/command"),
     )
-    for kind, ending in endings:
-        found = [
-            t for t in bag.topics_of(TYPES[kind]) if t.startswith(prefix) and t.endswith(ending)
-        ]
-        if len(found) > 1:
+    found = [
+        [t for t in bag.topics_of(TYPES[kind]) if t.startswith(prefix) and t.endswith(ending)]
+        for kind, ending in endings
+    ]
+    topics = [topic for same in found for topic in same]
+    if len(topics) > 1:
+        # A gripper's commands may be the nearer ones.
+        topics = [t for t in topics if _is_for(bag, t, joint_names)] or topics
+    for same in found:
+        named = [topic for topic in same if topic in topics]
+        if len(named) > 1:
             raise BagError(
-                f"bag '{bag.name}' has commands on {' and '.join(found)}: "
+                f"bag '{bag.name}' has commands on {' and '.join(named)}: "
                 "name those of the arm with command_topic:="
             )
-        if found:
-            return found[0]
+        if named:
+            return named[0]
     return ""
+
+
+def _is_for(bag: Bag, topic: str, joint_names: Sequence[str]) -> bool:
+    """Tell whether one of the first commands is as long as the arm has joints, or names them."""
+    is_array = bag.topics[topic] == TYPES[OUTPUT]
+    for message in itertools.islice(bag.messages({topic: OUTPUT if is_array else COMMAND}), _FIRST):
+        if is_array:
+            _, values = bag.decode(message, decode_array)
+            if len(values) == len(joint_names):
+                return True
+        elif set(joint_names) <= set(bag.decode(message, _decode_trajectory).joint_names):
+            return True
+    return False
 
 
 def read_commands(
@@ -144,7 +196,8 @@ def read_commands(
         answered.append(_stamp_of(label))
     _note(source.topic, wrong, longer, len(wrong) + len(values), findings)
     if not values:
-        findings.add("no_commands", source.topic, 1, 0, "no message has a value for each joint")
+        text = f"no message has a value for each joint, among {', '.join(_command_topics(bag))}"
+        findings.add("no_commands", source.topic, 1, 0, text)
         return None
     times = np.array(log_ns, np.int64)
     time_s = _times(times, np.array(answered, np.int64), clock, zero_ns, source.topic, findings)

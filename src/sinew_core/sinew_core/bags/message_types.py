@@ -57,14 +57,17 @@ class MessageTypes:
     def learn(self, msgtype: str, text: str) -> Definition:
         """Return the definition with this text, which holds the types within, too.
 
-        A text that cannot be understood is replaced by the known one, where there is one.
+        A text that is empty or cannot be understood is replaced by the known one, where there is
+        one.
         """
+        if not text and msgtype in self._store.fielddefs:
+            return self.define(msgtype)
         known = self._definitions.get(msgtype)
         if known is None or known.text != text:
             store = get_typestore(Stores.EMPTY)
             try:
                 store.register(get_types_from_msg(text, msgtype))
-                type_hash = store.hash_rihs01(msgtype)
+                type_hash = store.hash_rihs01(msgtype) if text else ""
             # The parser of foreign text fails in many ways, and a bag may do without the hash.
             except Exception:
                 if msgtype in self._store.fielddefs:

@@ -14,12 +14,12 @@ from sinew_core.bags.checks import (
     drop_missing,
     drop_spikes,
     find_gaps,
-    usable_effort,
     usable_velocity,
 )
 from sinew_core.bags.clock import compare_clocks
 from sinew_core.bags.commands import CommandTopic, find_commands, last_text, read_commands
 from sinew_core.bags.defects import Findings
+from sinew_core.bags.efforts import usable_effort
 from sinew_core.bags.joint_states import JointStates, UndecodableError, decode_joint_states
 from sinew_core.bags.recording import Commands, Recording
 from sinew_core.bags.samples import Samples, assemble
@@ -81,6 +81,7 @@ def read_recording(
             absolute(command_topic, namespace) if command_topic else "",
             command_mode,
             prefix if prefix.endswith("/") else f"{prefix}/",
+            joint_names,
             findings,
         )
         return _Assembly(bag, place, tuple(joint_names), told, findings).recording(
@@ -147,7 +148,7 @@ class _Assembly:
         has_velocity = has_effort = False
         if len(samples.position):
             has_velocity = usable_velocity(samples, self._joint_names, place, findings)
-            has_effort = usable_effort(samples, robot, place, findings)
+            has_effort = usable_effort(samples, self._joint_names, robot, place, findings)
         if has_velocity:
             keep &= drop_missing(samples, samples.velocity, "velocity", place, findings)
         if has_effort:

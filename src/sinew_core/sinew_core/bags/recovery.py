@@ -17,14 +17,14 @@ from rosbags.rosbag2.metadata import parse_qos
 from sinew_core.bags.folder import METADATA, BagFolder, is_unfinished, storage_of
 from sinew_core.bags.message_types import MessageTypes
 from sinew_core.bags.metadata import FileSummary, Topic, render_metadata
-from sinew_core.bags.salvage import Salvaged, salvage
+from sinew_core.bags.salvage import JOURNALS, Salvaged, salvage, settle
 from sinew_core.bags.split import Split
+from sinew_core.bags.sqlite_file import SqliteFile
 from sinew_core.errors import BagError
 
 DAMAGED = ".damaged"
 """Suffix that a damaged file gets beside the one with what could be read of it."""
 _SALVAGE = "salvage"
-_JOURNALS = ("-journal", "-wal", "-shm")
 _NUMBERED = re.compile(r".+_(\d+)$")
 
 
@@ -55,8 +55,8 @@ def recover_bag(path: Path) -> Recovered:
     except (OSError, sqlite3.Error, WriterError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise BagError(
-            f"bag '{path}' cannot be recovered ({why}): free some space, or allow writing, and "
-            "try again; nothing is lost"
+            f"bag '{path}' cannot be recovered ({why}): {_remedy(why)}, and try again; nothing is "
+            "lost"
         ) from None
     finally:
         folder.release()
@@ -68,6 +68,7 @@ class _Recovery:
     def __init__(self, folder: BagFolder) -> None:
         self._folder = folder
         self._path = folder.path
+        self._scratch = folder.open_path / _SALVAGE
         self._types = MessageTypes()
         self._known = _read_metadata(folder.path / METADATA)
         self._topics = {topic.name: topic for topic in self._known.topics}
@@ -76,27 +77,42 @@ class _Recovery:
     def run(self) -> Recovered:
         """Salvage, list, write the metadata, and only then drop what the recording left."""
         left = sorted(f for f in self._folder.open_path.glob("*/*") if storage_of(f))
-        if not left and not any(map(storage_of, _entries(self._path))):
+        left = [file for file in left if file.parent != self._scratch]
+        if not left and not any(map(_storage_within, _entries(self._path))):
             raise BagError(f"'{self._path}' holds no files of a bag: give the folder of one")
         if self._known.compression:
             raise BagError(
                 f"'{self._path}' is compressed ({self._known.compression}): recover it with "
                 "`ros2 bag reindex`"
             )
-        damaged = self._put_aside()
-        incomplete = damaged or is_unfinished(self._path) or not self._known.lists(self._path)
+        was_unfinished = is_unfinished(self._path)
         self._folder.open_path.mkdir(exist_ok=True)
-        shutil.rmtree(self._folder.open_path / _SALVAGE, ignore_errors=True)
-        for file in left:
+        try:
+            return self._recover(left, was_unfinished=was_unfinished)
+        except BaseException:
+            if not was_unfinished:
+                shutil.rmtree(self._folder.open_path, ignore_errors=True)
+            raise
+
+    def _recover(self, left: list[Path], *, was_unfinished: bool) -> Recovered:
+        present = [file for file in _entries(self._path) if storage_of(file)]
+        settled = [file for file in present if storage_of(file) == "sqlite3" and settle(file)]
+        broken = [file for file in present if not _is_readable(file)]
+        incomplete = settled or broken or was_unfinished or not self._known.lists(self._path)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir()
+        aside = [file for file in _entries(self._path) if file.suffix == DAMAGED]
+        for file in (*left, *filter(_storage_within, aside)):
+            name = file.name.removesuffix(DAMAGED)
             # Published already, where a recovery or the recording was cut off after that.
-            if file.exists() and not (self._path / file.name).exists():
-                self._rewrite(file, file.name)
-        for file in sorted(self._path.glob(f"*{DAMAGED}")):
-            if not file.with_suffix("").exists():
-                self._rewrite(file, file.stem)
-        files = self._list_files()
+            if file.exists() and not (self._path / name).exists():
+                self._publish(self._rewrite(file, name))
+        lost = [file for file in broken if not self._replace(file)]
+        files = self._list_files(without=lost)
         if incomplete:
             self._complete(files)
+        for file in lost:
+            _put_aside(file)
         self._folder.end()
         return Recovered(
             n_files=len(files),
@@ -116,29 +132,26 @@ class _Recovery:
             render_metadata(storages[0], self._topics.values(), files, self._known.custom_data)
         )
 
-    def _put_aside(self) -> bool:
-        """Rename the files that cannot be read as they are; return whether there are any."""
-        any_damaged = False
-        for file in filter(storage_of, _entries(self._path)):
-            journals = [file.with_name(file.name + end) for end in _JOURNALS]
-            if _is_readable(file) and not any(journal.exists() for journal in journals):
-                continue
-            aside = file.with_name(file.name + DAMAGED)
-            for journal, end in zip(journals, _JOURNALS, strict=True):
-                if journal.exists():
-                    journal.replace(aside.with_name(aside.name + end))
-            file.replace(aside)
-            any_damaged = True
-        return any_damaged
+    def _replace(self, file: Path) -> bool:
+        """Put a broken file aside once there is one with what could be read of it."""
+        made = self._rewrite(file, file.name)
+        if made is not None:
+            _put_aside(file)
+            self._publish(made)
+        return made is not None
 
-    def _rewrite(self, file: Path, name: str) -> None:
-        """Write what can be read of a file into a complete one of this name."""
+    def _publish(self, made: Path | None) -> None:
+        if made is not None:
+            self._folder.publish(made)
+
+    def _rewrite(self, file: Path, name: str) -> Path | None:
+        """Write what can be read of a file into a complete one of this name; None for nothing."""
         storage = storage_of(Path(name))
-        messages = salvage(file, storage)
+        messages = salvage(file, storage, self._scratch)
         first = next(messages, None)
         if first is None:
-            return
-        split = Split(self._folder.open_path / _SALVAGE / Path(name).stem, storage)
+            return None
+        split = Split(self._scratch / Path(name).stem, storage)
         added: set[str] = set()
         try:
             for message in itertools.chain((first,), messages):
@@ -152,17 +165,17 @@ class _Recovery:
         except BaseException:
             split.abort()
             raise
-        self._folder.publish(split.file)
+        return split.file
 
     def _topic(self, message: Salvaged, type_hash: str) -> Topic:
         return Topic(
             name=message.topic, msgtype=message.msgtype, type_hash=type_hash, qos=message.qos
         )
 
-    def _list_files(self) -> list[FileSummary]:
+    def _list_files(self, *, without: list[Path]) -> list[FileSummary]:
         """Return the files of the bag in their order, and gather their topics."""
         files = sorted(filter(storage_of, _entries(self._path)), key=_number)
-        return [self._summarise(file) for file in files]
+        return [self._summarise(file) for file in files if file not in without]
 
     def _summarise(self, file: Path) -> FileSummary:
         counts: dict[str, int] = {}
@@ -227,8 +240,27 @@ def _read_metadata(file: Path) -> _Known:
         return _Known()
 
 
+def _remedy(why: str) -> str:
+    return "end the recording" if "locked" in why else "free some space, or allow writing"
+
+
 def _entries(path: Path) -> list[Path]:
     return sorted(file for file in path.iterdir() if file.is_file())
+
+
+def _storage_within(file: Path) -> str:
+    """Return the storage of a file, or of the one that was put aside as it."""
+    return storage_of(file.with_name(file.name.removesuffix(DAMAGED)))
+
+
+def _put_aside(file: Path) -> None:
+    """Rename a file, and first the journals without which a database is not whole."""
+    aside = file.with_name(file.name + DAMAGED)
+    for end in JOURNALS:
+        journal = file.with_name(file.name + end)
+        if journal.exists():
+            journal.replace(aside.with_name(aside.name + end))
+    file.replace(aside)
 
 
 def _number(file: Path) -> tuple[int, str]:
@@ -238,6 +270,9 @@ def _number(file: Path) -> tuple[int, str]:
 
 def _is_readable(file: Path) -> bool:
     try:
+        if storage_of(file) == "sqlite3":
+            # It knows of missing pages, which rosbags' reader does not miss.
+            SqliteFile(file).close()
         with Reader(file):
             return True
     # Files that are cut off or damaged fail in whatever the formats' readers are made of.

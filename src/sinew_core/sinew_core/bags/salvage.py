@@ -1,11 +1,14 @@
 """Read the messages of files that were never finished, as far as they are whole.
 
 Sources: the MCAP specification (records are an opcode, a length and a body), and the tables of
-rosbag2's sqlite3 storage, schema version 4.
+rosbag2's sqlite3 storage: schema version 4, and those before it without definitions of types.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import sqlite3
 import struct
 from collections.abc import Iterator
@@ -18,6 +21,8 @@ from rosbags.rosbag2 import ReaderError
 from rosbags.rosbag2.metadata import parse_qos
 from rosbags.rosbag2.storage_mcap import decompress
 
+from sinew_core.bags.sqlite_file import page_bytes
+
 _MAGIC = b"\x89MCAP0\r\n"
 _RECORD = struct.Struct("<BQ")
 _MESSAGE = struct.Struct("<HIQQ")
@@ -26,10 +31,15 @@ _SCHEMA, _CHANNEL, _MESSAGE_RECORD, _CHUNK_RECORD, _DATA_END = 0x03, 0x04, 0x05,
 _MAX_RECORD_BYTES = 2**30
 # What a cut in the middle of anything, or bytes that were never written, lead to.
 _DAMAGE = (ValueError, EOFError, struct.error, ReaderError, KeyError, TypeError, AttributeError)
+JOURNALS = ("-journal", "-wal", "-shm")
+"""What a database that is open, or was left, has beside it: FILE-wal and so on."""
 
 
 class Salvaged(NamedTuple):
-    """One message and what its topic was declared as; `text` is the type's definition."""
+    """One message and what its topic was declared as.
+
+    `text` is the type's definition, empty where the file has none.
+    """
 
     topic: str
     msgtype: str
@@ -39,9 +49,14 @@ class Salvaged(NamedTuple):
     data: bytes
 
 
-def salvage(file: Path, storage: str) -> Iterator[Salvaged]:
-    """Return the messages of a file in their order, up to the first thing that is damaged."""
-    return _salvage_sqlite3(file) if storage == "sqlite3" else _salvage_mcap(file)
+def salvage(file: Path, storage: str, scratch: Path) -> Iterator[Salvaged]:
+    """Return the messages of a file in their order, up to the first thing that is damaged.
+
+    `scratch` is an empty folder for a copy, where one is needed.
+    """
+    if storage == "sqlite3":
+        return _salvage_sqlite3(_whole_pages(file, scratch))
+    return _salvage_mcap(file)
 
 
 class _Channel(NamedTuple):
@@ -148,25 +163,75 @@ def _qos(text: str) -> tuple[Qos, ...]:
     return tuple(parse_qos(text))
 
 
+def settle(file: Path) -> bool:
+    """Bring what a database has in its journals into it; tell whether it had any.
+
+    Transactions that are whole are taken over, and one that was cut short is rolled back. A
+    database that is damaged stays as it is.
+
+    Raises:
+        sqlite3.OperationalError: another program writes into it.
+    """
+    if not any(file.with_name(file.name + end).exists() for end in JOURNALS):
+        return False
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        try:
+            # Only what reads rolls back; a log is taken over where another mode follows.
+            database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+            database.execute("PRAGMA journal_mode=DELETE").fetchone()
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise
+        except sqlite3.DatabaseError:
+            pass
+    return True
+
+
 def _salvage_sqlite3(file: Path) -> Iterator[Salvaged]:
     """Open the database for writing, so that a transaction cut short is rolled back."""
-    database = sqlite3.connect(file)
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        try:
+            # Without, a database that lacks pages at its end is refused as a whole.
+            database.execute("PRAGMA writable_schema=ON")
+            texts = _texts(database)
+            channels = {
+                key: _Channel(topic, msgtype, texts.get(msgtype, ""), _qos(qos))
+                for key, topic, msgtype, qos in database.execute(_topics_query(database))
+            }
+            rows = database.execute("SELECT topic_id, timestamp, data FROM messages ORDER BY id")
+            for key, time_ns, data in rows:
+                yield Salvaged(*channels[key], time_ns, bytes(data))
+        except (sqlite3.DatabaseError, *_DAMAGE):
+            return
+
+
+def _whole_pages(file: Path, scratch: Path) -> Path:
+    """Return a database, as a copy without it where only a part of its last page is there.
+
+    The rest of such a page would be read as zeros, and messages with it.
+    """
+    with file.open("rb") as source:
+        size = page_bytes(source.read(18))
+    n_bytes = file.stat().st_size
+    if not size or not n_bytes % size:
+        return file
+    copy = Path(shutil.copy(file, scratch / file.name))
+    os.truncate(copy, n_bytes - n_bytes % size)
+    return copy
+
+
+def _texts(database: sqlite3.Connection) -> dict[str, str]:
+    """Return the definitions of types, none where a schema before version 4 has no such table."""
+    query = "SELECT topic_type, encoded_message_definition FROM message_definitions"
     try:
-        texts = dict(
-            database.execute(
-                "SELECT topic_type, encoded_message_definition FROM message_definitions"
-            )
-        )
-        channels = {
-            key: _Channel(topic, msgtype, texts[msgtype], _qos(qos))
-            for key, topic, msgtype, qos in database.execute(
-                "SELECT id, name, type, offered_qos_profiles FROM topics"
-            )
-        }
-        rows = database.execute("SELECT topic_id, timestamp, data FROM messages ORDER BY id")
-        for key, time_ns, data in rows:
-            yield Salvaged(*channels[key], time_ns, bytes(data))
+        return {str(msgtype): str(text) for msgtype, text in database.execute(query)}
+    # Messages are worth more than the definitions, which are known of most types.
     except (sqlite3.DatabaseError, *_DAMAGE):
-        return
-    finally:
-        database.close()
+        return {}
+
+
+def _topics_query(database: sqlite3.Connection) -> str:
+    """Return what reads the topics; the first schema says nothing of their quality of service."""
+    columns = {row[1] for row in database.execute("PRAGMA table_info(topics)")}
+    qos = "offered_qos_profiles" if "offered_qos_profiles" in columns else "''"
+    return f"SELECT id, name, type, {qos} FROM topics"

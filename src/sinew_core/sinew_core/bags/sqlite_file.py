@@ -17,6 +17,12 @@ _STEPS_PER_BYTE = 4
 _LEAST_ROW_BYTES = 4
 
 
+def page_bytes(header: bytes) -> int:
+    """Return the size of a database's pages, by the bytes that it begins with."""
+    size = int.from_bytes(header[16:18], "big")
+    return 1 << 16 if size == 1 else size
+
+
 class SqliteFile:
     """An open file.
 
@@ -85,11 +91,10 @@ class SqliteFile:
             header = file.read(100)
         if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
             raise DamagedError(f"{self._name} does not begin as a database")
-        page_bytes = int.from_bytes(header[16:18], "big")
-        page_bytes = 1 << 16 if page_bytes == 1 else page_bytes
         pages, is_valid = int.from_bytes(header[28:32], "big"), header[24:28] == header[92:96]
-        if is_valid and pages * page_bytes > self._size:
-            raise DamagedError(f"{self._name} has {self._size} bytes of {pages * page_bytes}")
+        claimed = pages * page_bytes(header)
+        if is_valid and claimed > self._size:
+            raise DamagedError(f"{self._name} has {self._size} bytes of {claimed}")
 
     def _block(self, rows: list[tuple[int, int, bytes]], *, ordered: bool) -> Block:
         channel, time_ns, data = zip(*rows, strict=True)

@@ -110,6 +110,14 @@ def _check_commands(recording: Recording, known: KnownController | None) -> None
                 f"{recording.source} has neither commands nor measured efforts: record the "
                 "controller's command topic beside joint_states"
             )
+        if known is not None:
+            # Efforts could be replayed, but whoever knows the controller means its commands.
+            why = "; ".join(d.text for d in recording.defects if d.kind == "no_commands")
+            raise IdentificationError(
+                f"{recording.source} has no {known.mode} commands for its controller: "
+                f"{why or 'name their topic with command_topic:='}; or leave out controller:= to "
+                "use measured efforts alone"
+            )
         return
     if known is None:
         raise IdentificationError(
