@@ -325,7 +325,11 @@ class EffortMode(CommandMode):
         return self._efforts.at_rest
 
     def travel_rad(self, velocity: Sequence[float], period_s: float) -> float:
-        """Return the way at the measured velocity: an effort does not say how far it moves."""
+        """Return the way at the measured velocity: an effort does not say how far it moves.
+
+        By the masses alone it would; but within the acceleration limits light joints are sent less
+        than their friction may hold, and an arm that rightly stands still would look frozen.
+        """
         return max(map(abs, velocity)) * period_s
 
     def forget(self) -> None:
