@@ -128,6 +128,8 @@ def test_an_arm_that_was_guided_away_is_held_where_it_rests(mode, state):
     assert steps(world.outputs) == pytest.approx(1.0)
     measure(world, [q + 0.9 * OFF for q in way[-1]], 10)
     assert world.outputs[-1] == tuple(way[-1])
+    measure(world, [q - 1.1 * OFF for q in way[-1]], 10)
+    assert world.outputs[-1] == pytest.approx(way[-1] - 1.1 * OFF, abs=0.1 * OFF)
     assert world.supervisor.state is state
 
 

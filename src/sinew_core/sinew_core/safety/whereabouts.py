@@ -75,6 +75,7 @@ class Whereabouts:
 
         The reference (n,) rad is None where a hold has none, or not yet.
         """
+        position = tuple(position)
         if not self._counts(position):
             self._following, self._rested = False, 0
             return Sight(sure=False, away=False)
@@ -97,7 +98,6 @@ class Whereabouts:
 
     def _counts(self, position: Values) -> bool:
         """Return whether the arm surely is there; after a jump once it persists."""
-        position = tuple(position)
         if self._known and not self._begun:
             self._begin(position)
             return True
