@@ -75,7 +75,7 @@ def test_a_jump_is_unsure_and_where_it_persists_no_reason_to_move():
 
 def test_positions_that_stand_still_off_the_reference_are_told_but_not_followed():
     made = known()
-    made.leave()
+    made.leave((0.3, 0.0))
     assert take(made, (0.3, 0.0), (0.5, 0.0), times=50) == [HELD] * 50
     assert made.unchanged((0.5, 0.0)) == [(0, pytest.approx(0.2))]
     # Alive, but not moved away.
@@ -85,16 +85,24 @@ def test_positions_that_stand_still_off_the_reference_are_told_but_not_followed(
 
 def test_one_joint_that_has_not_moved_keeps_all_where_they_are():
     made = known()
-    made.leave()
+    made.leave((0.3, 0.0))
     take(made, (0.3, 0.0), (0.5, 0.0))
     assert AWAY not in take(made, (0.3, 0.1), (0.5, 0.0), times=50)
 
 
 def test_a_hold_begins_where_the_arm_is_after_it_was_commanded():
     made = known()
-    made.leave()
+    made.leave((1.0, 0.0))
+    made.leave(None)
     assert take(made, (1.0, 0.0), (1.0, 0.0)) == [HELD]
     assert take(made, (1.05, 0.0), (1.0, 0.0), times=3) == [HELD, HELD, AWAY]
+
+
+def test_an_arm_that_is_placed_between_braking_and_the_hold_has_changed():
+    made = known()
+    made.leave((0.5, 0.0))
+    assert take(made, (0.1, 0.0), (0.5, 0.0), times=3) == [UNSURE, UNSURE, HELD]
+    assert made.unchanged((0.5, 0.0)) == []
 
 
 def test_what_was_forgotten_has_to_persist_again():

@@ -90,7 +90,7 @@ class CommandMode(abc.ABC):
         velocity: Sequence[float],
     ) -> FilterResult:
         """Filter one command (n,) in the unit of the mode; None asks for no motion."""
-        self._whereabouts.leave()
+        self._whereabouts.leave(position)
         measured = None if position is None else velocity
         wanted = self.idle if desired is None else desired
         if wanted is not None:
@@ -100,7 +100,7 @@ class CommandMode(abc.ABC):
 
     def brake(self, position: Sequence[float] | None, velocity: Sequence[float]) -> FilterResult:
         """Decelerate for one period."""
-        self._whereabouts.leave()
+        self._whereabouts.leave(position)
         return self._braked(position, velocity)
 
     def skip(self, periods: int) -> None:

@@ -61,9 +61,14 @@ class Whereabouts:
         self._persisted = self._rested = 0
         self._before: Values | None = None
 
-    def leave(self) -> None:
-        """Note that the arm is commanded to move: the hold after that begins where it is then."""
+    def leave(self, position: Values | None) -> None:
+        """Note that the arm is commanded to move, and where it is measured (n,) rad, if it is.
+
+        The hold after that begins where it was measured last.
+        """
         self._begun = False
+        if position is not None:
+            self._latest = tuple(position)
 
     def forget(self) -> None:
         """Know nothing any more of where the arm is."""
@@ -99,8 +104,7 @@ class Whereabouts:
     def _counts(self, position: Values) -> bool:
         """Return whether the arm surely is there; after a jump once it persists."""
         if self._known and not self._begun:
-            self._begin(position)
-            return True
+            self._begin(self._latest)
         if self._begun and self._reaches(self._latest, position):
             self._go_on(position)
             return True
