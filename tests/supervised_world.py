@@ -12,6 +12,9 @@ ROBOT = load_robot("panda")
 NAMES = ROBOT.joint_names
 MS = 1_000_000
 PERIOD = 10 * MS
+SAFETY = SafetyParameters()
+SAMPLES = 3
+"""Joint states after which the filter knows where the arm is."""
 SPEED = [0.2, 0.1, -0.1, 0.1, 0.2, -0.1, 0.3]
 
 
@@ -19,13 +22,22 @@ class World:
     """An ideal arm that follows the supervisor's output, one period at a time."""
 
     def __init__(
-        self, mode="joint_velocity", *, lockstep=False, latched=None, shadow=False, **parameters
+        self,
+        mode="joint_velocity",
+        *,
+        lockstep=False,
+        latched=None,
+        shadow=False,
+        safety=SAFETY,
+        command_mode=None,
+        sent="",
+        **parameters,
     ):
-        self.mode = mode
+        self.mode, self.sent = mode, sent or mode
         self.latches = []
         self.supervisor = Supervisor(
             NAMES,
-            make_command_mode(mode, ROBOT, SafetyParameters(), PERIOD / 1e9),
+            command_mode or make_command_mode(mode, ROBOT, safety, PERIOD / 1e9),
             SupervisorParameters(**parameters),
             period_ns=PERIOD,
             control_period_ns=4 * PERIOD,
@@ -35,6 +47,7 @@ class World:
             shadow=shadow,
         )
         self.now = self.stamp = 1_000 * MS
+        self.lockstep = lockstep
         self.position = ROBOT.home_rad.tolist()
         self.velocity = [0.0] * len(NAMES)
         self.outputs = []
@@ -55,9 +68,9 @@ class World:
     def cycle(self):
         output = self.supervisor.cycle(self.now)
         self.outputs.append(output)
-        if output is not None and self.mode == "joint_velocity":
+        if output is not None and self.sent == "joint_velocity":
             self.velocity = list(output)
-        elif output is not None:
+        elif output is not None and self.sent == "joint_position":
             pairs = zip(output, self.position, strict=True)
             self.velocity = [(p - q) / (PERIOD / 1e9) for p, q in pairs]
         return output
@@ -78,7 +91,15 @@ class World:
             self.cycle()
             self.pass_time()
 
+    def known(self):
+        """Let measured positions persist until a hold may be made of them."""
+        self.run(SAMPLES, commands=False)
+        self.outputs.clear()
+        return self
+
     def armed(self):
+        if not self.lockstep and self.supervisor.stamp_ns == 0:
+            self.known()
         self.state()
         assert self.supervisor.arm(self.now) == ""
         return self

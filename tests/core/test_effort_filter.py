@@ -189,6 +189,22 @@ def test_a_declared_latency_is_bridged_by_the_prediction():
     assert causes == [Cause.NONE, Cause.NONE, Cause.BRAKE]
 
 
+def test_a_pause_is_predicted_as_far_as_it_is_built_on_and_is_a_fault():
+    late = SafetyParameters(max_latency_periods=2)
+
+    def after(periods):
+        limiter = EffortFilter(wheel(), late, PERIOD_S, gravity_compensation=False)
+        limiter.reset([0.0])
+        limiter.step([1.0], [0.0], [0.0])
+        limiter.hold(periods)
+        return limiter.step([1.0], None)
+
+    # A loop over them would take years.
+    assert after(10**12).fault is FilterFault.OBSERVER_EMPTY
+    assert after(10**12).command == after(3).command
+    assert [after(n).fault for n in (11, 12)] == [None, FilterFault.OBSERVER_EMPTY]
+
+
 def test_an_effort_that_is_not_finite_brakes_the_arm():
     result = step_wheel(math.nan, v=0.5)
     assert result.fault is FilterFault.NOT_FINITE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -86,10 +87,18 @@ def test_braking_ends_in_a_hold_of_the_last_output():
     while not mode.rests:
         last = mode.brake(None, ZEROS).command
     assert mode.hold(None, ZEROS) == last
-    near = [q + 0.01 for q in last]
-    assert mode.hold(near, ZEROS) == last
-    away = [q + 0.2 for q in last]
-    assert mode.hold(away, ZEROS) == tuple(away)
+
+
+def test_a_hold_goes_after_an_arm_that_was_moved_away_at_the_speed_limits():
+    mode = started()
+    away = tuple(q + 0.2 for q in HOME)
+    first = mode.hold(away, ZEROS)
+    assert first == pytest.approx(np.array(HOME) + DT * LIMITS.velocity_rad_s)
+    # 0.2 rad at 2.175 rad/s and 10 ms are 10 periods.
+    for _ in range(9):
+        last = mode.hold(away, ZEROS)
+    assert last == away
+    assert mode.rests
 
 
 def test_a_skipped_period_is_one_without_motion():

@@ -24,8 +24,8 @@ seven = st.lists(any_float, min_size=7, max_size=7)
 
 def velocity(limits=PANDA, parameters=EXACT):
     scaling = SpeedScaling("joint_velocity", limits, parameters, DT)
-    n = len(limits.velocity_rad_s)
-    return RecordedMode(VelocityMode(VelocityFilter(limits, parameters, DT), n), scaling, n)
+    mode = VelocityMode(VelocityFilter(limits, parameters, DT), limits, DT, 0.0)
+    return RecordedMode(mode, scaling, limits.n_joints)
 
 
 def start(scaled, position):

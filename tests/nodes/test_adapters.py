@@ -257,6 +257,30 @@ def test_velocities_reach_a_trajectory_controller_as_positions(start_node, probe
     assert not re.search(r"\b0 outputs,", output)
 
 
+def test_a_reset_is_not_undone_by_trajectories_of_a_hold_and_armed_where_it_placed_the_arm(
+    start_node, probe
+):
+    graph = Graph(
+        start_node,
+        probe,
+        "joint_trajectory_controller/joint_trajectory",
+        JointTrajectory,
+        driver={"adapter": "trajectory", "mode": "joint_position"},
+        adapter="trajectory",
+    )
+    probe.until(lambda: len(graph.sent) > 5, "holds")
+    before = list(graph.states[-1].position)
+    start = probe.call(Trigger, "sim_driver/reset").message.removeprefix("at rest at ")
+    placed = [float(q) for q in start.split(", ")]
+    seen = len(graph.sent)
+    probe.until(lambda: len(graph.sent) > seen + 20, "more holds")
+    assert list(graph.states[-1].position) == pytest.approx(placed, abs=1e-3)
+    assert list(graph.sent[-1].points[0].positions) == pytest.approx(before, abs=1e-3)
+    graph.armed()
+    graph.drive(lambda: graph.velocity() == pytest.approx(SPEED, abs=0.02), "the speed asked for")
+    assert graph.state() == "armed"
+
+
 def test_a_shadow_filters_an_arm_that_does_not_follow(start_node, probe, tmp_path):
     graph = Graph(start_node, probe, "safety_filter/shadow", Float64MultiArray, shadow=True)
     reached = probe.listen(Float64MultiArray, DRIVEN, RELIABLE)

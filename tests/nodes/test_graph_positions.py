@@ -96,6 +96,9 @@ def test_a_reset_of_the_arm_is_not_undone_by_the_hold(graph):
     graph.probe.until(lambda: len(graph.outputs) > seen + 20, "more holds")
     assert off(graph, placed) < 1e-3
     assert max(abs(a - b) for a, b in zip(placed, HOME, strict=True)) > 0.05
+    graph.armed()
+    graph.drive(lambda: off(graph, TARGET) < 1e-3, "the target", TARGET)
+    assert graph.filter_state() == "armed"
 
 
 def test_malformed_positions_are_rejected_whole(graph):

@@ -22,11 +22,12 @@ from sinew_core.randomisation import CONTROLLER_MODES, check_controller
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.model import RobotModel
 from sinew_core.robots.sim_params import SimParams, check_compensation, load_sim_params
+from sinew_core.safety.record import is_hold
 from sinew_core.simulation import make_engine
 from sinew_core.tasks import TASKS, make_task
 from sinew_ros.diagnostics import Diagnostics, Level, Status
 from sinew_ros.main import SinewNode, run_node
-from sinew_ros.messages import commands_topic, label_stamp, trajectory_topic
+from sinew_ros.messages import commands_topic, cycle_record, label_stamp, trajectory_topic
 from sinew_ros.parameters import Declarations
 from sinew_ros.poses import set_pose
 from sinew_ros.qos import LATCHED, RELIABLE
@@ -67,6 +68,7 @@ class SimDriver(SinewNode):
         self._arm = self._make_arm(params)
         self._counters: Counter[str] = Counter()
         self._placed_ns = 0  # stamp of the first state after a reset, until it is answered
+        self._placed = False  # whether nothing but holds has come since
         joint_names = [p.joint_prefix + name for name in robot.joint_names]
         self._state = JointStateWriter(joint_names)
         self._follower = TrajectoryFollower(joint_names, period_ns(p.state_rate_hz))
@@ -197,12 +199,14 @@ class SimDriver(SinewNode):
     def _command(self, data: bytes) -> None:
         label, values = read_controller_command(data)
         if self._admits(label_stamp(label)):
-            self._taken(self._accept(values))
+            message = read_message(data, Float64MultiArray) if self._placed else None
+            if message is None or not self._leaves_out(cycle_record(message)):
+                self._taken(self._accept(values))
 
     def _trajectory(self, data: bytes) -> None:
         message = read_message(data, JointTrajectory)
-        label = "" if message is None else message.header.frame_id
-        if self._admits(label_stamp(label.partition(" ")[0])):
+        stamp, _, beside = ("" if message is None else message.header.frame_id).partition(" ")
+        if self._admits(label_stamp(stamp)) and not self._leaves_out(beside.partition(" ")[2]):
             self._taken(message is not None and self._takes(message))
 
     def _takes(self, message: JointTrajectory) -> bool:
@@ -229,6 +233,17 @@ class SimDriver(SinewNode):
             return True
         return False
 
+    def _leaves_out(self, record: str) -> bool:
+        """Tell whether a position is a hold, as recorded, of where the arm was before its reset.
+
+        The filter's hold does not jump after an arm that was placed elsewhere; arming does.
+        """
+        if self._placed and is_hold(record):
+            self._counters["holds_left_out"] += 1
+            return True
+        self._placed = False
+        return False
+
     def _taken(self, accepted: bool) -> None:
         """Count a command that is refused; in lockstep advance under one that is in force."""
         if not accepted:
@@ -248,6 +263,7 @@ class SimDriver(SinewNode):
         if self._emulation is not None:
             self._emulation.arm.reset()
         self._counters["resets"] += 1
+        self._placed = self._p.taken_mode == "joint_position" and not self._lockstep
         self._placed_ns = self._publish()
         response.success = True
         response.message = "at rest at " + ", ".join(f"{q:.4f}" for q in start)

@@ -17,9 +17,11 @@
 | `twin` | `BatchVelocityFilter`: many arms, compiled by numba from the same source; training |
 | `effort_twin` | `BatchEffortFilter`, in the same way |
 | `supervisor` | the state machine of the node: arming, watchdogs, braking, latch |
-| `command_mode`, `scaling` | what the commands of a mode mean to it; speed scaling |
+| `command_mode`, `integrating`, `supervised_mode` | what the commands of a mode mean to it |
+| `whereabouts` | whether an arm that is held was moved away, or only seems to be |
 | `gate`, `senders` | which commands pass, and who sends them |
 | `latch`, `realtime` | the latch on disk; what real time adds to the assumptions |
+| `scaling` | speed scaling |
 | `record`, `recording`, `replay` | what each output was made of, and making it again |
 
 A safe command passes bit-identical, an unsafe one is changed as little as the limits allow. The

@@ -3,7 +3,7 @@
 | mode | a hold is | a command rests when | its travel is |
 |---|---|---|---|
 | joint_velocity | zero velocity | it is zero | velocity times period |
-| joint_position | the last position sent, or the measured one | it is repeated | its step |
+| joint_position | the last position sent, until the arm is moved | it is repeated | its step |
 | joint_effort | the filter's own braking, which holds | the arm is measured at rest | as measured |
 
 Velocities that are sent as positions have a mode of their own: `integrating`.
@@ -13,15 +13,22 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from sinew_core.robots.model import RobotModel
 from sinew_core.safety.effort_filter import EffortFilter
 from sinew_core.safety.filter import FilterResult
 from sinew_core.safety.make import make_filter
 from sinew_core.safety.parameters import SafetyParameters
+from sinew_core.safety.whereabouts import Sight, Whereabouts
+
+if TYPE_CHECKING:
+    from sinew_core.robots.limits import JointLimits
 
 Values = tuple[float, ...]
+
+_ARRIVED = 0.1
+"""Part of the distance that a drive may be off, to which a reference goes after a moved arm."""
 
 
 class Filter(Protocol):
@@ -49,44 +56,6 @@ class Filter(Protocol):
         """Account for missed periods."""
 
 
-class SupervisedMode(Protocol):
-    """What a supervisor uses of a `CommandMode`, which says what it means."""
-
-    @property
-    def output(self) -> Values | None:
-        """What was published last (n,), None before anything was."""
-
-    @property
-    def rests(self) -> bool:
-        """Whether what was published last asks for no motion."""
-
-    def step(
-        self,
-        desired: Sequence[float] | None,
-        position: Sequence[float] | None,
-        velocity: Sequence[float],
-    ) -> FilterResult:
-        """Filter one command."""
-
-    def brake(self, position: Sequence[float] | None, velocity: Sequence[float]) -> FilterResult:
-        """Decelerate."""
-
-    def skip(self, periods: int) -> None:
-        """Account for missed periods."""
-
-    def forget(self) -> None:
-        """Take nothing that was published as still in force."""
-
-    def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
-        """Start where the arm is held."""
-
-    def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
-        """Return what keeps the arm at rest."""
-
-    def travel_rad(self, velocity: Sequence[float], period_s: float) -> float:
-        """Return the largest travel of a joint in the last period."""
-
-
 class CommandMode(abc.ABC):
     """The filter of a mode, and what its commands mean to the arm.
 
@@ -101,11 +70,18 @@ class CommandMode(abc.ABC):
 
     hold_needs: ClassVar[Literal["nothing", "output", "filter"]]
 
-    def __init__(self, arm_filter: Filter, n_joints: int) -> None:
-        """Take the filter of an arm, which `start` resets."""
+    def __init__(
+        self, arm_filter: Filter, limits: JointLimits, period_s: float, follows_rad: float
+    ) -> None:
+        """Take the filter of an arm, which `start` resets, its limits and the filter's period.
+
+        `follows_rad` is how far an arm that is held may be off, as measured.
+        """
         self.output: Values | None = None
         self._filter = arm_filter
-        self._zeros: Values = (0.0,) * n_joints
+        self._zeros: Values = (0.0,) * limits.n_joints
+        self._follows_rad = follows_rad
+        self._whereabouts = Whereabouts(limits.velocity_rad_s.tolist(), follows_rad, period_s)
 
     def step(
         self,
@@ -114,6 +90,7 @@ class CommandMode(abc.ABC):
         velocity: Sequence[float],
     ) -> FilterResult:
         """Filter one command (n,) in the unit of the mode; None asks for no motion."""
+        self._whereabouts.leave(position)
         measured = None if position is None else velocity
         wanted = self.idle if desired is None else desired
         if wanted is not None:
@@ -123,8 +100,8 @@ class CommandMode(abc.ABC):
 
     def brake(self, position: Sequence[float] | None, velocity: Sequence[float]) -> FilterResult:
         """Decelerate for one period."""
-        measured = None if position is None else velocity
-        return self._published(self._filter.brake(position, measured))
+        self._whereabouts.leave(position)
+        return self._braked(position, velocity)
 
     def skip(self, periods: int) -> None:
         """Account for periods in which nothing was published."""
@@ -133,6 +110,21 @@ class CommandMode(abc.ABC):
     def forget(self) -> None:
         """Take nothing that was published as still in force: the arm may have been placed."""
         self.output = None
+        self._whereabouts.forget()
+
+    def sight(self, position: Sequence[float], *, at_rest: bool) -> Sight:
+        """Return what a measured position (n,) rad says of the arm; call it while that is held.
+
+        A hold is to be given the position where it says that the arm is away.
+        """
+        return self._whereabouts.take(position, self._reference, at_rest=at_rest)
+
+    def unchanged(self) -> list[tuple[int, float]]:
+        """Return the joints off what is held, in rad, that are measured where the hold began.
+
+        A driver that has died may tell of them.
+        """
+        return [] if self._reference is None else self._whereabouts.unchanged(self._reference)
 
     @abc.abstractmethod
     def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
@@ -140,7 +132,10 @@ class CommandMode(abc.ABC):
 
     @abc.abstractmethod
     def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
-        """Return what keeps the arm at rest for a period, None while that cannot be known yet."""
+        """Return what keeps the arm at rest for a period, None while that cannot be known yet.
+
+        The position is one that `sight` says the arm is away at.
+        """
 
     @property
     def answer(self) -> Values | None:
@@ -160,6 +155,15 @@ class CommandMode(abc.ABC):
     @abc.abstractmethod
     def travel_rad(self, velocity: Sequence[float], period_s: float) -> float:
         """Return the largest travel of a joint that the last period must have shown."""
+
+    @property
+    def _reference(self) -> Values | None:
+        """The position that a hold keeps the arm at, None where none is sent, or not yet."""
+        return None
+
+    def _braked(self, position: Sequence[float] | None, velocity: Sequence[float]) -> FilterResult:
+        measured = None if position is None else velocity
+        return self._published(self._filter.brake(position, measured))
 
     def _published(self, result: FilterResult) -> FilterResult:
         self.output = result.command
@@ -195,30 +199,69 @@ class VelocityMode(CommandMode):
         return max(map(abs, self.output or self._zeros)) * period_s
 
 
-class PositionMode(CommandMode):
-    """Commands in rad; the last one published is the reference that the drive follows."""
+class ReferenceMode(CommandMode):
+    """Outputs in rad; the last one is the reference that the drive follows."""
 
     hold_needs = "output"
 
-    def __init__(self, arm_filter: Filter, n_joints: int, *, follows_rad: float) -> None:
-        """Take how far a drive that follows its reference may be off it, as measured."""
-        super().__init__(arm_filter, n_joints)
-        self._follows_rad = follows_rad
-        self._step_rad = 0.0
-
-    def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
-        """Start from rest at the reference held, so that arming moves nothing."""
-        self._filter.reset(self.hold(position, velocity) or position)
+    def __init__(
+        self, arm_filter: Filter, limits: JointLimits, period_s: float, follows_rad: float
+    ) -> None:
+        """Take what `CommandMode` does."""
+        super().__init__(arm_filter, limits, period_s, follows_rad)
+        self._lower: list[float] = limits.position_lower_rad.tolist()
+        self._upper: list[float] = limits.position_upper_rad.tolist()
+        self._reaches = [period_s * v for v in limits.velocity_rad_s.tolist()]
 
     def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
-        """Return the reference; where the arm is not there any more, the measured position.
+        """Return the reference; it goes after an arm that was moved, as fast as that may move.
 
-        Whoever moved it meanwhile, it is not to jump back.
+        It does not leave the limits, nor go further beyond one where the arm began there.
         """
-        self._step_rad = 0.0
-        if position is not None and are_apart(self.output, position, self._follows_rad):
+        if position is not None:
+            reference = self.output
+            self.output = tuple(position) if reference is None else self._after(reference, position)
+        return self.output
+
+    @property
+    def _reference(self) -> Values | None:
+        return self.output
+
+    def _begin(self, position: Sequence[float]) -> Values:
+        """Return the reference to start from; the measured position where the arm is not at it."""
+        if self.output is None or are_apart(self.output, position, self._follows_rad):
             self.output = tuple(position)
         return self.output
+
+    def _after(self, reference: Values, position: Sequence[float]) -> Values:
+        arrived = _ARRIVED * self._follows_rad
+        limits = zip(self._lower, self._upper, self._reaches, strict=True)
+        ways = zip(reference, position, limits, strict=True)
+        return tuple(
+            [
+                p if abs(q - p) <= arrived else approached(p, q, lower, upper, reach)
+                for p, q, (lower, upper, reach) in ways
+            ]
+        )
+
+
+class PositionMode(ReferenceMode):
+    """Commands in rad."""
+
+    _step_rad = 0.0
+
+    def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
+        """Start from rest at the reference held, so that arming moves nothing.
+
+        Where the arm is not there, that is the measured position.
+        """
+        self._step_rad = 0.0
+        self._filter.reset(self._begin(position))
+
+    def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
+        """Return the reference, see `ReferenceMode`."""
+        self._step_rad = 0.0
+        return super().hold(position, velocity)
 
     @property
     def idle(self) -> Values | None:
@@ -245,11 +288,12 @@ class EffortMode(CommandMode):
 
     hold_needs = "filter"
 
-    def __init__(self, arm_filter: EffortFilter, n_joints: int, *, follows_rad: float) -> None:
-        """Take how far an arm that is held may move from one measurement to the next."""
-        super().__init__(arm_filter, n_joints)
+    def __init__(
+        self, arm_filter: EffortFilter, limits: JointLimits, period_s: float, follows_rad: float
+    ) -> None:
+        """Take what `CommandMode` does."""
+        super().__init__(arm_filter, limits, period_s, follows_rad)
         self._efforts = arm_filter
-        self._follows_rad = follows_rad
         self._held_at: Values | None = None
 
     def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
@@ -258,14 +302,17 @@ class EffortMode(CommandMode):
         self._held_at = tuple(position)
 
     def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
-        """Return the effort that holds the arm, anew where it was moved away meanwhile."""
+        """Return the effort that holds the arm, at another place where it was moved meanwhile.
+
+        That goes on from the effort in force, whose rate is limited as ever.
+        """
         if position is not None:
             if self.output is None or are_apart(self._held_at, position, self._follows_rad):
-                self._efforts.reset(position, velocity)
+                self._efforts.reset(position, velocity, self.output)
             self._held_at = tuple(position)
         if self._held_at is None:
             return None
-        return self.brake(position, velocity).command
+        return self._braked(position, velocity).command
 
     @property
     def idle(self) -> None:
@@ -278,7 +325,11 @@ class EffortMode(CommandMode):
         return self._efforts.at_rest
 
     def travel_rad(self, velocity: Sequence[float], period_s: float) -> float:
-        """Return the way at the measured velocity: an effort does not say how far it moves."""
+        """Return the way at the measured velocity: an effort does not say how far it moves.
+
+        By the masses alone it would; but within the acceleration limits light joints are sent less
+        than their friction may hold, and an arm that rightly stands still would look frozen.
+        """
         return max(map(abs, velocity)) * period_s
 
     def forget(self) -> None:
@@ -301,10 +352,9 @@ def make_command_mode(
     )
     follows_rad = safety.tracking_error_rad + safety.noise_rad
     if isinstance(arm_filter, EffortFilter):
-        return EffortMode(arm_filter, robot.n_joints, follows_rad=follows_rad)
-    if mode == "joint_position":
-        return PositionMode(arm_filter, robot.n_joints, follows_rad=follows_rad)
-    return VelocityMode(arm_filter, robot.n_joints)
+        return EffortMode(arm_filter, robot.limits, period_s, follows_rad)
+    made = PositionMode if mode == "joint_position" else VelocityMode
+    return made(arm_filter, robot.limits, period_s, follows_rad)
 
 
 def are_apart(first: Sequence[float] | None, second: Sequence[float], distance_rad: float) -> bool:
@@ -312,3 +362,9 @@ def are_apart(first: Sequence[float] | None, second: Sequence[float], distance_r
     return first is None or any(
         abs(a - b) > distance_rad for a, b in zip(first, second, strict=True)
     )
+
+
+def approached(start: float, goal: float, lower: float, upper: float, reach: float) -> float:
+    """Return the place nearest to a goal within reach and limits, or as far beyond as the start."""
+    nearest = min(max(goal, start - reach), start + reach)
+    return min(max(nearest, min(lower, start)), max(upper, start))

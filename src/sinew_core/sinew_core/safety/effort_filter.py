@@ -11,6 +11,7 @@ from sinew_core.safety.constants import effort_constants
 from sinew_core.safety.effort_cycle import predict_state, reset_effort, step_effort
 from sinew_core.safety.effort_equations import (
     COMMAND,
+    LATENESS,
     N_STATE,
     REST_RAD_S,
     UNSEEN,
@@ -144,10 +145,13 @@ class EffortFilter(ArmFilter):
         """Account for periods in which nothing was published and the driver held the last effort.
 
         The state is predicted over them; where they are more than the declared latency, the arm
-        brakes until it is measured.
+        brakes until it is measured. What lies further back is only counted: however long the pause
+        was, braking is not to wait for a prediction that nothing is built on.
         """
-        for _ in range(periods):
+        predicted = min(periods, int(self._model[LATENESS]) + 1)
+        for _ in range(predicted):
             predict_state(self._model, *self._arm, self._state, self._vectors, self._matrices)
+        self._state[UNSEEN][0] += periods - predicted
 
     def _cycle(
         self,

@@ -227,10 +227,17 @@ class VelocityFilter(ArmFilter):
     def hold(self, periods: int) -> None:
         """Account for periods in which nothing was published and the driver held the last command.
 
-        The limits are kept as long as `periods` is at most the declared dead time.
+        The limits are kept as long as `periods` is at most the declared dead time. The time that it
+        takes does not grow with them: braking waits for it.
         """
-        for _ in range(periods):
-            eq.observe_arm(self._model, self._state, self._history, self._head, self._zeros, False)
+        if periods <= 0:
+            return
+        ends = self._state[eq.REST_LOWER], self._state[eq.REST_UPPER]
+        before = [list(end) for end in ends]
+        eq.observe_arm(self._model, self._state, self._history, self._head, self._zeros, False)
+        for end, start in zip(ends, before, strict=True):
+            end[:] = [q + (periods - 1) * (q - p) for q, p in zip(end, start, strict=True)]
+        for _ in range(min(periods, len(self._history))):
             self._head = (self._head + 1) % len(self._history)
             self._history[self._head][:] = self._state[eq.COMMAND]
 

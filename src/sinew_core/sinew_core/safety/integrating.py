@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sinew_core.safety.command_mode import CommandMode, Values, are_apart
+from sinew_core.safety.command_mode import ReferenceMode, Values
 from sinew_core.safety.filter import FilterResult, VelocityFilter
 from sinew_core.safety.make import make_filter
 from sinew_core.safety.parameters import SafetyParameters
@@ -21,21 +21,16 @@ if TYPE_CHECKING:
     from sinew_core.robots.model import RobotModel
 
 
-class IntegratingMode(CommandMode):
+class IntegratingMode(ReferenceMode):
     """Commands in rad/s, outputs in rad; the last output is what the drive holds."""
-
-    hold_needs = "output"
 
     def __init__(
         self, arm_filter: VelocityFilter, limits: JointLimits, period_s: float, follows_rad: float
     ) -> None:
-        """Take the filter of the arm, and how far a drive that follows may be off, as measured."""
-        super().__init__(arm_filter, limits.n_joints)
+        """Take what `CommandMode` does."""
+        super().__init__(arm_filter, limits, period_s, follows_rad)
         self._velocities = arm_filter
-        self._lower: list[float] = limits.position_lower_rad.tolist()
-        self._upper: list[float] = limits.position_upper_rad.tolist()
         self._period_s = period_s
-        self._follows_rad = follows_rad
         self._velocity = self._zeros
 
     @property
@@ -45,15 +40,14 @@ class IntegratingMode(CommandMode):
 
     def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
         """Start from rest at the measured position, with the output that is held."""
-        self.hold(position, velocity)
+        self._velocity = self._zeros
+        self._begin(position)
         self._filter.reset(position)
 
     def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
-        """Return the last output; where the arm is not there any more, the measured position."""
+        """Return the last output, see `ReferenceMode`."""
         self._velocity = self._zeros
-        if position is not None and are_apart(self.output, position, self._follows_rad):
-            self.output = tuple(position)
-        return self.output
+        return super().hold(position, velocity)
 
     def skip(self, periods: int) -> None:
         """Account for periods without an output, in which the drive came to rest where it was."""

@@ -14,6 +14,7 @@ output, words separated by blanks, the first letter of each saying what it is:
 | `b` | or it braked |
 | `i` | or the output is a hold, of an arm that is not armed |
 | `m1f2e3d4c` | the measured state of this check was new; without it none was |
+|  | in a hold: it counts; of positions, the reference goes there, after an arm that was moved |
 | `x0.5` | speed scale; without it 1 |
 | `c1f2e3d4c` | check of the node's configuration |
 
@@ -31,6 +32,7 @@ from typing import NamedTuple
 from sinew_core.safety.command_mode import CommandMode, Values
 from sinew_core.safety.filter import FilterResult
 from sinew_core.safety.scaling import SpeedScaling
+from sinew_core.safety.whereabouts import Sight
 
 KINDS = "sbi"
 
@@ -106,6 +108,14 @@ def _text(
     if scale != 1.0:
         words += f" x{scale!r}"
     return f"{words} c{configuration}"
+
+
+def is_hold(text: str) -> bool:
+    """Return whether the text beside an output is the record of a hold."""
+    try:
+        return CycleRecord.parse(text).kind == "i"
+    except ValueError:
+        return False
 
 
 def values_check(n_values: int) -> Callable[[Sequence[float]], str]:
@@ -216,6 +226,14 @@ class RecordedMode:
         self._mode.start(position, velocity)
         self.asked = ()
         self._started = self._state_check(position, velocity)
+
+    def sight(self, position: Sequence[float], *, at_rest: bool) -> Sight:
+        """Return what a measured position (n,) rad says of the arm while it is held."""
+        return self._mode.sight(position, at_rest=at_rest)
+
+    def unchanged(self) -> list[tuple[int, float]]:
+        """Return the joints off what is held, in rad, that are measured where the hold began."""
+        return self._mode.unchanged()
 
     def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
         """Return what keeps the arm at rest, None while that cannot be known yet."""

@@ -11,10 +11,11 @@ import enum
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from sinew_core.safety.command_mode import SupervisedMode
 from sinew_core.safety.filter import Cause, FilterFault
 from sinew_core.safety.gate import CommandGate, Rejection
+from sinew_core.safety.supervised_mode import SupervisedMode
 from sinew_core.safety.watchdogs import Guard, SupervisorParameters
+from sinew_core.safety.whereabouts import Sight
 
 _NS = 1_000_000_000
 _LOCKSTEP_FUTURE_NS = 10 * _NS
@@ -67,7 +68,7 @@ class Supervisor:
         self.state = State.LATCHED if latched else State.DISARMED
         self.reason = latched or ""
         self.interventions: list[Counter[Cause]] = [Counter() for _ in joint_names]
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter(cycles_missed=0)
         self.gate = CommandGate(
             joint_names,
             # In lockstep a command may overtake its state, and waits for it.
@@ -77,7 +78,7 @@ class Supervisor:
         )
         self.answered_stamp_ns = self.command_stamp_ns = self.stamp_ns = self.left_armed_ns = 0
         self.guard = Guard(0.0 if lockstep else parameters.guard_timeout_s)
-        self._mode, self._set_latch, self._shadow = mode, set_latch, shadow
+        self._joint_names, self._mode, self._shadow = tuple(joint_names), mode, shadow
         self._period_ns, self._control_ns, self._lockstep = period_ns, control_period_ns, lockstep
         self._command_ns = round(parameters.command_timeout_s * _NS)
         self._state_ns = round(parameters.state_timeout_s * _NS)
@@ -89,7 +90,7 @@ class Supervisor:
         self._travel = 0.0
         self._fresh = self._started = self._has_command = False
         self._desired: Sequence[float] | None = None
-        self._latch_after = False
+        self._set_latch, self._latch_after = set_latch, False
         self._disarmed_stamp = -period_ns - 1
 
     def observe(
@@ -143,6 +144,9 @@ class Supervisor:
         sources = self.gate.active_sources(now_ns)
         if len(sources) > 1:
             problems.append(f"{len(sources)} sources send commands: {', '.join(sources)}")
+        # A lockstep world may be armed in motion, which goes on; a shadow moves nothing.
+        if not (self._lockstep or self._shadow):
+            problems.extend([*self._moving(), *self._dead()])
         if problems:
             return "; ".join(problems)
         self.state, self.reason = State.ARMED, ""
@@ -187,8 +191,7 @@ class Supervisor:
         if self.state is not State.LATCHED:
             return "" if self.state is State.DISARMED else f"the filter is {self.state.value}"
         problems = self._stale(now_ns)
-        if not problems and not self._at_rest():
-            problems = [f"the arm moves at {max(map(abs, self._velocity)):.3f} rad/s"]
+        problems = problems or self._moving()
         if problems:
             return "; ".join(problems)
         self.state, self.reason = State.DISARMED, "cleared"
@@ -219,7 +222,7 @@ class Supervisor:
             self._fresh = False
             self._finish_braking(fresh=not self._stale(now_ns))
         else:
-            output = self._hold()
+            output = self._hold(self._sight())
         self.answered_stamp_ns = self.stamp_ns
         self._cycled_ns = now_ns
         return output
@@ -240,8 +243,9 @@ class Supervisor:
     def _move(self) -> tuple[float, ...] | None:
         """Run the filter for one period."""
         if not self._started:
-            if not self._fresh:
-                return self._hold()
+            sight = self._sight()
+            if not sight.sure:
+                return self._hold(sight)
             self._start()
         measured = self._position if self._fresh else None
         if self.state is State.ARMED:
@@ -261,11 +265,16 @@ class Supervisor:
         self._travel += self._mode.travel_rad(self._velocity, self._period_ns / _NS)
         return result.command
 
-    def _hold(self) -> tuple[float, ...] | None:
-        known = self._fresh or (self._mode.output is None and self._position)
-        measured = self._position if known else None
+    def _hold(self, sight: Sight) -> tuple[float, ...] | None:
         self._fresh = False
-        return self._mode.hold(measured, self._velocity)
+        return self._mode.hold(self._position if sight.away else None, self._velocity)
+
+    def _sight(self) -> Sight:
+        """Return what a state that is new says of an arm that is held; call it once for each."""
+        if self._fresh and not (self._lockstep or self._shadow):
+            return self._mode.sight(self._position, at_rest=self._at_rest())
+        # A simulated world is placed at will, and a shadow holds no arm.
+        return Sight(sure=self._fresh, away=self._fresh)
 
     def _start(self) -> None:
         """Start the filter from rest at the state at hand."""
@@ -292,13 +301,15 @@ class Supervisor:
 
     def _account_missed(self, now_ns: int) -> None:
         missed = (now_ns - self._cycled_ns + self._period_ns // 2) // self._period_ns - 1
-        if missed <= 0 or not self._cycled_ns or self.state not in (State.ARMED, State.BRAKING):
+        if missed <= 0 or not self._cycled_ns:
             return
         self.counters["cycles_missed"] += missed
-        if self._started:
-            self._mode.skip(missed)
+        if self.state not in (State.ARMED, State.BRAKING):
+            return
         if missed >= self._missed_cycles and self.state is State.ARMED:
             self._fault(f"{missed} cycles were missed")
+        if self._started:
+            self._mode.skip(missed)
 
     def _stale(self, now_ns: int) -> list[str]:
         if not self._position:
@@ -310,6 +321,20 @@ class Supervisor:
 
     def _at_rest(self) -> bool:
         return all(abs(v) <= self._rest_speed for v in self._velocity)
+
+    def _moving(self) -> list[str]:
+        if self._at_rest():
+            return []
+        return [f"the arm moves at {max(map(abs, self._velocity)):.3f} rad/s"]
+
+    def _dead(self) -> list[str]:
+        """Return which joints are measured, all the time, where they are not held."""
+        return [
+            f"{self._joint_names[joint]} is measured {distance_rad:.3f} rad off what it was sent, "
+            "and has not changed since: see whether joint_states are alive; if they are, start the "
+            "filter again, which then holds the arm where it is"
+            for joint, distance_rad in self._mode.unchanged()
+        ]
 
     def _fault_of_following(self, reason: str) -> None:
         """Brake for an arm that is not where it was sent; in shadow it cannot be."""
