@@ -26,6 +26,7 @@ REMEDIES = {
     "command_malformed": "left out: commands have one finite value per joint",
     "command_points": "the first point of each trajectory is used: send one point at a time",
     "command_log_time": "commands carry no stamp: record on the computer of the controller",
+    "command_order": "brought to the robot's order",
     "command_clock": "stamps and log times are of different clocks, and were fitted",
     "command_answered": "stamps run at another rate than log time: the stamps answered are used",
     "command_warped": "stamps run at another rate than log time: record in real time",

@@ -18,6 +18,7 @@ from sinew_core.bags.checks import (
 )
 from sinew_core.bags.clock import compare_clocks
 from sinew_core.bags.commands import CommandTopic, find_commands, last_text, read_commands
+from sinew_core.bags.controller_order import in_joint_order
 from sinew_core.bags.defects import Findings
 from sinew_core.bags.efforts import usable_effort
 from sinew_core.bags.joint_states import JointStates, UndecodableError, decode_joint_states
@@ -181,7 +182,10 @@ class _Assembly:
             return None
         clock = compare_clocks(samples.log_ns, samples.stamp_ns)
         commands = read_commands(self._bag, source, self._told, clock, zero_ns, self._findings)
-        if commands is not None and commands.mode == "position":
+        if commands is None:
+            return None
+        commands = in_joint_order(self._bag, commands, self._told, self._findings)
+        if commands.mode == "position":
             place = f"bag '{self._bag.name}', {commands.topic}"
             check_positions(commands.values, self._joint_names, bounds, place)
         return commands
