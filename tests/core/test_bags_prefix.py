@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from benchmarks.bag.samples import (
+    ARRAY,
     START_NS,
     STATE,
     STRING,
     TRAJECTORY,
     Message,
+    float_array,
     joint_state,
     text,
     trajectory,
@@ -54,6 +56,7 @@ def bag(tmp_path):
         messages += [
             Message("/joint_states", STATE, stamp_ns + 100_000, state),
             Message("/arm/joint_trajectory", TRAJECTORY, stamp_ns + 300_000, command),
+            Message("/gripper_controller/commands", ARRAY, stamp_ns, float_array([0.04])),
         ]
     return write_bag(tmp_path / "bag", messages)
 
@@ -67,6 +70,7 @@ def test_motion_commands_and_description_are_read_without_the_prefix(bag):
     assert recording.joint_names == robot.joint_names == UR5E.joint_names
     first = recording.position_rad[0]
     np.testing.assert_array_equal(first, UR5E.home_rad)
+    # Of those of the gripper, which are nearer to a controller, no value is the arm's.
     np.testing.assert_array_equal(recording.commands.values[0], first)
     described, own = (ArmDynamics.nominal(each).mass_kg for each in (robot, UR5E))
     np.testing.assert_allclose(described, HEAVIER * own)

@@ -76,15 +76,9 @@ def read_recording(
         description = without_prefix(_description(bag, namespace, findings), joint_prefix)
         bounds = _bounds(joint_names, robot, description)
         check_positions(samples.position, joint_names, bounds, place)
-        prefix = absolute("", namespace)
-        source = find_commands(
-            bag,
-            absolute(command_topic, namespace) if command_topic else "",
-            command_mode,
-            prefix if prefix.endswith("/") else f"{prefix}/",
-            joint_names,
-            findings,
-        )
+        topic = absolute(command_topic, namespace) if command_topic else ""
+        prefix = f"{absolute('', namespace).rstrip('/')}/"
+        source = find_commands(bag, topic, command_mode, prefix, told, findings)
         return _Assembly(bag, place, tuple(joint_names), told, findings).recording(
             samples, source, robot, bounds, description
         )
