@@ -100,8 +100,9 @@ def real(robot, adapter, mode):
     """Return what the launch file of a deployment gives the filter, but for its bounds."""
     given = {}
     for name in (robot, f"adapter_{adapter}"):
-        section = yaml.safe_load((REAL / f"{name}.yaml").read_text())["/**/safety_filter"]
-        given.update({k: v for k, v in section["ros__parameters"].items() if "." not in k})
+        section = yaml.safe_load((REAL / f"{name}.yaml").read_text()).get("/**/safety_filter", {})
+        values = section.get("ros__parameters", {})
+        given.update({k: v for k, v in values.items() if "." not in k})
     return {**given, "robot": robot, "mode": mode}
 
 
