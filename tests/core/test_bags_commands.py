@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rosbags.serde import SerdeError
 
@@ -307,6 +307,7 @@ def test_the_state_that_a_command_answers_counts_where_log_time_cannot(tmp_path)
     st.floats(0.0, 1e-3),
     st.integers(0, 2**32 - 1),
 )
+@example(0, 0.00045609295234469037, 0.000991597578159485, 1128)
 def test_times_of_states_are_found_again_to_the_jitter(offset_ns, drift, jitter_s, seed):
     stamp_ns = START_NS + np.arange(500) * PERIOD_NS
     noise_s = np.random.default_rng(seed).uniform(-jitter_s, jitter_s, stamp_ns.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,10 @@ SAME, SHIFTED, WARPED = "same", "shifted", "warped"
 _SAME_S = 0.1
 """Log times within so much of the stamps are of the same clock; the difference is transport."""
 _MAX_DRIFT = 1e-3
+_DRIFT_SIGMAS = 4.0
+"""A drift counts as larger only beyond what jitter makes of it, which is much in a second's bag."""
+_MEDIAN_SIGMA = 1.2533
+"""Standard deviation of a median, over that of a mean of as many normal samples."""
 _JITTER_PERIODS = 5.0
 _JITTER_S = 0.02
 
@@ -69,7 +74,9 @@ def compare_clocks(log_ns: Integers, stamp_ns: Integers) -> StampClock:
     rest = offset_s - drift * (time_s - time_s[time_s.size // 2])
     jitter_s = 1.4826 * float(np.median(np.abs(rest - np.median(rest))))
     period_s = float(np.median(np.diff(time_s))) if time_s.size > 1 else 0.0
-    steady = jitter_s <= max(_JITTER_S, _JITTER_PERIODS * period_s) and abs(drift) <= _MAX_DRIFT
+    sigma_s = _MEDIAN_SIGMA * jitter_s * math.sqrt(2.0 / tenth)
+    slow = abs(change_s) - _DRIFT_SIGMAS * sigma_s <= _MAX_DRIFT * span_s
+    steady = slow and jitter_s <= max(_JITTER_S, _JITTER_PERIODS * period_s)
     near = abs(middle_ns) * 1e-9 <= _SAME_S and abs(change_s) <= _SAME_S
     relation = (SAME if near else SHIFTED) if steady else WARPED
     return StampClock(
