@@ -6,7 +6,10 @@ from them. A trajectory controller takes positions, whatever it commands the dri
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 FORWARD, TRAJECTORY = "forward", "trajectory"
+_PARAMETERS = ("mode", "adapter", "output", "controller", "trajectory_controller")
 _TRAJECTORY_CONTROLLER = "joint_trajectory_controller"
 
 
@@ -37,6 +40,12 @@ def controller_name(
     if adapter == TRAJECTORY:
         return trajectory_controller or _TRAJECTORY_CONTROLLER
     return f"forward_{interface_name(sent)}_controller"
+
+
+def configured_controller(parameters: Mapping[str, object]) -> str:
+    """Return the name of the controller that a safety filter of these parameters sends to."""
+    mode, adapter, output, *names = (str(parameters.get(name, "")) for name in _PARAMETERS)
+    return controller_name(sent_mode(mode, adapter, output), adapter, *names)
 
 
 def output_topic(adapter: str, controller: str) -> str:

@@ -15,11 +15,9 @@ from sinew_core.bags.bag import CONFIGURATION, OUTPUT, TYPES, Bag
 from sinew_core.bags.commands import decode_text
 from sinew_core.bags.defects import Findings
 from sinew_core.bags.recording import Commands
-from sinew_core.controllers import controller_name, output_topic, sent_mode
+from sinew_core.controllers import FORWARD, configured_controller, output_topic
 from sinew_core.errors import BagError, ConfigError
 from sinew_core.joint_order import joint_order
-
-_NAMES = ("mode", "adapter", "output", "controller", "trajectory_controller")
 
 
 def in_joint_order(
@@ -60,10 +58,9 @@ def _controller_joints(bag: Bag, topic: str) -> tuple[str, ...]:
 
 def _sends_to(content: Mapping[str, object], topic: str) -> bool:
     """Tell whether the outputs of a filter of this configuration are on a topic."""
-    values = _mapping(_mapping(content.get("safety_filter")).get("ros__parameters"))
-    mode, adapter, output, *controllers = (str(values.get(name, "")) for name in _NAMES)
-    named = controller_name(sent_mode(mode, adapter, output), adapter, *controllers)
-    return topic.endswith(f"/{output_topic(adapter, named).removeprefix('/')}")
+    parameters = _mapping(_mapping(content.get("safety_filter")).get("ros__parameters"))
+    controller = configured_controller(parameters).removeprefix("/")
+    return topic.endswith(f"/{output_topic(FORWARD, controller)}")
 
 
 def _content(text: str) -> Mapping[str, object]:

@@ -33,7 +33,7 @@ from sinew_core.bags.messages import (
 )
 from sinew_core.bags.reader import read_joint_states
 from sinew_core.bags.storage import Integers
-from sinew_core.controllers import controller_name, sent_mode
+from sinew_core.controllers import configured_controller
 from sinew_core.deployment.bag_parameters import BagEvaluationParameters
 from sinew_core.deployment.bag_segments import FilterReport, Place
 from sinew_core.deployment.bag_states import RecordedStates, merge_states
@@ -115,13 +115,7 @@ def parse_setting(text: str, safety_filter: str) -> Setting:
     # Whatever else the text may be, it is no configuration.
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Setting()
-    adapter = texts.get("adapter", "")
-    controller = controller_name(
-        sent_mode(texts.get("mode", ""), adapter, texts.get("output", "")),
-        adapter,
-        texts.get("controller", ""),
-        texts.get("trajectory_controller", ""),
-    )
+    controller = configured_controller(texts)
     return Setting(
         pace=texts.get("pace", ""),
         mode=texts.get("mode", ""),

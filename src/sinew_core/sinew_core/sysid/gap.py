@@ -99,14 +99,7 @@ class Gap:
 class NoSimulator:
     """Stands for an arm that no steps are fine enough for: whatever it is told, it diverges."""
 
-    def roll_out(
-        self,
-        params: SimParams,
-        commands: Commands,
-        start_position_rad: Array,
-        start_velocity_rad_s: Array,
-        sample_time_s: Array,
-    ) -> Motion:
+    def roll_out(self, *_args: object, **_named: object) -> Motion:
         """Raise `UnstableError`."""
         raise UnstableError("no steps are fine enough for this arm: give it smaller gains")
 
