@@ -162,6 +162,17 @@ def test_a_reset_is_no_gap():
     assert meter.lost == 0
 
 
+def test_a_state_that_is_repeated_is_a_loss_once_the_graph_has_answered_one():
+    meter = LinkMeter(10_000_000)
+    meter.repeated()  # while the nodes of a graph that has just started connect
+    assert meter.lost == 0
+    meter.state(10_000_000, 0.0)
+    meter.repeated()
+    meter.pause()
+    meter.repeated()
+    assert meter.lost == 2
+
+
 def test_the_record_counts_faults_and_only_its_own_interventions():
     made = judge([AWAY] * 2, max_control_steps=1)
     observe(made, 0)

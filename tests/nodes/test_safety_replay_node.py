@@ -40,7 +40,6 @@ from sinew_ros.stamps import stamp_ns
 # Ten processes one after another take their time on a busy machine.
 pytestmark = [
     pytest.mark.graph,
-    pytest.mark.beside,
     pytest.mark.slow,
     pytest.mark.timeout(1800),
 ]
@@ -260,6 +259,7 @@ def test_a_recorded_run_is_reproduced_bit_for_bit(recorded, tmp_path, environmen
     ]
 
 
+@pytest.mark.beside
 def test_a_run_in_lockstep_is_reproduced_with_its_resets(start_node, probe, replay, tmp_path):
     run = Run(start_node, probe, pace="lockstep")
     run.lockstep_episode(LIMIT, 12)

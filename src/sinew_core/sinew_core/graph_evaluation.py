@@ -234,6 +234,7 @@ class LinkMeter:
     def __init__(self, state_period_ns: int) -> None:
         """Take the period of the joint states."""
         self.lost = 0
+        self._runs = False
         self._period_ns = state_period_ns
         self._last_ns: int | None = None
         self._received_s: dict[int, float] = {}
@@ -246,13 +247,17 @@ class LinkMeter:
         self._received_s.clear()
 
     def repeated(self) -> None:
-        """Count a state that the driver sent again, because an answer to it was lost."""
-        self.lost += 1
+        """Count a state that the driver sent again, because an answer to it was lost.
+
+        Before the first answer nothing was: nodes that have just started are not all connected yet.
+        """
+        self.lost += self._runs
 
     def state(self, stamp_ns: int, received_s: float) -> None:
         """Take the arrival of a joint state."""
         if self._last_ns is not None:
             self.lost += max(0, round((stamp_ns - self._last_ns) / self._period_ns) - 1)
+        self._runs = True
         self._last_ns = stamp_ns
         self._received_s[stamp_ns] = received_s
 

@@ -28,6 +28,7 @@ class Arming:
     Attributes:
         step: what is being waited for.
         heard_s: steady clock of the last answer.
+        asked_stamp_ns: of the newest joint state when arming was asked for last.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Arming:
         """
         self.step = ""
         self.heard_s = time.monotonic()
+        self.asked_stamp_ns = 0
         self._clear_latch = clear_latch
         self._arm = node.create_client(SetBool, f"{safety_filter}/arm")
         self._clear = node.create_client(Trigger, f"{safety_filter}/clear")
@@ -147,6 +149,7 @@ class Arming:
     def _arm_then(self, then: Callable[[], None]) -> None:
         self._then = None
         self.step = "arming"
+        self.asked_stamp_ns = self._stamp_ns
 
         def armed(_message: str) -> None:
             self._refused_s = None

@@ -92,12 +92,11 @@ class Evaluator(SinewNode):
         self._seen_armed = self._disarmed = self._reported_all = False
         self._recorded_s: float | None = None
         self._phase = Phase.CONNECTING
-        self._heard_s = self._began_s = self._ended_s = time.monotonic()
-        self._object_heard_s = self._heard_s
+        self._heard_s = self._object_heard_s = time.monotonic()
+        self._began_s = self._ended_s = self._heard_s
         self._object = PoseInput("object_pose", ("", robot.base_link), oriented=True)
         self._has_object = task.scene is not None
-        self._drawn = False
-        self._due_ns = -1
+        self._drawn, self._due_ns = False, -1
         self._target = PoseStamped()
         self._target.header.frame_id = robot.base_link
         self._target.pose.orientation.w = 1.0
@@ -178,10 +177,9 @@ class Evaluator(SinewNode):
 
     def _begin_episode(self) -> None:
         """Draw a target and prepare the arm; with `none` it goes on from where it is."""
-        self._drawn = False
+        self._drawn, self._due_ns = False, -1
         self._link.pause()
         self._ticks.begin()
-        self._due_ns = -1
         if self._p.reset == "none" and self._phase is Phase.RUNNING:
             self._draw_target()
             self._observe()
@@ -333,8 +331,12 @@ class Evaluator(SinewNode):
         if self._phase is Phase.ENDING and state == "disarmed":
             self._reported_all = True
             self._write_when_complete()
-        if state == "armed":
-            self._seen_armed = True  # a report from before that may come late
+        # Reports of an episode before may come late. This one began at most one state before here.
+        began_ns = self._arming.asked_stamp_ns - self._state_period_ns
+        if int(values.get("armed_until_ns", "-1")) < began_ns:
+            pass
+        elif state == "armed":
+            self._seen_armed = True
         elif self._phase is Phase.RUNNING and self._seen_armed and state != "braking":
             self._on_fault(values.get("reason", ""), latched=state == "latched")
 
