@@ -180,8 +180,8 @@ def test_the_merged_states_of_a_franka_are_refused_for_their_rate(start_node, pr
     bundle = write_guided_bundle(tmp_path / "bundle", "fr3")
     real = ["--params-file", str(ROOT / "config" / "real" / "fr3.yaml")]
     # At 30 Hz states get older than this; whether they do than the 40 ms of the file is luck.
-    strict = ("-p", "watchdog.state_timeout_s:=0.02")
-    start_node(FILTER, {"robot": "fr3"}, *real, *strict)
+    strict = settings({"robot": "fr3", "watchdog.state_timeout_s": 0.02})
+    start_node(FILTER, {}, *real, *strict)  # after the file, whose own value would hold else
     start_node("sinew_policy.policy", {"robot": "fr3", "bundle": bundle}, *real)
     raw = probe.listen(JointState, "franka/joint_states", RELIABLE)
     merged = probe.listen(JointState, "joint_states", RELIABLE)
