@@ -174,6 +174,7 @@ def test_the_guard_of_a_kuka_closes_the_connection_at_a_jump(start_node, probe):
     probe.until(lambda: len(states) > count + 5, "states again")
 
 
+@pytest.mark.beside
 def test_the_merged_states_of_a_franka_are_refused_for_their_rate(start_node, probe, tmp_path):
     file = ROOT / "config" / "emulated" / "fr3.yaml"
     start_node(DRIVER, {}, "--params-file", str(file), *settings({"robot": "fr3", **RATES}))

@@ -211,6 +211,7 @@ def test_a_latch_of_an_earlier_run_is_cleared_only_if_asked_for(
         assert "is latched: call its clear service" in evaluator.output.splitlines()[-1]
 
 
+@pytest.mark.beside
 def test_a_missing_partner_is_named_in_one_line(start_node, bundle):
     evaluator = start_node(EVALUATOR, {"bundle": bundle, "patience_s": 1.0})
     evaluator.supervised = False
@@ -220,6 +221,7 @@ def test_a_missing_partner_is_named_in_one_line(start_node, bundle):
     assert line.endswith("is its node running, and in namespace /?")
 
 
+@pytest.mark.beside
 def test_joint_states_do_not_make_a_missing_recorder_waited_for_for_ever(
     start_node, bundle, tmp_path
 ):
@@ -232,6 +234,7 @@ def test_joint_states_do_not_make_a_missing_recorder_waited_for_for_ever(
     assert last.startswith("evaluator: no recorder of /target_pose and /joint_states after 8 s")
 
 
+@pytest.mark.beside
 def test_a_partner_that_ends_is_noticed(graph, probe):
     evaluator = graph.evaluate(episodes=100_000, patience_s=4.0)
     evaluator.supervised = False

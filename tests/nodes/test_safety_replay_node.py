@@ -150,10 +150,23 @@ class Run:
         self.arm(on=False)
 
 
+@pytest.fixture(scope="module")
+def runs():
+    """Return the runs that were recorded so far, by their modes."""
+    return {}
+
+
 @pytest.fixture
-def recorded(start_node, probe, request):
-    """Record limits pressed, missed cycles and commands, a new speed scale, and a stop."""
+def recorded(start_node, probe, request, runs):
+    """Return a run of this mode, recorded once for all tests that read it."""
     mode = getattr(request, "param", "joint_velocity")
+    if mode not in runs:
+        runs[mode] = record(start_node, probe, mode)
+    return runs[mode]
+
+
+def record(start_node, probe, mode):
+    """Record limits pressed, missed cycles and commands, a new speed scale, and a stop."""
     run = Run(start_node, probe, mode)
     out, back = (ahead(mode, [sign * v for v in LIMIT]) for sign in (1.0, -1.0))
     run.drive_for(ahead(mode, [0.1] * 7), 20)

@@ -14,7 +14,7 @@ from guided_bundle import write_guided_bundle
 from sinew_core.robots.catalogue import load_robot
 from sinew_ros.qos import RELIABLE
 
-pytestmark = [pytest.mark.graph, pytest.mark.slow]
+pytestmark = [pytest.mark.graph, pytest.mark.slow, pytest.mark.beside]
 
 RATES = {"physics_rate_hz": 500, "state_rate_hz": 100, "filter_rate_hz": 100}
 VELOCITIES, POSITIONS = "forward_velocity_controller", "forward_position_controller"
