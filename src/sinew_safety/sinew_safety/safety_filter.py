@@ -85,6 +85,7 @@ class SafetyFilter(SinewNode):
             configuration.prefixed(robot),
             self._outputs.mode,
             watchdog,
+            safety=configuration.assumed,
             period_ns=period_ns(self._p.filter_rate_hz),
             control_period_ns=period_ns(self._p.control_rate_hz),
             lockstep=self._lockstep,

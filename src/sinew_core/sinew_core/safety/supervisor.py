@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 
 from sinew_core.safety.filter import Cause, FilterFault
 from sinew_core.safety.gate import CommandGate, Rejection
+from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.supervised_mode import SupervisedMode
-from sinew_core.safety.watchdogs import Guard, SupervisorParameters
+from sinew_core.safety.watchdogs import FrozenPositions, Guard, SupervisorParameters
 from sinew_core.safety.whereabouts import Sight
 
 _NS = 1_000_000_000
@@ -52,6 +53,7 @@ class Supervisor:
         mode: SupervisedMode,
         parameters: SupervisorParameters,
         *,
+        safety: SafetyParameters,
         period_ns: int,
         control_period_ns: int,
         lockstep: bool,
@@ -61,7 +63,7 @@ class Supervisor:
     ) -> None:
         """Start disarmed, or latched where `latched` gives the reason of an earlier stop.
 
-        `set_latch(reason)` is called when braking begins that ends latched; it must not block. In
+        `safety` is what the filter of `mode` assumes. `set_latch(reason)` is called when braking begins that ends latched; it must not block. In
         `shadow` the outputs reach no arm: one that does not follow them is no fault, and the filter
         starts anew where the arm is measured.
         """
@@ -84,10 +86,9 @@ class Supervisor:
         self._state_ns = round(parameters.state_timeout_s * _NS)
         self._missed_cycles = parameters.missed_cycles
         self._rest_speed = parameters.rest_speed_rad_s
-        self._frozen_travel = parameters.frozen_travel_rad
+        self._frozen = FrozenPositions(parameters, safety, period_ns)
         self._position, self._velocity = list[float](), list[float]()
-        self._received_ns = self._moved_ns = self._cycled_ns = self._commanded_ns = 0
-        self._travel = 0.0
+        self._received_ns = self._cycled_ns = self._commanded_ns = 0
         self._fresh = self._started = self._has_command = False
         self._desired: Sequence[float] | None = None
         self._set_latch, self._latch_after = set_latch, False
@@ -104,7 +105,7 @@ class Supervisor:
         self.gate.observe_state(stamp_ns)
         self.stamp_ns, self._received_ns, self._fresh = stamp_ns, now_ns, True
         if list(position) != self._position:
-            self._moved_ns, self._travel = now_ns, 0.0
+            self._frozen.forget()
         self._position[:], self._velocity[:] = position, velocity
         moving = self.state in (State.ARMED, State.BRAKING) and self._started
         if self._lockstep and moving and elapsed_ns != self._period_ns:
@@ -152,7 +153,7 @@ class Supervisor:
         self.state, self.reason = State.ARMED, ""
         self.gate.forget_source()
         self._started = self._latch_after = False
-        self._travel = 0.0
+        self._frozen.forget()
         if not self._lockstep:
             # A newer state, and a command given to an armed arm, must come first. In lockstep both
             # may have come already, and nothing else will before the state at hand is answered.
@@ -262,8 +263,14 @@ class Supervisor:
             FilterFault.BOUNDS_CONFLICT,
         ):
             self._fault_of_following(f"filter fault {result.fault.name.lower()}")
-        self._travel += self._mode.travel_rad(self._velocity, self._period_ns / _NS)
+        self._frozen.travel(self._travel_rad())
         return result.command
+
+    def _travel_rad(self) -> float:
+        """Return the largest travel of a joint in this period; what is measured at rest is none."""
+        rest = self._rest_speed
+        moving = [v if abs(v) > rest else 0.0 for v in self._velocity]
+        return self._mode.travel_rad(moving, self._period_ns / _NS)
 
     def _hold(self, sight: Sight) -> tuple[float, ...] | None:
         self._fresh = False
@@ -293,7 +300,7 @@ class Supervisor:
         problems = [*self._stale(now_ns), *self.guard.problems(now_ns)]
         if problems:
             self._fault(problems[0])
-        elif now_ns - self._moved_ns > self._state_ns and self._travel > self._frozen_travel:
+        elif self._fresh and self._frozen.found:
             self._fault_of_following("joint positions are frozen while motion is commanded")
         elif self._has_command and now_ns - self._commanded_ns > self._command_ns:
             age_s = (now_ns - self._commanded_ns) / _NS
@@ -342,7 +349,8 @@ class Supervisor:
             self._fault(reason)
             return
         self.counters["shadow_restarts"] += 1
-        self._started, self._travel = False, 0.0
+        self._started = False
+        self._frozen.forget()
 
     def _fault(self, reason: str) -> None:
         self.counters["faults"] += self.state is State.ARMED

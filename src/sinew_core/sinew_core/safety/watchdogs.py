@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections import deque
 
 from sinew_core.errors import ConfigError
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.rates import Rates
+from sinew_core.safety.parameters import SafetyParameters
 
 _NS = 1_000_000_000
 
@@ -43,7 +46,8 @@ class SupervisorParameters(Parameters):
     )
     frozen_travel_rad: float = parameter(
         0.002,
-        "Commanded travel without any change of the measured positions that counts as frozen",
+        "Travel that an arm surely made without any change of its measured positions, which then "
+        "count as frozen",
         unit="rad",
         minimum=1e-5,
         maximum=1.0,
@@ -72,6 +76,43 @@ class Guard:
         if silence_ns <= self._timeout_ns:
             return []
         return [f"nobody watches the arm: ~/guard was last heard {silence_ns / _NS:.3f} s ago"]
+
+
+class FrozenPositions:
+    """Notices measured positions that stand still although the arm surely moves.
+
+    An arm that keeps to what is assumed of it may show a motion late, and move by less than it was
+    told to. So travel counts less the declared errors of the drive, and only once it is older than
+    the declared age of a measurement, or than a state may be.
+    """
+
+    def __init__(
+        self, parameters: SupervisorParameters, safety: SafetyParameters, period_ns: int
+    ) -> None:
+        """Take the filter's period, and what is assumed of the arm where it runs."""
+        period_s = period_ns / _NS
+        self._enough_rad = parameters.frozen_travel_rad
+        self._least = (1.0 - safety.jitter) * (1.0 - safety.gain_error)
+        self._drift_rad = safety.drift_rad_s * period_s * (1.0 + safety.jitter)
+        late = math.ceil(parameters.state_timeout_s / period_s - 1e-9)
+        self._coming: deque[float] = deque(maxlen=max(safety.max_latency_periods, late))
+        self._due_rad = 0.0
+
+    def forget(self) -> None:
+        """Begin anew: the positions have changed, or the arm is not moved."""
+        self._coming.clear()
+        self._due_rad = 0.0
+
+    def travel(self, travel_rad: float) -> None:
+        """Take the largest travel of a joint that was commanded for one period."""
+        if len(self._coming) == self._coming.maxlen:
+            self._due_rad += self._coming[0]
+        self._coming.append(max(0.0, self._least * travel_rad - self._drift_rad))
+
+    @property
+    def found(self) -> bool:
+        """Whether a joint state that has come now should have shown a motion."""
+        return self._due_rad > self._enough_rad
 
 
 def check_watchdogs(parameters: SupervisorParameters, rates: Rates) -> None:
