@@ -20,6 +20,7 @@ from sinew_core.safety.whereabouts import Sight
 
 _NS = 1_000_000_000
 _LOCKSTEP_FUTURE_NS = 10 * _NS
+_NEVER = -(1 << 63)
 
 
 class State(enum.Enum):
@@ -43,6 +44,7 @@ class Supervisor:
         counters: missed cycles, states repeated, and so on.
         answered_stamp_ns: stamp of the joint state that the last output answers.
         command_stamp_ns: stamp of the command in force, 0 where none has come since arming.
+        armings: how often it was armed since the start, whatever the stamps do meanwhile.
         left_armed_ns: stamp of the newest joint state when it last ceased to be armed; what is
             measured later may be the work of its brakes.
     """
@@ -79,6 +81,7 @@ class Supervisor:
             jump_ns=round(parameters.epoch_jump_s * _NS),
         )
         self.answered_stamp_ns = self.command_stamp_ns = self.stamp_ns = self.left_armed_ns = 0
+        self.armings = self._requests = 0
         self.guard = Guard(0.0 if lockstep else parameters.guard_timeout_s)
         self._joint_names, self._mode, self._shadow = tuple(joint_names), mode, shadow
         self._period_ns, self._control_ns, self._lockstep = period_ns, control_period_ns, lockstep
@@ -92,7 +95,7 @@ class Supervisor:
         self._fresh = self._started = self._has_command = False
         self._desired: Sequence[float] | None = None
         self._set_latch, self._latch_after = set_latch, False
-        self._disarmed_stamp = -period_ns - 1
+        self._disarmed_stamp = _NEVER
 
     def observe(
         self, now_ns: int, stamp_ns: int, position: Sequence[float], velocity: Sequence[float]
@@ -107,8 +110,10 @@ class Supervisor:
         if list(position) != self._position:
             self._frozen.forget()
         self._position[:], self._velocity[:] = position, velocity
-        moving = self.state in (State.ARMED, State.BRAKING) and self._started
-        if self._lockstep and moving and elapsed_ns != self._period_ns:
+        if not self._lockstep or elapsed_ns == self._period_ns:
+            return False
+        self._disarmed_stamp = _NEVER
+        if self.state in (State.ARMED, State.BRAKING) and self._started:
             self._fault(f"simulated time went on by {elapsed_ns} ns instead of one filter period")
             self.left_armed_ns = min(self.left_armed_ns, stamp_ns - elapsed_ns)
             self._mode.forget()
@@ -124,7 +129,8 @@ class Supervisor:
         points: Sequence[Sequence[float]],
     ) -> Rejection | None:
         """Take a command; return why it was rejected, None if it is in force now."""
-        if self._lockstep and stamp_ns == self.command_stamp_ns and self._has_command:
+        again = self._lockstep and self._has_command and stamp_ns == self.command_stamp_ns
+        if again and source == self.gate.source:
             return None  # the answer to a state that was published again
         checked = self.gate.check(now_ns, stamp_ns, source, names, points)
         if isinstance(checked, Rejection):
@@ -136,9 +142,23 @@ class Supervisor:
         self._has_command = True
         return None
 
-    def arm(self, now_ns: int, obstacles: Sequence[str] = ()) -> str:
-        """Arm; return '' or why not. The observer starts from the first joint state after this."""
+    def request(self) -> int:
+        """Return the number of a new request to arm; stops and later requests call it off."""
+        self.call_off()
+        return self._requests
+
+    def call_off(self) -> None:
+        """Let no request that was made before arm any more."""
+        self._requests += 1
+
+    def arm(self, now_ns: int, obstacles: Sequence[str] = (), request: int = 0) -> str:
+        """Arm; return '' or why not. The observer starts from the first joint state after this.
+
+        `request` is the number of one that was made before obstacles were looked for, else 0.
+        """
         problems = list(obstacles)
+        if request and request != self._requests:
+            problems.append("a stop, a loss or another call came while the controller was asked")
         if self.state is not State.DISARMED:
             problems.append(f"the filter is {self.state.value} ({self.reason or 'already armed'})")
         problems.extend([*self._stale(now_ns), *self.guard.problems(now_ns)])
@@ -151,6 +171,7 @@ class Supervisor:
         if problems:
             return "; ".join(problems)
         self.state, self.reason = State.ARMED, ""
+        self.armings += 1
         self.gate.forget_source()
         self._started = self._latch_after = False
         self._frozen.forget()
@@ -167,6 +188,7 @@ class Supervisor:
 
     def disarm(self) -> None:
         """Brake and disarm; in lockstep at once, because the simulated world stands still."""
+        self.call_off()
         if self.state is not State.ARMED:
             return
         if self._lockstep:
@@ -179,6 +201,7 @@ class Supervisor:
 
     def stop(self, reason: str) -> None:
         """Brake and latch (the emergency stop)."""
+        self.call_off()
         if self.state is State.LATCHED:
             return
         if self.state is State.DISARMED:
@@ -357,6 +380,7 @@ class Supervisor:
         self._brake(reason, latch=True)
 
     def _brake(self, reason: str, *, latch: bool) -> None:
+        self.call_off()
         if latch and not self._latch_after:
             self._latch_after = True
             self.reason = reason
