@@ -54,7 +54,7 @@ def test_a_stop_brakes_while_the_disk_hangs_and_is_answered_once_it_is_written(r
     rig.wait_for("latched")
     rig.probe.until(answer.done, "the answer")
     rig.probe.until(latch.exists, "the latch")
-    assert latch.read_text() == "~/stop was called\n"
+    assert latch.read_text() == "~/stop was called\nwhose: robot panda, namespace /\n"
     rig.probe.until(lambda: "latch_problem" not in rig.filter_report(), "no problem")
 
 

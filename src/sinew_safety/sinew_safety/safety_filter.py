@@ -15,7 +15,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from sinew_core.joint_mapper import JointReceipts
 from sinew_core.robots.model import RobotModel
-from sinew_core.safety.latch import LatchFile, latch_path
+from sinew_core.safety.latch import LatchFile, latch_place
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.senders import Senders
 from sinew_core.safety.supervisor import State, Supervisor
@@ -76,7 +76,7 @@ class SafetyFilter(SinewNode):
 
     def _open_latch(self) -> LatchFile:
         settled = self.create_guard_condition(self._report_change, callback_group=self._alone)
-        return LatchFile(latch_path(self._p.robot, self.get_namespace()), settled.trigger)
+        return LatchFile(latch_place(self._p.robot, self.get_namespace()), settled.trigger)
 
     def _supervise(
         self, configuration: FilterConfiguration, robot: RobotModel, watchdog: SupervisorParameters
