@@ -76,3 +76,13 @@ def test_a_latch_that_a_full_disk_does_not_take_is_told_and_written_when_it_does
     rig.reports.clear()
     rig.wait_for("latched")
     assert rig.filter_report()["reason"] == "~/stop was called"
+
+
+def test_a_disk_that_hangs_does_not_keep_the_node_from_ending(rig, disk):
+    disk.begin("hangs")
+    stop = rig.probe.node.create_client(Trigger, "safety_filter/stop")
+    rig.probe.until(stop.service_is_ready, "the service")
+    stop.call_async(Trigger.Request())
+    rig.probe.until(lambda: rig.speed() < 1e-3, "rest")
+    assert rig.process.interrupt() == 0
+    assert "panda.latch cannot be written (the disk has not answered for 2 s)" in rig.process.output

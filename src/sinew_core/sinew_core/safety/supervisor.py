@@ -65,9 +65,9 @@ class Supervisor:
     ) -> None:
         """Start disarmed, or latched where `latched` gives the reason of an earlier stop.
 
-        `safety` is what the filter of `mode` assumes. `set_latch(reason)` is called when braking begins that ends latched; it must not block. In
-        `shadow` the outputs reach no arm: one that does not follow them is no fault, and the filter
-        starts anew where the arm is measured.
+        `safety` is what the filter of `mode` assumes. `set_latch(reason)` is called when braking
+        begins that ends latched; it must not block. In `shadow` the outputs reach no arm: one that
+        does not follow them is no fault, and the filter starts anew where the arm is measured.
         """
         self.state = State.LATCHED if latched else State.DISARMED
         self.reason = latched or ""
@@ -87,8 +87,10 @@ class Supervisor:
         self._period_ns, self._control_ns, self._lockstep = period_ns, control_period_ns, lockstep
         self._command_ns = round(parameters.command_timeout_s * _NS)
         self._state_ns = round(parameters.state_timeout_s * _NS)
-        self._missed_cycles = parameters.missed_cycles
-        self._rest_speed = parameters.rest_speed_rad_s
+        self._missed_cycles, self._rest_speed = (
+            parameters.missed_cycles,
+            parameters.rest_speed_rad_s,
+        )
         self._frozen = FrozenPositions(parameters, safety, period_ns)
         self._position, self._velocity = list[float](), list[float]()
         self._received_ns = self._cycled_ns = self._commanded_ns = 0
@@ -157,8 +159,6 @@ class Supervisor:
         `request` is the number of one that was made before obstacles were looked for, else 0.
         """
         problems = list(obstacles)
-        if request and request != self._requests:
-            problems.append("a stop, a loss or another call came while the controller was asked")
         if self.state is not State.DISARMED:
             problems.append(f"the filter is {self.state.value} ({self.reason or 'already armed'})")
         problems.extend([*self._stale(now_ns), *self.guard.problems(now_ns)])
@@ -170,6 +170,8 @@ class Supervisor:
             problems.extend([*self._moving(), *self._dead()])
         if problems:
             return "; ".join(problems)
+        if request and request != self._requests:
+            return "a stop, a loss or another call came while the controller was asked"
         self.state, self.reason = State.ARMED, ""
         self.armings += 1
         self.gate.forget_source()
