@@ -87,17 +87,14 @@ class Supervisor:
         self._period_ns, self._control_ns, self._lockstep = period_ns, control_period_ns, lockstep
         self._command_ns = round(parameters.command_timeout_s * _NS)
         self._state_ns = round(parameters.state_timeout_s * _NS)
-        self._missed_cycles, self._rest_speed = (
-            parameters.missed_cycles,
-            parameters.rest_speed_rad_s,
-        )
+        self._missed_cycles = parameters.missed_cycles
+        self._rest_speed = parameters.rest_speed_rad_s
         self._frozen = FrozenPositions(parameters, safety, period_ns)
         self._position, self._velocity = list[float](), list[float]()
         self._received_ns = self._cycled_ns = self._commanded_ns = 0
         self._fresh = self._started = self._has_command = False
         self._desired: Sequence[float] | None = None
-        self._set_latch, self._latch_after = set_latch, False
-        self._disarmed_stamp = _NEVER
+        self._set_latch, self._latch_after, self._disarmed_stamp = set_latch, False, _NEVER
 
     def observe(
         self, now_ns: int, stamp_ns: int, position: Sequence[float], velocity: Sequence[float]
