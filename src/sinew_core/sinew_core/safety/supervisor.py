@@ -107,7 +107,7 @@ class Supervisor:
         self.gate.observe_state(stamp_ns)
         self.stamp_ns, self._received_ns, self._fresh = stamp_ns, now_ns, True
         if list(position) != self._position:
-            self._frozen.forget()
+            self._frozen.changed()
         self._position[:], self._velocity[:] = position, velocity
         if not self._lockstep or elapsed_ns == self._period_ns:
             return False

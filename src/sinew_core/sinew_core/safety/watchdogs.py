@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import deque
+from collections.abc import Sequence
 
 from sinew_core.errors import ConfigError
 from sinew_core.parameters import Parameters, parameter
@@ -81,9 +82,11 @@ class Guard:
 class FrozenPositions:
     """Notices measured positions that stand still although the arm surely moves.
 
-    An arm that keeps to what is assumed of it may show a motion late, and move by less than it was
-    told to. So travel counts less the declared errors of the drive, and only once it is older than
-    the declared age of a measurement, or than a state may be.
+    An arm that keeps to what is assumed of it shows all motion with some delay, up to the declared
+    age, and moves by less than it was told to, by the declared errors of the drive. What it must
+    have shown since the positions changed last is thus what was sent that delay before, for
+    whichever delay makes it least: nothing where the arm began to move within the age only, all of
+    it where the arm goes on as before.
     """
 
     def __init__(
@@ -92,27 +95,43 @@ class FrozenPositions:
         """Take the filter's period, and what is assumed of the arm where it runs."""
         period_s = period_ns / _NS
         self._enough_rad = parameters.frozen_travel_rad
+        self._patience = math.ceil(parameters.state_timeout_s / period_s - 1e-9)
         self._least = (1.0 - safety.jitter) * (1.0 - safety.gain_error)
         self._drift_rad = safety.drift_rad_s * period_s * (1.0 + safety.jitter)
-        late = math.ceil(parameters.state_timeout_s / period_s - 1e-9)
-        self._coming: deque[float] = deque(maxlen=max(safety.max_latency_periods, late))
-        self._due_rad = 0.0
+        # All travel so far, at each of the last cycles, and what that was at the last change.
+        self._totals: deque[float] = deque(maxlen=safety.max_latency_periods + 1)
+        self._before: Sequence[float] = ()
+        self.forget()
 
     def forget(self) -> None:
-        """Begin anew: the positions have changed, or the arm is not moved."""
-        self._coming.clear()
-        self._due_rad = 0.0
+        """Begin anew: the arm rests."""
+        self._totals.extend([0.0] * (self._totals.maxlen or 0))
+        self.changed()
+
+    def changed(self) -> None:
+        """Note that the measured positions have changed."""
+        self._before = tuple(self._totals)
+        self._periods = 0
 
     def travel(self, travel_rad: float) -> None:
         """Take the largest travel of a joint that was commanded for one period."""
-        if len(self._coming) == self._coming.maxlen:
-            self._due_rad += self._coming[0]
-        self._coming.append(max(0.0, self._least * travel_rad - self._drift_rad))
+        if self._totals[0] == self._totals[-1]:
+            # A rest as long as the age: the last change has shown all before, whatever its delay.
+            self._before = (self._before[-1],) * len(self._before)
+        least_rad = max(0.0, self._least * travel_rad - self._drift_rad)
+        self._totals.append(self._totals[-1] + least_rad)
+        self._periods += 1
 
     @property
     def found(self) -> bool:
-        """Whether a joint state that has come now should have shown a motion."""
-        return self._due_rad > self._enough_rad
+        """Whether a joint state that has come now should have shown a motion.
+
+        Not before the positions have stood still for as long as a state may be missing.
+        """
+        if self._periods < self._patience:
+            return False
+        shown_rad = min(map(float.__sub__, self._totals, self._before))
+        return shown_rad > self._enough_rad
 
 
 def check_watchdogs(parameters: SupervisorParameters, rates: Rates) -> None:
