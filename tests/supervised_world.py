@@ -39,6 +39,7 @@ class World:
             NAMES,
             command_mode or make_command_mode(mode, ROBOT, safety, PERIOD / 1e9),
             SupervisorParameters(**parameters),
+            safety=safety,
             period_ns=PERIOD,
             control_period_ns=4 * PERIOD,
             lockstep=lockstep,

@@ -56,3 +56,33 @@ def test_a_gate_takes_the_limits_of_age_but_no_stamp_twice():
 def test_a_gate_without_a_state_rejects():
     gate = CommandGate(("a",), future_ns=0, old_ns=0, jump_ns=1)
     assert gate.check(0, 0, "p", ["a"], [[0.0]]) is Rejection.NO_STATE
+
+
+GOOD = (["a", "b"], [[0.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("stamp_ms", "names", "points"),
+    [
+        (5_000, ["x"], [[1.0]]),
+        (5_000, ["a", "b"], []),
+        (5_000, ["a", "b"], [[0.0]]),
+        (5_000, ["a", "b"], [[math.nan, 0.0]]),
+        (4_000, *GOOD),
+        (6_000, *GOOD),
+    ],
+)
+def test_only_a_command_that_is_accepted_makes_its_sender_the_source(stamp_ms, names, points):
+    gate = _gate()
+    assert isinstance(gate.check(0, stamp_ms * MS, "stray", names, points), Rejection)
+    assert gate.source is None
+    assert gate.check(0, 5_000 * MS, "policy", *GOOD) == [0.0, 0.0]
+    assert gate.source == "policy"
+    assert gate.foreign == 0
+    # From now on it is a second source, whatever it sends.
+    assert gate.check(0, stamp_ms * MS, "stray", names, points) is Rejection.SOURCE
+    assert gate.check(0, 5_001 * MS, "stray", *GOOD) is Rejection.SOURCE
+    assert gate.foreign == 2
+    # Arming does not forget who was heard of late.
+    gate.forget_source()
+    assert gate.active_sources(0) == ["policy", "stray"]

@@ -62,6 +62,7 @@ class World:
             NAMES,
             self.mode,
             SupervisorParameters(missed_cycles=50, command_timeout_s=10.0, state_timeout_s=10.0),
+            safety=SAFETY,
             period_ns=PERIOD,
             control_period_ns=4 * PERIOD,
             lockstep=lockstep,

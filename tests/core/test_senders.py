@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import pytest
 
@@ -57,3 +58,15 @@ def test_memory_is_bounded_whatever_is_sent():
     senders = Senders()
     names = {senders.identify(f"n{rng.randrange(100)}", rng.randrange(1000)) for _ in range(20_000)}
     assert max(int(name.partition("publisher ")[2] or 1) for name in names) <= 8
+
+
+def test_names_that_never_come_again_are_not_kept():
+    senders = Senders()
+    tracemalloc.start()
+    for k in range(100_000):
+        senders.identify(f"policy of run {k}", k)
+        if k == 1_000:
+            before, _ = tracemalloc.get_traced_memory()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 10_000

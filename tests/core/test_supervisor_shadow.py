@@ -25,7 +25,7 @@ def test_an_arm_that_does_not_follow_is_no_fault_in_shadow_only(mode):
     stand_still(live, 100)
     assert live.supervisor.state in (State.BRAKING, State.LATCHED)
     assert shadow.supervisor.state is State.ARMED
-    assert shadow.supervisor.counters["shadow_restarts"] >= 2
+    assert shadow.supervisor.counters["shadow_restarts"] >= 1
     assert not shadow.latches
     # It goes on to answer what is asked for, with other than a hold.
     holds = {(0.0,) * len(shadow.position), tuple(shadow.position)}

@@ -10,6 +10,7 @@ from controllers import ForwardController
 from diagnostic_msgs.msg import DiagnosticArray
 from patience import PATIENT
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from recording import Recording, write_bag
 from sensor_msgs.msg import JointState
@@ -194,19 +195,54 @@ def test_a_controller_of_another_unit_hears_nothing_before_or_after_arming(start
     remove(probe, of_positions)
 
 
-def test_disarming_while_the_controller_is_asked_wins(start_node, probe):
+def disarm(probe):
+    assert probe.call(SetBool, "safety_filter/arm", SetBool.Request(data=False)).success
+
+
+def stop_and_clear(probe):
+    for name in ("stop", "clear"):
+        assert probe.call(Trigger, f"safety_filter/{name}").success
+
+
+@pytest.mark.parametrize("meanwhile", [disarm, stop_and_clear])
+def test_who_wants_the_arm_to_stand_while_the_controller_is_asked_wins(
+    start_node, probe, meanwhile
+):
     graph = Graph(start_node, probe, "arm/wrist/commands", Float64MultiArray, **READ)
     # It hears the question once it is spun.
     node = ForwardController("wrist", JOINTS, JOINTS, f"/{DRIVEN}", "arm")
+    probe.until(lambda: "does not answer" in graph.arm().message, "a controller that is there")
     client = probe.node.create_client(SetBool, "safety_filter/arm")
     probe.until(client.service_is_ready, "the service")
     asked = client.call_async(SetBool.Request(data=True))
-    assert probe.call(SetBool, "safety_filter/arm", SetBool.Request(data=False)).success
+    meanwhile(probe)
+    assert not asked.done()
     probe.executor.add_node(node)
     probe.until(asked.done, "the answer to the first call")
     assert not asked.result().success
-    assert "another call of ~/arm" in asked.result().message
+    assert asked.result().message == (
+        "a stop, a loss or another call came while the controller was asked"
+    )
     assert graph.state() == "disarmed"
+    graph.armed()
+    remove(probe, node)
+
+
+def test_an_arm_in_motion_is_stopped_by_whatever_question_finds_its_controller_changed(
+    start_node, probe
+):
+    graph = Graph(start_node, probe, "arm/wrist/commands", Float64MultiArray, **READ)
+    node = controller(probe, JOINTS)
+    graph.armed()
+    graph.drive(lambda: graph.velocity() == pytest.approx(SPEED, abs=0.02), "the speed asked for")
+    # No subscription comes or goes by which the filter would ask again: somebody else's call does.
+    node.set_parameters([Parameter("interface_name", value="position")])
+    client = probe.node.create_client(SetBool, "safety_filter/arm")
+    probe.until(client.service_is_ready, "the service")
+    asked = client.call_async(SetBool.Request(data=True))
+    graph.drive(asked.done, "the answer")
+    graph.drive(lambda: graph.state() == "latched", "a stop")
+    assert "takes position commands, the filter sends velocity" in graph.report()["reason"]
     remove(probe, node)
 
 

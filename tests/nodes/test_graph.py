@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import time
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
@@ -101,7 +102,9 @@ def test_commands_move_an_armed_arm_only_and_stop_brakes_it_to_rest(graph):
     graph.probe.until(lambda: graph.speed() < 0.01, "rest")
     assert not graph.arm().success
     assert graph.trigger("safety_filter/clear").success
+    assert graph.filter_report()["armings"] == "1"
     graph.armed()
+    graph.probe.until(lambda: graph.filter_report()["armings"] == "2", "the second arming")
 
 
 def test_silence_of_the_source_brakes_and_latches_through_a_restart(start_node, probe, tmp_path):
@@ -169,6 +172,30 @@ def test_a_filter_that_is_asked_to_end_brakes_first(start_node, probe, stop_sign
     graph.drive(lambda: graph.speed() > 0.25, "motion")
     filter_process.supervised = False
     filter_process.signal(stop_signal)
+    assert filter_process.wait() == 0
+    graph.probe.until(lambda: graph.speed() < 0.001, "rest")
+
+
+def test_a_filter_that_is_asked_to_end_leaves_each_output_in_force_for_its_period(
+    start_node, probe
+):
+    rates = {"filter_rate_hz": 5, "state_rate_hz": 5, "control_rate_hz": 5}
+    start_node(DRIVER, {"engine": "mujoco", "driver_watchdog_s": 0.0, **rates})
+    filter_process = start_node(FILTER, {**PATIENT, **rates, "safety.max_latency_periods": 4})
+    graph = Graph(probe)
+    heard_s = []
+    probe.node.create_subscription(
+        Float64MultiArray, COMMANDS, lambda _: heard_s.append(time.monotonic()), RELIABLE
+    )
+    graph.armed()
+    graph.drive(lambda: graph.speed() > 0.25 and heard_s, "motion")
+    seen = len(heard_s)
+    graph.drive(lambda: len(heard_s) > seen, "one more output")
+    filter_process.supervised = False
+    filter_process.signal(signal.SIGINT)
+    probe.until(lambda: len(heard_s) > seen + 1, "an output that brakes")
+    # A signal takes effect within 0.05 s.
+    assert heard_s[seen + 1] - heard_s[seen] > 0.12
     assert filter_process.wait() == 0
     graph.probe.until(lambda: graph.speed() < 0.001, "rest")
 
@@ -265,6 +292,17 @@ def _lockstep_episode(graph):
 
     graph.probe.until(finished, "the end of the episode")
     assert graph.arm(on=False).success
+
+
+def test_a_stop_of_a_lockstep_world_that_stands_still_has_no_reaction(start_node, probe):
+    start_node(DRIVER, {"engine": "mujoco", "pace": "lockstep"})
+    start_node(FILTER, {"pace": "lockstep"})
+    graph = Graph(probe)
+    for call in ("stop", "clear"):
+        graph.probe.until(lambda call=call: graph.trigger(f"safety_filter/{call}").success, call)
+    _lockstep_episode(graph)
+    graph.probe.until(lambda: graph.filter_report().get("armings") == "1", "a report")
+    assert "stop_reaction_ms" not in graph.filter_report()
 
 
 def _lockstep_run(start_node, probe, engine):

@@ -54,7 +54,7 @@ def test_a_stop_brakes_while_the_disk_hangs_and_is_answered_once_it_is_written(r
     rig.wait_for("latched")
     rig.probe.until(answer.done, "the answer")
     rig.probe.until(latch.exists, "the latch")
-    assert latch.read_text() == "~/stop was called\n"
+    assert latch.read_text() == "~/stop was called\nwhose: robot panda, namespace /\n"
     rig.probe.until(lambda: "latch_problem" not in rig.filter_report(), "no problem")
 
 
@@ -76,3 +76,13 @@ def test_a_latch_that_a_full_disk_does_not_take_is_told_and_written_when_it_does
     rig.reports.clear()
     rig.wait_for("latched")
     assert rig.filter_report()["reason"] == "~/stop was called"
+
+
+def test_a_disk_that_hangs_does_not_keep_the_node_from_ending(rig, disk):
+    disk.begin("hangs")
+    stop = rig.probe.node.create_client(Trigger, "safety_filter/stop")
+    rig.probe.until(stop.service_is_ready, "the service")
+    stop.call_async(Trigger.Request())
+    rig.probe.until(lambda: rig.speed() < 1e-3, "rest")
+    assert rig.process.interrupt() == 0
+    assert "panda.latch cannot be written (the disk has not answered for 2 s)" in rig.process.output

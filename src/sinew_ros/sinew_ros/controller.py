@@ -126,6 +126,6 @@ class ControllerQuestions:
             self._called = None
 
 
-def when_done(future: Future, then: Callable[[Reading], None]) -> None:
+def when_done(future: Future, then: Callable[[Reading], object]) -> None:
     """Call `then` with the reading as soon as it is there."""
     future.add_done_callback(lambda done: then(done.result()))

@@ -70,6 +70,16 @@ class FilterConfiguration:
             return "~/shadow"
         return output_topic(node.adapter, node.controller_name)
 
+    @property
+    def assumed(self) -> SafetyParameters:
+        """The parameters `safety` with what pace and adapter add to them."""
+        node, safety = self.node, self.safety
+        if not self.lockstep:
+            safety = real_time_assumptions(safety, node)
+        if node.adapter == "trajectory":
+            safety = trajectory_assumptions(safety, node.point_time_s / node.filter_period_s)
+        return safety
+
     def prefixed(self, robot: RobotModel) -> tuple[str, ...]:
         """Return the robot's joints as joint states and controller name them."""
         return tuple(self.node.joint_prefix + name for name in robot.joint_names)
@@ -107,11 +117,7 @@ class FilterConfiguration:
         Raises:
             ConfigError: if limits, parameters and period do not fit each other.
         """
-        node, safety, period_s = self.node, self.safety, self.node.filter_period_s
-        if not self.lockstep:
-            safety = real_time_assumptions(safety, node)
-        if node.adapter == "trajectory":
-            safety = trajectory_assumptions(safety, node.point_time_s / period_s)
+        node, safety, period_s = self.node, self.assumed, self.node.filter_period_s
         scaling = SpeedScaling(node.mode, robot.limits, safety, period_s)
         if node.sent_mode != node.mode:
             return make_integrating_mode(robot, safety, period_s), scaling

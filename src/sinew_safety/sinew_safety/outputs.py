@@ -71,7 +71,7 @@ class Outputs:
             return []
         problems = incompatible_subscribers(self._node, self.topic, self._qos)
         if self._questions is not None:
-            refusal = self._take(await self._questions.ask())
+            refusal = self._heed(await self._questions.ask())
             problems.extend([refusal] if refusal else [])
         return problems
 
@@ -96,21 +96,28 @@ class Outputs:
     def _matched(self, _status: object) -> None:
         """Ask again."""
         if self._questions is not None:
-            when_done(self._questions.ask(), self._reread)
+            when_done(self._questions.ask(), self._heed)
 
-    def _reread(self, reading: Reading) -> None:
-        """Take what the controller says that has come, or gone, since."""
+    def _heed(self, reading: Reading) -> str:
+        """Take what the controller says now; return '' or what is wrong.
+
+        Whoever asked: an arm in motion whose outputs are dropped, or reordered, is to be stopped.
+        """
         before = self._found.controller_joints
         refusal = self._take(reading)
         if refusal and (reading.joints or not self._commands.get_subscription_count()):
             self.lost(refusal)
         elif before and not refusal and self._found.controller_joints != before:
             self.lost(f"controller {self._found.controller} has its joints in another order now")
+        return refusal
 
     def _take(self, reading: Reading) -> str:
         """Send in the order that was read, or nothing any more; return '' or what is wrong.
 
-        A controller that is only late to answer goes on to hear what it heard.
+        A controller that is only late to answer goes on to hear what it heard. One that says that
+        it takes another unit, or other joints, hears nothing more, not even what brakes: forward
+        controllers cannot change that without being configured anew, by which they drop what they
+        were sent, and would take a braking velocity for a position.
         """
         if reading.problem:
             if not self._commands.get_subscription_count():

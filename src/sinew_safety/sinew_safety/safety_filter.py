@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from sinew_core.joint_mapper import JointReceipts
 from sinew_core.robots.model import RobotModel
-from sinew_core.safety.latch import LatchFile, latch_path
+from sinew_core.safety.latch import LatchFile, latch_place
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.senders import Senders
 from sinew_core.safety.supervisor import State, Supervisor
@@ -66,7 +67,7 @@ class SafetyFilter(SinewNode):
         self._reported = self._present()
         self._unanswered: list[Future] = []
         self._cycle_ns: list[int] = []
-        self._arm_requests = 0
+        self._sent_s = -math.inf
         self._stopped_ns = 0
         self._stop_reaction_ms: float | None = None
         self._open_topics()
@@ -76,7 +77,7 @@ class SafetyFilter(SinewNode):
 
     def _open_latch(self) -> LatchFile:
         settled = self.create_guard_condition(self._report_change, callback_group=self._alone)
-        return LatchFile(latch_path(self._p.robot, self.get_namespace()), settled.trigger)
+        return LatchFile(latch_place(self._p.robot, self.get_namespace()), settled.trigger)
 
     def _supervise(
         self, configuration: FilterConfiguration, robot: RobotModel, watchdog: SupervisorParameters
@@ -85,6 +86,7 @@ class SafetyFilter(SinewNode):
             configuration.prefixed(robot),
             self._outputs.mode,
             watchdog,
+            safety=configuration.assumed,
             period_ns=period_ns(self._p.filter_rate_hz),
             control_period_ns=period_ns(self._p.control_rate_hz),
             lockstep=self._lockstep,
@@ -157,6 +159,7 @@ class SafetyFilter(SinewNode):
 
     def _send(self) -> None:
         supervisor = self._supervisor
+        self._sent_s = time.monotonic()
         output = supervisor.cycle(self._now_ns())
         if output is not None:
             self._outputs.send(output, supervisor.answered_stamp_ns, supervisor.command_stamp_ns)
@@ -174,9 +177,8 @@ class SafetyFilter(SinewNode):
             self._diagnostics.changed()
 
     async def _arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self._arm_requests += 1
-        number = self._arm_requests
         if request.data:
+            number = self._supervisor.request()
             obstacles = [
                 *await self._outputs.obstacles(),
                 *incompatible_publishers(self, "policy/command", RELIABLE),
@@ -189,10 +191,8 @@ class SafetyFilter(SinewNode):
                 obstacles.append(f"joint_states lack {missing}: check robot and prefix")
             if self._latch.problem:
                 obstacles.append(self._latch.problem)
-            if number != self._arm_requests:
-                obstacles.append("another call of ~/arm came while the controller was asked")
-            response.message = self._supervisor.arm(self._now_ns(), obstacles) or "armed"
-            response.success = response.message == "armed"
+            refusal = self._supervisor.arm(self._now_ns(), obstacles, number)
+            response.success, response.message = not refusal, refusal or "armed"
         else:
             self._supervisor.disarm()
             response.success = self._supervisor.state is not State.LATCHED
@@ -202,9 +202,11 @@ class SafetyFilter(SinewNode):
         return response
 
     def _lost(self, reason: str) -> None:
-        """Stop an arm that moves: its controller is not what it was armed with."""
+        """Stop an arm that moves, or is about to be armed: its controller is not what it was."""
         if self._supervisor.state is State.ARMED:
             self._supervisor.stop(reason)
+        else:
+            self._supervisor.call_off()
 
     async def _stop(
         self, _request: Trigger.Request, response: Trigger.Response
@@ -214,7 +216,9 @@ class SafetyFilter(SinewNode):
         One more output now would come before the last one's period is over, and so brake harder
         than the limits allow.
         """
-        self._stopped_ns = time.monotonic_ns()
+        # A world that stands still, or an arm that does, has nothing to react with.
+        if self._supervisor.state is State.ARMED and not self._lockstep:
+            self._stopped_ns = time.monotonic_ns()
         self._supervisor.stop("~/stop was called")
         response.success, response.message = True, self._supervisor.state.value
         self._take_effect()
@@ -270,6 +274,7 @@ class SafetyFilter(SinewNode):
         supervisor, gate = self._supervisor, self._supervisor.gate
         values: dict[str, object] = {
             "armed_until_ns": supervisor.armed_until_ns,
+            "armings": supervisor.armings,
             "robot": self._p.robot,
             "mode": self._p.mode,
             "speed_scale": self._scaling.value,
@@ -292,17 +297,20 @@ class SafetyFilter(SinewNode):
         return values
 
     def on_stop(self) -> None:
-        """Brake to rest before leaving (real time; a lockstep world stands still by itself)."""
+        """Brake to rest before leaving (real time; a lockstep world stands still by itself).
+
+        Each output, the first one too, has to be in force for one period, see `_stop`.
+        """
         supervisor = self._supervisor
         supervisor.disarm()
         deadline = time.monotonic() + _LEAVE_WITHIN_S
         while supervisor.state is State.BRAKING and not self._lockstep:
+            next_s = self._sent_s + (self.cycle_period_s or 0.0)
+            while (left_s := next_s - time.monotonic()) > 0.0:
+                self._listen(left_s)
             self._send()
             if supervisor.rests or time.monotonic() > deadline:
                 break
-            next_s = time.monotonic() + (self.cycle_period_s or 0.0)
-            while (left_s := next_s - time.monotonic()) > 0.0:
-                self._listen(left_s)
         self._latch.close()
         if self._latch.problem:
             self.get_logger().error(self._latch.problem)

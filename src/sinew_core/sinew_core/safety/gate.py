@@ -32,7 +32,8 @@ class CommandGate:
     Attributes:
         rejected: number of rejected messages by cause.
         epochs: number of jumps of the clock seen.
-        foreign: messages from a second source since `forget_source`.
+        source: who sent the first command that was accepted since `forget_source`; None before.
+        foreign: messages from a second source since then.
         old_ns: largest age of a command, in force or offered.
     """
 
@@ -49,7 +50,7 @@ class CommandGate:
         self._order: list[int] | None = None
         self._state_stamp: int | None = None
         self._last_stamp: int | None = None
-        self._source: str | None = None
+        self.source: str | None = None
         self._heard: dict[str, int] = {}
 
     def observe_state(self, stamp_ns: int) -> bool:
@@ -63,8 +64,11 @@ class CommandGate:
         return True
 
     def forget_source(self) -> None:
-        """Accept whoever sends next (on arming)."""
-        self._source = self._last_stamp = None
+        """Let whoever sends the next command that can be accepted be the source (on arming).
+
+        A message that is rejected makes no source: a stray one must not shut out the policy.
+        """
+        self.source = self._last_stamp = None
         self.foreign = 0
 
     def active_sources(self, now_ns: int) -> list[str]:
@@ -84,7 +88,7 @@ class CommandGate:
         if isinstance(result, Rejection):
             self.rejected[result] += 1
         else:
-            self._last_stamp = stamp_ns
+            self.source, self._last_stamp = source, stamp_ns
         return result
 
     def _check(
@@ -96,7 +100,7 @@ class CommandGate:
         points: Sequence[Sequence[float]],
     ) -> list[float] | Rejection:
         self._hear(source, now_ns)
-        if source != self._source:
+        if self.source is not None and source != self.source:
             self.foreign += 1
             return Rejection.SOURCE
         if len(points) != 1:
@@ -125,8 +129,6 @@ class CommandGate:
         return None
 
     def _hear(self, source: str, now_ns: int) -> None:
-        if self._source is None:
-            self._source = source
         # Bounded: forget the quiet ones when names keep changing.
         if len(self._heard) > 16:
             self._heard = {s: t for s, t in self._heard.items() if now_ns - t <= self.old_ns}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from sinew_core.errors import RunError
 from sinew_core.files import sync_folder, write_atomically
@@ -16,11 +18,42 @@ _PATIENCE_S = 2.0
 """A disk that takes longer is one that fails: nobody is kept waiting for it."""
 
 
-def latch_path(robot: str, namespace: str) -> Path:
-    """Return the file for one arm: under `$ROS_HOME/sinew`, by default `~/.ros/sinew`."""
+_WHOSE = "\nwhose: "
+"""Begins the second line of a latch. Files without it are of the versions that shared names."""
+
+
+class LatchPlace(NamedTuple):
+    """Where the latch of one arm is.
+
+    Attributes:
+        path: of its file, which no other arm has.
+        shared: name that an earlier version gave it, and others as well; None where that is `path`.
+        whose: the arm, for people.
+    """
+
+    path: Path
+    shared: Path | None = None
+    whose: str = ""
+
+
+def latch_place(robot: str, namespace: str) -> LatchPlace:
+    """Return the place for one arm: under `$ROS_HOME/sinew`, by default `~/.ros/sinew`.
+
+    A robot of the catalogue in no or a simple namespace has a name that tells both. Any other name
+    could be that of two arms, so a check of the robot and its namespace is part of it; a robot file
+    is known by where it really is.
+    """
     home = Path(os.environ.get("ROS_HOME") or Path.home() / ".ros")
-    name = "-".join(p for p in (namespace.strip("/"), Path(robot).stem) if p)
-    return home / "sinew" / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}.latch"
+    arm, inside = Path(robot).stem, namespace.strip("/")
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", "-".join(p for p in (inside, arm) if p))
+    shared = home / "sinew" / f"{name}.latch"
+    if arm != robot:
+        robot = os.path.realpath(robot)
+    whose = f"robot {robot}, namespace /{inside}"
+    if all(re.fullmatch(r"\w*", part, re.ASCII) for part in (robot, inside)):
+        return LatchPlace(shared, None, whose)
+    check = hashlib.sha256(whose.encode()).hexdigest()[:16]
+    return LatchPlace(shared.with_name(f"{name[:200]}.{check}.latch"), shared, whose)
 
 
 class LatchFile:
@@ -31,19 +64,19 @@ class LatchFile:
     """
 
     def __init__(
-        self, path: Path, settled: Callable[[], None] | None = None, *, retry_s: float = 1.0
+        self, place: LatchPlace, settled: Callable[[], None] | None = None, *, retry_s: float = 1.0
     ) -> None:
-        """Use this file; something is written beside it now, so that a failure shows in time.
+        """Use this place; something is written beside it now, so that a failure shows in time.
 
         Args:
-            path: of the file; its folder is made.
+            place: of the file; its folder is made.
             settled: is called by the thread after each attempt.
             retry_s: time from a failure to the next attempt.
 
         Raises:
             RunError: nothing can be written there.
         """
-        self.path = path
+        self.path, self._place = place.path, place
         self._tell = settled
         self._retry_s = retry_s
         self._wanted: str | None = None
@@ -53,7 +86,7 @@ class LatchFile:
         self._failure = ""
         self._closed = False
         self._turn = threading.Condition()
-        _try_folder(path)
+        _try_folder(self.path)
         # Made now: in an emergency there may be no thread left to be had.
         self._thread = threading.Thread(target=self._work, name="latch", daemon=True)
         self._thread.start()
@@ -62,24 +95,22 @@ class LatchFile:
     def reason(self) -> str | None:
         """Why the latch is set; None when it is not.
 
+        A latch of an earlier version is that of each arm whose it may be.
+
         Raises:
             RunError: it is there and cannot be read.
         """
-        try:
-            text = self.path.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
+        texts = [text for path in self._files() if (text := _read(path)) is not None]
+        if not texts:
             return None
-        except OSError as error:
-            raise RunError(
-                f"latch {self.path} is set and cannot be read ({error.strerror}): make it a "
-                "readable file, or remove it when the arm may move again"
-            ) from None
-        return text.strip() or "set without a reason"
+        return texts[0].partition(_WHOSE)[0].strip() or "set without a reason"
 
     @property
     def busy(self) -> bool:
         """Whether the disk is at work on what was asked for last, not longer than usual."""
-        return self._tried != self._asked and time.monotonic() - self._asked_s <= _PATIENCE_S
+        if self._closed or self._tried == self._asked:
+            return False
+        return time.monotonic() - self._asked_s <= _PATIENCE_S
 
     @property
     def problem(self) -> str:
@@ -98,20 +129,25 @@ class LatchFile:
         """Begin to remove the latch."""
         self._ask(None)
 
-    def flush(self) -> None:
-        """Wait for the disk; what has failed is tried once more. Not for callbacks: it blocks."""
+    def flush(self, within_s: float | None = None) -> None:
+        """Wait for the disk; what has failed is tried once more. Not for callbacks: it blocks.
+
+        Args:
+            within_s: longest time to wait; None: for ever.
+        """
         with self._turn:
             if self._failure:
                 self._ask(self._wanted)
-            self._turn.wait_for(lambda: self._tried == self._asked)
+            self._turn.wait_for(lambda: self._tried == self._asked, within_s)
 
     def close(self) -> None:
-        """Flush, and try nothing any more."""
-        self.flush()
+        """Flush, and try nothing any more; a disk that hangs keeps nobody."""
+        deadline_s = time.monotonic() + _PATIENCE_S
+        self.flush(_PATIENCE_S)
         with self._turn:
             self._closed = True
             self._turn.notify_all()
-        self._thread.join()
+        self._thread.join(max(0.0, deadline_s - time.monotonic()))
 
     def _ask(self, wanted: str | None) -> None:
         with self._turn:
@@ -133,25 +169,54 @@ class LatchFile:
                 self._failure = failure  # first: who reads does so without the lock
                 self._tried = number
                 self._turn.notify_all()
-            if self._tell is not None:
+            if self._tell is not None and not self._closed:
                 self._tell()
 
     def _try(self, wanted: str | None) -> str:
         """Write or remove the file; return '' or what went wrong."""
         try:
             if wanted is None:
-                self.path.unlink(missing_ok=True)
+                for path in self._files():
+                    path.unlink(missing_ok=True)
                 sync_folder(self.path.parent)
             else:
-                write_atomically(self.path, wanted + "\n")
+                write_atomically(self.path, f"{wanted}{_WHOSE}{self._place.whose}\n")
         except Exception as error:  # whatever it is, the thread has to go on
             return self._told(wanted, _cause(error))
         return ""
+
+    def _files(self) -> list[Path]:
+        """Return where it may be set: its own file, and a shared one that says of no arm.
+
+        Raises:
+            RunError: the latter cannot be read.
+        """
+        shared = self._place.shared
+        if shared is None or _WHOSE in (_read(shared) or ""):
+            return [self.path]
+        return [self.path, shared]
 
     def _told(self, wanted: str | None, cause: str) -> str:
         if wanted is None:
             return f"latch {self.path} cannot be removed ({cause}): a restart would be latched"
         return f"latch {self.path} cannot be written ({cause}): a restart would not be latched"
+
+
+def _read(path: Path) -> str | None:
+    """Return what a latch says, None where there is none.
+
+    Raises:
+        RunError: it is there and cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(
+            f"latch {path} is set and cannot be read ({error.strerror}): make it a readable "
+            "file, or remove it when the arm may move again"
+        ) from None
 
 
 def _try_folder(path: Path) -> None:

@@ -29,7 +29,8 @@ class Senders:
             return name
         if name not in self._last:
             if len(self._last) >= _REMEMBERED:
-                del self._last[next(iter(self._last))]
+                oldest = next(iter(self._last))
+                del self._last[oldest], self._latest[oldest]
             self._last[name], self._latest[name] = [], 0
         last = self._last[name]
         index = self._publisher(last, self._latest[name], number)

@@ -13,12 +13,14 @@ from collections.abc import Callable, Sequence
 
 from sinew_core.safety.filter import Cause, FilterFault
 from sinew_core.safety.gate import CommandGate, Rejection
+from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.supervised_mode import SupervisedMode
-from sinew_core.safety.watchdogs import Guard, SupervisorParameters
+from sinew_core.safety.watchdogs import FrozenPositions, Guard, SupervisorParameters
 from sinew_core.safety.whereabouts import Sight
 
 _NS = 1_000_000_000
 _LOCKSTEP_FUTURE_NS = 10 * _NS
+_NEVER = -(1 << 63)
 
 
 class State(enum.Enum):
@@ -42,6 +44,7 @@ class Supervisor:
         counters: missed cycles, states repeated, and so on.
         answered_stamp_ns: stamp of the joint state that the last output answers.
         command_stamp_ns: stamp of the command in force, 0 where none has come since arming.
+        armings: how often it was armed since the start, whatever the stamps do meanwhile.
         left_armed_ns: stamp of the newest joint state when it last ceased to be armed; what is
             measured later may be the work of its brakes.
     """
@@ -52,6 +55,7 @@ class Supervisor:
         mode: SupervisedMode,
         parameters: SupervisorParameters,
         *,
+        safety: SafetyParameters,
         period_ns: int,
         control_period_ns: int,
         lockstep: bool,
@@ -61,9 +65,9 @@ class Supervisor:
     ) -> None:
         """Start disarmed, or latched where `latched` gives the reason of an earlier stop.
 
-        `set_latch(reason)` is called when braking begins that ends latched; it must not block. In
-        `shadow` the outputs reach no arm: one that does not follow them is no fault, and the filter
-        starts anew where the arm is measured.
+        `safety` is what the filter of `mode` assumes. `set_latch(reason)` is called when braking
+        begins that ends latched; it must not block. In `shadow` the outputs reach no arm: one that
+        does not follow them is no fault, and the filter starts anew where the arm is measured.
         """
         self.state = State.LATCHED if latched else State.DISARMED
         self.reason = latched or ""
@@ -77,6 +81,7 @@ class Supervisor:
             jump_ns=round(parameters.epoch_jump_s * _NS),
         )
         self.answered_stamp_ns = self.command_stamp_ns = self.stamp_ns = self.left_armed_ns = 0
+        self.armings = self._requests = 0
         self.guard = Guard(0.0 if lockstep else parameters.guard_timeout_s)
         self._joint_names, self._mode, self._shadow = tuple(joint_names), mode, shadow
         self._period_ns, self._control_ns, self._lockstep = period_ns, control_period_ns, lockstep
@@ -84,14 +89,12 @@ class Supervisor:
         self._state_ns = round(parameters.state_timeout_s * _NS)
         self._missed_cycles = parameters.missed_cycles
         self._rest_speed = parameters.rest_speed_rad_s
-        self._frozen_travel = parameters.frozen_travel_rad
+        self._frozen = FrozenPositions(parameters, safety, period_ns)
         self._position, self._velocity = list[float](), list[float]()
-        self._received_ns = self._moved_ns = self._cycled_ns = self._commanded_ns = 0
-        self._travel = 0.0
+        self._received_ns = self._cycled_ns = self._commanded_ns = 0
         self._fresh = self._started = self._has_command = False
         self._desired: Sequence[float] | None = None
-        self._set_latch, self._latch_after = set_latch, False
-        self._disarmed_stamp = -period_ns - 1
+        self._set_latch, self._latch_after, self._disarmed_stamp = set_latch, False, _NEVER
 
     def observe(
         self, now_ns: int, stamp_ns: int, position: Sequence[float], velocity: Sequence[float]
@@ -104,10 +107,12 @@ class Supervisor:
         self.gate.observe_state(stamp_ns)
         self.stamp_ns, self._received_ns, self._fresh = stamp_ns, now_ns, True
         if list(position) != self._position:
-            self._moved_ns, self._travel = now_ns, 0.0
+            self._frozen.changed()
         self._position[:], self._velocity[:] = position, velocity
-        moving = self.state in (State.ARMED, State.BRAKING) and self._started
-        if self._lockstep and moving and elapsed_ns != self._period_ns:
+        if not self._lockstep or elapsed_ns == self._period_ns:
+            return False
+        self._disarmed_stamp = _NEVER
+        if self.state in (State.ARMED, State.BRAKING) and self._started:
             self._fault(f"simulated time went on by {elapsed_ns} ns instead of one filter period")
             self.left_armed_ns = min(self.left_armed_ns, stamp_ns - elapsed_ns)
             self._mode.forget()
@@ -123,7 +128,8 @@ class Supervisor:
         points: Sequence[Sequence[float]],
     ) -> Rejection | None:
         """Take a command; return why it was rejected, None if it is in force now."""
-        if self._lockstep and stamp_ns == self.command_stamp_ns and self._has_command:
+        again = self._lockstep and self._has_command and stamp_ns == self.command_stamp_ns
+        if again and source == self.gate.source:
             return None  # the answer to a state that was published again
         checked = self.gate.check(now_ns, stamp_ns, source, names, points)
         if isinstance(checked, Rejection):
@@ -135,8 +141,20 @@ class Supervisor:
         self._has_command = True
         return None
 
-    def arm(self, now_ns: int, obstacles: Sequence[str] = ()) -> str:
-        """Arm; return '' or why not. The observer starts from the first joint state after this."""
+    def request(self) -> int:
+        """Return the number of a new request to arm; stops and later requests call it off."""
+        self.call_off()
+        return self._requests
+
+    def call_off(self) -> None:
+        """Let no request that was made before arm any more."""
+        self._requests += 1
+
+    def arm(self, now_ns: int, obstacles: Sequence[str] = (), request: int = 0) -> str:
+        """Arm; return '' or why not. The observer starts from the first joint state after this.
+
+        `request` is the number of one that was made before obstacles were looked for, else 0.
+        """
         problems = list(obstacles)
         if self.state is not State.DISARMED:
             problems.append(f"the filter is {self.state.value} ({self.reason or 'already armed'})")
@@ -149,10 +167,13 @@ class Supervisor:
             problems.extend([*self._moving(), *self._dead()])
         if problems:
             return "; ".join(problems)
+        if request and request != self._requests:
+            return "a stop, a loss or another call came while the controller was asked"
         self.state, self.reason = State.ARMED, ""
+        self.armings += 1
         self.gate.forget_source()
         self._started = self._latch_after = False
-        self._travel = 0.0
+        self._frozen.forget()
         if not self._lockstep:
             # A newer state, and a command given to an armed arm, must come first. In lockstep both
             # may have come already, and nothing else will before the state at hand is answered.
@@ -166,6 +187,7 @@ class Supervisor:
 
     def disarm(self) -> None:
         """Brake and disarm; in lockstep at once, because the simulated world stands still."""
+        self.call_off()
         if self.state is not State.ARMED:
             return
         if self._lockstep:
@@ -178,6 +200,7 @@ class Supervisor:
 
     def stop(self, reason: str) -> None:
         """Brake and latch (the emergency stop)."""
+        self.call_off()
         if self.state is State.LATCHED:
             return
         if self.state is State.DISARMED:
@@ -262,8 +285,14 @@ class Supervisor:
             FilterFault.BOUNDS_CONFLICT,
         ):
             self._fault_of_following(f"filter fault {result.fault.name.lower()}")
-        self._travel += self._mode.travel_rad(self._velocity, self._period_ns / _NS)
+        self._frozen.travel(self._travel_rad())
         return result.command
+
+    def _travel_rad(self) -> float:
+        """Return the largest travel of a joint in this period; what is measured at rest is none."""
+        rest = self._rest_speed
+        moving = [v if abs(v) > rest else 0.0 for v in self._velocity]
+        return self._mode.travel_rad(moving, self._period_ns / _NS)
 
     def _hold(self, sight: Sight) -> tuple[float, ...] | None:
         self._fresh = False
@@ -293,7 +322,7 @@ class Supervisor:
         problems = [*self._stale(now_ns), *self.guard.problems(now_ns)]
         if problems:
             self._fault(problems[0])
-        elif now_ns - self._moved_ns > self._state_ns and self._travel > self._frozen_travel:
+        elif self._fresh and self._frozen.found:
             self._fault_of_following("joint positions are frozen while motion is commanded")
         elif self._has_command and now_ns - self._commanded_ns > self._command_ns:
             age_s = (now_ns - self._commanded_ns) / _NS
@@ -342,13 +371,15 @@ class Supervisor:
             self._fault(reason)
             return
         self.counters["shadow_restarts"] += 1
-        self._started, self._travel = False, 0.0
+        self._started = False
+        self._frozen.forget()
 
     def _fault(self, reason: str) -> None:
         self.counters["faults"] += self.state is State.ARMED
         self._brake(reason, latch=True)
 
     def _brake(self, reason: str, *, latch: bool) -> None:
+        self.call_off()
         if latch and not self._latch_after:
             self._latch_after = True
             self.reason = reason

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections import deque
+from collections.abc import Sequence
 
 from sinew_core.errors import ConfigError
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.rates import Rates
+from sinew_core.safety.parameters import SafetyParameters
 
 _NS = 1_000_000_000
 
@@ -43,7 +47,8 @@ class SupervisorParameters(Parameters):
     )
     frozen_travel_rad: float = parameter(
         0.002,
-        "Commanded travel without any change of the measured positions that counts as frozen",
+        "Travel that an arm surely made without any change of its measured positions, which then "
+        "count as frozen",
         unit="rad",
         minimum=1e-5,
         maximum=1.0,
@@ -72,6 +77,61 @@ class Guard:
         if silence_ns <= self._timeout_ns:
             return []
         return [f"nobody watches the arm: ~/guard was last heard {silence_ns / _NS:.3f} s ago"]
+
+
+class FrozenPositions:
+    """Notices measured positions that stand still although the arm surely moves.
+
+    An arm that keeps to what is assumed of it shows all motion with some delay, up to the declared
+    age, and moves by less than it was told to, by the declared errors of the drive. What it must
+    have shown since the positions changed last is thus what was sent that delay before, for
+    whichever delay makes it least: nothing where the arm began to move within the age only, all of
+    it where the arm goes on as before.
+    """
+
+    def __init__(
+        self, parameters: SupervisorParameters, safety: SafetyParameters, period_ns: int
+    ) -> None:
+        """Take the filter's period, and what is assumed of the arm where it runs."""
+        period_s = period_ns / _NS
+        self._enough_rad = parameters.frozen_travel_rad
+        self._patience = math.ceil(parameters.state_timeout_s / period_s - 1e-9)
+        self._least = (1.0 - safety.jitter) * (1.0 - safety.gain_error)
+        self._drift_rad = safety.drift_rad_s * period_s * (1.0 + safety.jitter)
+        # All travel so far, at each of the last cycles, and what that was at the last change.
+        self._totals: deque[float] = deque(maxlen=safety.max_latency_periods + 1)
+        self._before: Sequence[float] = ()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: the arm rests."""
+        self._totals.extend([0.0] * (self._totals.maxlen or 0))
+        self.changed()
+
+    def changed(self) -> None:
+        """Note that the measured positions have changed."""
+        self._before = tuple(self._totals)
+        self._periods = 0
+
+    def travel(self, travel_rad: float) -> None:
+        """Take the largest travel of a joint that was commanded for one period."""
+        if self._totals[0] == self._totals[-1]:
+            # A rest as long as the age: the last change has shown all before, whatever its delay.
+            self._before = (self._before[-1],) * len(self._before)
+        least_rad = max(0.0, self._least * travel_rad - self._drift_rad)
+        self._totals.append(self._totals[-1] + least_rad)
+        self._periods += 1
+
+    @property
+    def found(self) -> bool:
+        """Whether a joint state that has come now should have shown a motion.
+
+        Not before the positions have stood still for as long as a state may be missing.
+        """
+        if self._periods < self._patience:
+            return False
+        shown_rad = min(map(float.__sub__, self._totals, self._before))
+        return shown_rad > self._enough_rad
 
 
 def check_watchdogs(parameters: SupervisorParameters, rates: Rates) -> None:
