@@ -164,6 +164,12 @@ targets = st.lists(st.floats(-0.8, 0.8), min_size=N, max_size=N).filter(
 
 @modes
 @settings(deadline=None, max_examples=40)
+@example(
+    stages=[([0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0], 1.0, 183)],
+    last=[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5],
+    noise=0.0,
+    latched=False,
+)
 @given(
     stages=st.lists(st.tuples(targets, st.floats(0.05, 1.0), st.integers(0, 95)), max_size=3),
     last=targets,

@@ -130,13 +130,15 @@ class Whereabouts:
         self._period_ns = round(period_s * 1e9)
         self._gap_ns = max(_GAP_NS, 2 * self._period_ns)
         self._known = self._begun = self._jumped = self._following = False
-        # Where the hold began, the last sample that counts, the last that jumped, where it rests.
+        # Where the hold began or the arm was followed to, the last sample that counts, the last one
+        # that jumped, where the arm rests.
         self._base: Values = ()
         self._latest: Values = ()
         self._jump: Values = ()
         self._sample_ns: int | None = None
         self._rest: Values = ()
         self._changed: list[bool] = []
+        self._moved: list[bool] = []
         self._jumps, self._turns, self._rests = _Row(), _Row(), _Row()
         self._trials = _TRIALS
         self._set_out: Values = ()
@@ -205,8 +207,10 @@ class Whereabouts:
             # What it says of the reference has persisted, too.
             self._turns, self._jumps = self._jumps, _Row()
         self._latest = position
-        moved = zip(self._changed, position, self._base, strict=True)
-        self._changed = [before or q != base for before, q, base in moved]
+        ways = [abs(q - base) for q, base in zip(position, self._base, strict=True)]
+        changed, moved = zip(self._changed, ways, strict=True), zip(self._moved, ways, strict=True)
+        self._changed = [before or way > 0.0 for before, way in changed]
+        self._moved = [before or way > self._follows_rad for before, way in moved]
         return True
 
     def _begin(self, position: Values) -> None:
@@ -215,7 +219,7 @@ class Whereabouts:
         for row in (self._jumps, self._turns, self._rests):
             row.clear()
         self._base, self._trials = position, _TRIALS
-        self._changed = [False] * len(position)
+        self._changed, self._moved = [False] * len(position), [False] * len(position)
 
     def _reach(self, time_ns: int) -> list[float]:
         """Return how far each joint may have gone since the last sample, wherever that was."""
@@ -247,19 +251,18 @@ class Whereabouts:
             # It has arrived, or may go no further; having gone far, it has moved no arm.
             if _largest_distance(reference, self._set_out) > self.probe_rad:
                 self._trials = _TRIALS
-            self._base = position
+            self._base, self._moved = position, [False] * len(position)
             self._end_following()
-        elif not self._following and self._was_moved(position, reference):
+        elif not self._following and self._was_moved(reference):
             self._following, self._set_out = True, reference
             self._trials -= 1
         return self._following
 
-    def _was_moved(self, position: Values, reference: Values) -> bool:
+    def _was_moved(self, reference: Values) -> bool:
         possible = self.astray and not self._jumped and self._trials > 0
         if not possible or not self._rests.lasts(_RESTS_NS):
             return False
-        off, follows = self.off(reference), self._follows_rad
-        return all(abs(position[j] - self._base[j]) > follows for j, _ in off)
+        return all(self._moved[joint] for joint, _ in self.off(reference))
 
     def _end_following(self) -> None:
         """Let the reference stay where it has got to, which is to be sent until this persists."""
