@@ -13,8 +13,10 @@ NAMES = ROBOT.joint_names
 MS = 1_000_000
 PERIOD = 10 * MS
 SAFETY = SafetyParameters()
-SAMPLES = 3
-"""Joint states after which the filter knows where the arm is."""
+SAMPLES = 4
+"""Joint states that persist: they span 30 ms."""
+FIRST_SAMPLES = 31
+"""Joint states of which the first hold of a position is made."""
 SPEED = [0.2, 0.1, -0.1, 0.1, 0.2, -0.1, 0.3]
 
 
@@ -94,7 +96,7 @@ class World:
 
     def known(self):
         """Let measured positions persist until a hold may be made of them."""
-        self.run(SAMPLES, commands=False)
+        self.run(FIRST_SAMPLES if self.sent == "joint_position" else SAMPLES, commands=False)
         self.outputs.clear()
         return self
 

@@ -89,15 +89,21 @@ def test_braking_ends_in_a_hold_of_the_last_output():
     assert mode.hold(None, ZEROS) == last
 
 
-def test_a_hold_goes_after_an_arm_that_was_moved_away_at_the_speed_limits():
+def test_a_hold_goes_after_an_arm_that_was_moved_away_slowly_then_at_the_speed_limits():
     mode = started()
     away = tuple(q + 0.2 for q in HOME)
+    follows = SAFETY.tracking_error_rad + SAFETY.noise_rad
+    # A tenth of it is how still the arm stands. It goes this far and twice as still in a second.
+    slowly = DT * 1.2 * follows
     first = mode.hold(away, ZEROS)
-    assert first == pytest.approx(np.array(HOME) + DT * LIMITS.velocity_rad_s)
-    # 0.2 rad at 2.175 rad/s and 10 ms are 10 periods.
-    for _ in range(9):
-        last = mode.hold(away, ZEROS)
-    assert last == away
+    assert first == pytest.approx(np.array(HOME) + slowly)
+    sent = [first, *(mode.hold(away, ZEROS) for _ in range(120))]
+    steps = np.diff(np.array(sent), axis=0) / (DT * LIMITS.velocity_rad_s)
+    # The rest of 0.2 rad at 2.175 rad/s and 10 ms are 9 periods.
+    assert (steps[:, 0] > 0.5).sum() == 8
+    assert steps.max() == pytest.approx(1.0)
+    assert np.argmax(steps[:, 0] > 0.5) == pytest.approx(100, abs=1)
+    assert sent[-1] == pytest.approx(away, abs=0.1 * follows)
     assert mode.rests
 
 

@@ -164,7 +164,7 @@ def pressed(mode="joint_velocity", seed=0):
     """A run in real time with all that a record can tell."""
     rng = random.Random(seed)
     world = World(mode)
-    world.run(5, rng=rng)
+    world.run(33 if mode == "joint_position" else 6, rng=rng)  # until a hold is known
     world.arm()
     for _ in range(3):  # armed without a command
         world.state()
@@ -283,10 +283,10 @@ def test_outputs_before_the_first_arming_of_the_recording_cannot_be_checked(mode
 @modes
 def test_holds_from_the_first_of_a_recording_on(mode):
     world = World(mode)
-    world.run(30, rng=random.Random(0))
+    world.run(60, rng=random.Random(0))
     recorded = world.recorded
-    # Where the arm is has to persist for three joint states.
-    made = 30 if mode == "joint_velocity" else 28
+    # Where the arm is has to persist for 30 ms, and for 300 ms until a position is held.
+    made = {"joint_velocity": 60, "joint_position": 30, "joint_effort": 57}[mode]
     replayer, _ = replay(recorded, mode)
     assert (replayer.reproduced, replayer.unchecked) == (made, 0)
     # A recorder that finds the states a little later than the outputs: 5 more.

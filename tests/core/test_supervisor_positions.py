@@ -10,7 +10,7 @@ import pytest
 from sinew_core.safety.gate import Rejection
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.supervisor import State
-from supervised_world import MS, PERIOD, ROBOT, SAMPLES, SPEED, World
+from supervised_world import FIRST_SAMPLES, MS, PERIOD, ROBOT, SPEED, World
 
 HOME = tuple(ROBOT.home_rad.tolist())
 PERIOD_S = PERIOD / 1e9
@@ -30,10 +30,10 @@ def test_nothing_is_published_before_a_state_is_known_and_then_the_measured_posi
     world = make_world()
     assert world.cycle() is None
     world.pass_time()
-    world.run(5)
-    # The first joint state may be a wrong one: it has to persist.
-    assert world.outputs[:SAMPLES] == [None] * SAMPLES
-    assert set(world.outputs[SAMPLES:]) == {HOME}
+    world.run(40)
+    # The first joint states may be wrong ones: they have to persist.
+    assert world.outputs[:FIRST_SAMPLES] == [None] * FIRST_SAMPLES
+    assert set(world.outputs[FIRST_SAMPLES:]) == {HOME}
 
 
 def test_armed_follows_safe_positions_bit_for_bit():

@@ -92,8 +92,10 @@ def test_a_reset_of_the_arm_is_not_undone_by_the_hold(graph):
     start = graph.trigger("sim_driver/reset").message.removeprefix("at rest at ")
     placed = [float(q) for q in start.split(", ")]
     graph.probe.until(lambda: graph.stamp() > before, "a state after the reset")
-    seen = len(graph.outputs)
-    graph.probe.until(lambda: len(graph.outputs) > seen + 20, "more holds")
+    graph.probe.until(lambda: "no_hold" in graph.filter_report(), "a report that nothing is held")
+    seen, stamp = len(graph.outputs), graph.stamp()
+    graph.probe.until(lambda: graph.stamp() > stamp + 200_000_000, "states")
+    assert len(graph.outputs) == seen
     assert off(graph, placed) < 1e-3
     assert max(abs(a - b) for a, b in zip(placed, HOME, strict=True)) > 0.05
     graph.armed()

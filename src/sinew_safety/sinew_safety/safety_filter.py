@@ -286,6 +286,9 @@ class SafetyFilter(SinewNode):
         for joint, causes in zip(self._joint_names, supervisor.interventions, strict=True):
             for cause, cycles in causes.items():
                 values[f"interventions: {joint} {cause.name.lower()}"] = cycles
+        if astray := supervisor.astray:
+            off = ", ".join(f"{name} {far_rad:.3f} rad" for name, far_rad in astray)
+            values["no_hold"] = f"measured off what was sent: {off}"
         if self._outputs.refusal:
             values["outputs_refused"] = self._outputs.refusal
         if self._cycle_ns:

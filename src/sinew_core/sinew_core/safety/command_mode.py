@@ -3,7 +3,7 @@
 | mode | a hold is | a command rests when | its travel is |
 |---|---|---|---|
 | joint_velocity | zero velocity | it is zero | velocity times period |
-| joint_position | the last position sent, until the arm is moved | it is repeated | its step |
+| joint_position | the last position sent, where the arm is there | it is repeated | its step |
 | joint_effort | the filter's own braking, which holds | the arm is measured at rest | as measured |
 
 Velocities that are sent as positions have a mode of their own: `integrating`.
@@ -20,15 +20,15 @@ from sinew_core.safety.effort_filter import EffortFilter
 from sinew_core.safety.filter import FilterResult
 from sinew_core.safety.make import make_filter
 from sinew_core.safety.parameters import SafetyParameters
-from sinew_core.safety.whereabouts import Sight, Whereabouts
+from sinew_core.safety.whereabouts import Distances, Follows, Sight, Whereabouts
 
 if TYPE_CHECKING:
     from sinew_core.robots.limits import JointLimits
 
 Values = tuple[float, ...]
 
-_ARRIVED = 0.1
-"""Part of the distance that a drive may be off, to which a reference goes after a moved arm."""
+_PROBE_S = 1.0
+"""How long a reference goes slowly, before it is known that no drive follows it."""
 
 
 class Filter(Protocol):
@@ -69,19 +69,22 @@ class CommandMode(abc.ABC):
     """
 
     hold_needs: ClassVar[Literal["nothing", "output", "filter"]]
+    _sends_positions: ClassVar[bool] = False
 
     def __init__(
-        self, arm_filter: Filter, limits: JointLimits, period_s: float, follows_rad: float
+        self, arm_filter: Filter, limits: JointLimits, period_s: float, follows: Follows
     ) -> None:
         """Take the filter of an arm, which `start` resets, its limits and the filter's period.
 
-        `follows_rad` is how far an arm that is held may be off, as measured.
+        `follows` says how far an arm that is held may be off.
         """
         self.output: Values | None = None
         self._filter = arm_filter
         self._zeros: Values = (0.0,) * limits.n_joints
-        self._follows_rad = follows_rad
-        self._whereabouts = Whereabouts(limits.velocity_rad_s.tolist(), follows_rad, period_s)
+        self._follows_rad = follows.measured_rad
+        self._whereabouts = Whereabouts(
+            limits.velocity_rad_s.tolist(), follows, period_s, patient=self._sends_positions
+        )
 
     def step(
         self,
@@ -112,14 +115,20 @@ class CommandMode(abc.ABC):
         self.output = None
         self._whereabouts.forget()
 
-    def sight(self, position: Sequence[float], *, at_rest: bool) -> Sight:
+    def sight(self, time_ns: int, position: Sequence[float]) -> Sight:
         """Return what a measured position (n,) rad says of the arm; call it while that is held.
 
-        A hold is to be given the position where it says that the arm is away.
+        The time is when it came, by a steady clock. A hold is to be given the position where this
+        says that the arm is away.
         """
-        return self._whereabouts.take(position, self._reference, at_rest=at_rest)
+        return self._whereabouts.take(time_ns, position, self._reference)
 
-    def unchanged(self) -> list[tuple[int, float]]:
+    def astray(self) -> Distances:
+        """Return the joints off what is held, in rad, for which nothing is sent."""
+        reference, whereabouts = self._reference, self._whereabouts
+        return [] if reference is None or not whereabouts.astray else whereabouts.off(reference)
+
+    def unchanged(self) -> Distances:
         """Return the joints off what is held, in rad, that are measured where the hold began.
 
         A driver that has died may tell of them.
@@ -132,7 +141,7 @@ class CommandMode(abc.ABC):
 
     @abc.abstractmethod
     def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
-        """Return what keeps the arm at rest for a period, None while that cannot be known yet.
+        """Return what keeps the arm at rest for a period, None where that cannot be known.
 
         The position is one that `sight` says the arm is away at.
         """
@@ -203,25 +212,42 @@ class ReferenceMode(CommandMode):
     """Outputs in rad; the last one is the reference that the drive follows."""
 
     hold_needs = "output"
+    _sends_positions = True
 
     def __init__(
-        self, arm_filter: Filter, limits: JointLimits, period_s: float, follows_rad: float
+        self, arm_filter: Filter, limits: JointLimits, period_s: float, follows: Follows
     ) -> None:
         """Take what `CommandMode` does."""
-        super().__init__(arm_filter, limits, period_s, follows_rad)
+        super().__init__(arm_filter, limits, period_s, follows)
         self._lower: list[float] = limits.position_lower_rad.tolist()
         self._upper: list[float] = limits.position_upper_rad.tolist()
         self._reaches = [period_s * v for v in limits.velocity_rad_s.tolist()]
+        slowly = period_s * self._whereabouts.probe_rad / _PROBE_S
+        self._slow_reaches = [min(slowly, reach) for reach in self._reaches]
+        self._set_out: Values | None = None
 
     def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
-        """Return the reference; it goes after an arm that was moved, as fast as that may move.
+        """Return the reference, None while the arm is not there.
 
-        It does not leave the limits, nor go further beyond one where the arm began there.
+        It goes after an arm that was moved: slowly while a drive that is on would show, then as
+        fast as the arm may move. It does not leave the limits, nor go further beyond one where the
+        arm began there.
         """
+        if position is not None and self.output is not None:
+            self.output = self._after(self.output, position)
+            return self.output
+        if position is None and self._whereabouts.astray:
+            # No replay comes here, so that nothing may change.
+            return None
+        self._set_out = None
         if position is not None:
-            reference = self.output
-            self.output = tuple(position) if reference is None else self._after(reference, position)
+            self.output = tuple(position)
         return self.output
+
+    def forget(self) -> None:
+        """Hold where the arm is measured next."""
+        super().forget()
+        self._set_out = None
 
     @property
     def _reference(self) -> Values | None:
@@ -229,13 +255,17 @@ class ReferenceMode(CommandMode):
 
     def _begin(self, position: Sequence[float]) -> Values:
         """Return the reference to start from; the measured position where the arm is not at it."""
+        self._set_out = None
         if self.output is None or are_apart(self.output, position, self._follows_rad):
             self.output = tuple(position)
         return self.output
 
     def _after(self, reference: Values, position: Sequence[float]) -> Values:
-        arrived = _ARRIVED * self._follows_rad
-        limits = zip(self._lower, self._upper, self._reaches, strict=True)
+        self._set_out = self._set_out or reference
+        far = are_apart(self._set_out, reference, self._whereabouts.probe_rad)
+        reaches = self._reaches if far else self._slow_reaches
+        arrived = self._whereabouts.arrived_rad
+        limits = zip(self._lower, self._upper, reaches, strict=True)
         ways = zip(reference, position, limits, strict=True)
         return tuple(
             [
@@ -289,10 +319,10 @@ class EffortMode(CommandMode):
     hold_needs = "filter"
 
     def __init__(
-        self, arm_filter: EffortFilter, limits: JointLimits, period_s: float, follows_rad: float
+        self, arm_filter: EffortFilter, limits: JointLimits, period_s: float, follows: Follows
     ) -> None:
         """Take what `CommandMode` does."""
-        super().__init__(arm_filter, limits, period_s, follows_rad)
+        super().__init__(arm_filter, limits, period_s, follows)
         self._efforts = arm_filter
         self._held_at: Values | None = None
 
@@ -350,11 +380,11 @@ def make_command_mode(
     arm_filter = make_filter(
         mode, robot, safety, period_s, gravity_compensation=gravity_compensation
     )
-    follows_rad = safety.tracking_error_rad + safety.noise_rad
+    follows = Follows.assumed(safety)
     if isinstance(arm_filter, EffortFilter):
-        return EffortMode(arm_filter, robot.limits, period_s, follows_rad)
+        return EffortMode(arm_filter, robot.limits, period_s, follows)
     made = PositionMode if mode == "joint_position" else VelocityMode
-    return made(arm_filter, robot.limits, period_s, follows_rad)
+    return made(arm_filter, robot.limits, period_s, follows)
 
 
 def are_apart(first: Sequence[float] | None, second: Sequence[float], distance_rad: float) -> bool:

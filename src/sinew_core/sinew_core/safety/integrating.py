@@ -15,6 +15,7 @@ from sinew_core.safety.command_mode import ReferenceMode, Values
 from sinew_core.safety.filter import FilterResult, VelocityFilter
 from sinew_core.safety.make import make_filter
 from sinew_core.safety.parameters import SafetyParameters
+from sinew_core.safety.whereabouts import Follows
 
 if TYPE_CHECKING:
     from sinew_core.robots.limits import JointLimits
@@ -25,10 +26,10 @@ class IntegratingMode(ReferenceMode):
     """Commands in rad/s, outputs in rad; the last output is what the drive holds."""
 
     def __init__(
-        self, arm_filter: VelocityFilter, limits: JointLimits, period_s: float, follows_rad: float
+        self, arm_filter: VelocityFilter, limits: JointLimits, period_s: float, follows: Follows
     ) -> None:
         """Take what `CommandMode` does."""
-        super().__init__(arm_filter, limits, period_s, follows_rad)
+        super().__init__(arm_filter, limits, period_s, follows)
         self._velocities = arm_filter
         self._period_s = period_s
         self._velocity = self._zeros
@@ -45,7 +46,7 @@ class IntegratingMode(ReferenceMode):
         self._filter.reset(position)
 
     def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
-        """Return the last output, see `ReferenceMode`."""
+        """Return the last output or None, see `ReferenceMode`."""
         self._velocity = self._zeros
         return super().hold(position, velocity)
 
@@ -91,8 +92,8 @@ def make_integrating_mode(
     Raises:
         ConfigError: if limits, parameters and period do not fit each other.
     """
-    follows_rad = safety.tracking_error_rad + safety.noise_rad
-    off = dataclasses.replace(safety, noise_rad=follows_rad)
+    follows = Follows.assumed(safety)
+    off = dataclasses.replace(safety, noise_rad=follows.measured_rad)
     arm_filter = make_filter("joint_velocity", robot, off, period_s)
     assert isinstance(arm_filter, VelocityFilter)
-    return IntegratingMode(arm_filter, robot.limits, period_s, follows_rad)
+    return IntegratingMode(arm_filter, robot.limits, period_s, follows)

@@ -32,7 +32,7 @@ from typing import NamedTuple
 from sinew_core.safety.command_mode import CommandMode, Values
 from sinew_core.safety.filter import FilterResult
 from sinew_core.safety.scaling import SpeedScaling
-from sinew_core.safety.whereabouts import Sight
+from sinew_core.safety.whereabouts import Distances, Sight
 
 KINDS = "sbi"
 
@@ -227,16 +227,20 @@ class RecordedMode:
         self.asked = ()
         self._started = self._state_check(position, velocity)
 
-    def sight(self, position: Sequence[float], *, at_rest: bool) -> Sight:
+    def sight(self, time_ns: int, position: Sequence[float]) -> Sight:
         """Return what a measured position (n,) rad says of the arm while it is held."""
-        return self._mode.sight(position, at_rest=at_rest)
+        return self._mode.sight(time_ns, position)
 
-    def unchanged(self) -> list[tuple[int, float]]:
+    def astray(self) -> Distances:
+        """Return the joints off what is held, in rad, for which nothing is sent."""
+        return self._mode.astray()
+
+    def unchanged(self) -> Distances:
         """Return the joints off what is held, in rad, that are measured where the hold began."""
         return self._mode.unchanged()
 
     def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:
-        """Return what keeps the arm at rest, None while that cannot be known yet."""
+        """Return what keeps the arm at rest, None where that cannot be known."""
         held = self._mode.hold(position, velocity)
         if held is not None and position is not None:
             self._measured = self._state_check(position, velocity)

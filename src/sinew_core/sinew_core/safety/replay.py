@@ -51,6 +51,8 @@ class Replayer:
         # What the mode is known to be: as in the run; as far as a hold of its last output asks;
         # and whether it was started, which commands and braking ask for.
         self._known = self._output_known = self._started = False
+        # Whether a hold that goes after an arm is known to have set out where the replay has it.
+        self._stood = False
         self._mode: CommandMode | None = None
         self._scaling: SpeedScaling | None = None
         self._asked: Sequence[float] = ()
@@ -93,7 +95,9 @@ class Replayer:
             return
         mode, scaling = self._follow(output)
         self._last = output
-        if not self._can_check(output, mode):
+        known = self._can_check(output, mode)
+        self._stood = self._stood or not record.measured
+        if not known:
             self.unchecked += 1
             return
         self._prepare(output, mode)
@@ -119,9 +123,10 @@ class Replayer:
         if other or again or self._mode is None or self._scaling is None:
             self._mode, self._scaling = self._make_mode(record.configuration)
             self._known = self._output_known = record.number == 1
-            self._started = False
+            self._started = self._stood = False
         elif record.number != number + 1:
-            self._known = self._output_known = self._started = False
+            self._mode.forget()
+            self._known = self._output_known = self._started = self._stood = False
         elif not self._known and last is not None:
             self._mode.output, self._output_known = last.values, True
         return self._mode, self._scaling
@@ -135,7 +140,8 @@ class Replayer:
             return self._started
         if mode.hold_needs == "nothing" or self._started:
             return True
-        known = self._known or (self._output_known and mode.hold_needs == "output")
+        at_output = self._output_known and (self._stood or not record.measured)
+        known = self._known or (at_output and mode.hold_needs == "output")
         if known and (not record.measured or self._inputs.find_state(output, record.measured)):
             return True
         # A recording that begins with the outputs may lack the states that came just before it.

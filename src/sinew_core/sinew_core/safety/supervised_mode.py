@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sinew_core.safety.command_mode import Values
 from sinew_core.safety.filter import FilterResult
-from sinew_core.safety.whereabouts import Sight
+from sinew_core.safety.whereabouts import Distances, Sight
 
 
 class SupervisedMode(Protocol):
@@ -41,10 +41,13 @@ class SupervisedMode(Protocol):
     def start(self, position: Sequence[float], velocity: Sequence[float]) -> None:
         """Start where the arm is held."""
 
-    def sight(self, position: Sequence[float], *, at_rest: bool) -> Sight:
+    def sight(self, time_ns: int, position: Sequence[float]) -> Sight:
         """Return what a measured position says of the arm while it is held."""
 
-    def unchanged(self) -> list[tuple[int, float]]:
+    def astray(self) -> Distances:
+        """Return the joints off what is held, in rad, for which nothing is sent."""
+
+    def unchanged(self) -> Distances:
         """Return the joints off what is held, in rad, that are measured where the hold began."""
 
     def hold(self, position: Sequence[float] | None, velocity: Sequence[float]) -> Values | None:

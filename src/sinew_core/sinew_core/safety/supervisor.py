@@ -226,6 +226,11 @@ class Supervisor:
         return self.stamp_ns if self.state is State.ARMED else self.left_armed_ns
 
     @property
+    def astray(self) -> list[tuple[str, float]]:
+        """The joints, by name, that are so many rad off what is held that nothing is published."""
+        return [(self._joint_names[joint], far) for joint, far in self._mode.astray()]
+
+    @property
     def rests(self) -> bool:
         """Whether the last output asks for no motion."""
         return self._mode.rests
@@ -233,7 +238,7 @@ class Supervisor:
     def cycle(self, now_ns: int) -> tuple[float, ...] | None:
         """Return what to publish (n,), in the unit of the mode.
 
-        None in lockstep while the world is to stand still, and before a hold is known.
+        None in lockstep while the world is to stand still, and where no hold is known.
         """
         if self._lockstep:
             return self._answer()
@@ -301,7 +306,7 @@ class Supervisor:
     def _sight(self) -> Sight:
         """Return what a state that is new says of an arm that is held; call it once for each."""
         if self._fresh and not (self._lockstep or self._shadow):
-            return self._mode.sight(self._position, at_rest=self._at_rest())
+            return self._mode.sight(self._received_ns, self._position)
         # A simulated world is placed at will, and a shadow holds no arm.
         return Sight(sure=self._fresh, away=self._fresh)
 
