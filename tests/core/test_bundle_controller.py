@@ -229,3 +229,14 @@ def test_an_action_of_another_mode_is_not_carried_over(tmp_path):
     run_on(other, 2)
     other.follow(one)
     assert np.all(other.signals.previous_action == 0.0)
+
+
+@pytest.mark.parametrize("mode", ["joint_velocity", "tool_velocity", "joint_acceleration"])
+def test_what_is_not_finite_leaves_nothing_behind(tmp_path, mode):
+    one, fresh = scaled(tmp_path, 1.0, mode), scaled(tmp_path, 1.0, mode)
+    run_on(one, 3)
+    # A finite double that is infinite as float32, so that infinities meet in the network.
+    huge = [1e39, -1e39, *AT_REST[2:]]
+    command = one.decide(PANDA.home_rad.tolist(), huge, [0.5, 0.1, 0.4])
+    assert not np.isfinite(command).all()
+    assert run_on(one, 3) == run_on(fresh, 3)

@@ -106,3 +106,15 @@ def test_the_oldest_receipt_is_that_of_the_joint_whose_stamp_is_the_same_for_lon
             if updated_ns[i] != known[i]:
                 known[i], received[i] = updated_ns[i], now_ns
         assert receipts.take(now_ns, updated_ns) == min(received)
+
+
+@given(messages, st.integers(0, 5))
+def test_a_joint_is_late_when_another_was_heard_of_by_more_than_the_timeout_after_it(
+    stamps, timeout_ns
+):
+    receipts, alone = JointReceipts(3), [JointReceipts(1) for _ in range(3)]
+    for now_ns, updated_ns in enumerate(stamps, start=1):
+        receipts.take(now_ns, updated_ns)
+        heard = [one.take(now_ns, [stamp]) for one, stamp in zip(alone, updated_ns, strict=True)]
+        late = [i for i in range(3) if max(heard) - heard[i] > timeout_ns]
+        assert receipts.late(timeout_ns) == late

@@ -342,3 +342,20 @@ def test_a_shadow_reports_on_an_arm_and_on_its_bag_and_commands_neither(
     assert report["held"] == []
     assert report["joint_states"]["count"] > 50
     assert not reached
+
+
+def test_a_report_that_cannot_be_written_is_printed(start_node, probe, tmp_path):
+    bundle = write_reaching_bundle(tmp_path / "bundle")
+    output = tmp_path / "report"
+    process = start_node(DEPLOYMENT, {"bundle": bundle, "mode": "preflight", "output": output})
+    process.supervised = False
+    heard = probe.listen(DiagnosticArray, "diagnostics", RELIABLE)
+    probe.until(lambda: heard, "the deployment")
+    output.rmdir()
+    assert process.interrupt() == 1
+    printed = next(line for line in process.output.splitlines() if line.startswith("{"))
+    report = json.loads(printed)
+    assert (report["mode"], report["bundle"], report["held"]) == ("preflight", str(bundle), [])
+    told = f"output {output} cannot be written (No such file or directory): "
+    assert told + "report.json is printed above" in process.output
+    assert "Traceback" not in process.output

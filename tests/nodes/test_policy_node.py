@@ -2,6 +2,7 @@ import math
 import signal
 import subprocess
 import sys
+from itertools import count
 
 import numpy as np
 import pytest
@@ -163,9 +164,70 @@ def test_joints_in_parts_are_put_together_again_after_a_gap(probe, start_node, f
         later += 40 * MS
     rig.until_commands(number + 2)
     found = [stamp_ns(c.header.stamp) - START for c in rig.commands[number:]]
-    # The second tick falls to the part that comes first: both halves are fresh by then.
+    # The older half of a state gives its stamp.
     assert found == [5005 * MS, 5040 * MS]
     rig.until_count("epochs", 1)
+
+
+@pytest.mark.parametrize("ahead_ms", [-3_600_000, -60, 60, 3_600_000])
+def test_two_sources_of_joints_may_have_clocks_of_their_own(probe, start_node, folder, ahead_ms):
+    rig = Rig(probe, start_node, folder)
+    start = 4000 * START
+    names, slow_ms = PANDA.joint_names, min(0, ahead_ms)
+
+    def publish(ms):
+        rig.states.publish(state(start + ms * MS, HOME[:6], names[:6]))
+        rig.states.publish(state(start + (ms + ahead_ms) * MS, HOME[6:], names[6:]))
+
+    rig.targets.publish(target())
+    probe.until(lambda: rig.commands or publish(-slow_ms), "the first command")
+    for tick in range(1, 4):
+        for ms in (-30, -20, -10, 0):
+            publish(40 * tick + ms - slow_ms)
+        rig.until_commands(tick + 1)
+    # The command of a state has the older of its two stamps, which is that of the same clock.
+    found = [stamp_ns(c.header.stamp) - start for c in rig.commands]
+    assert found == [0, 40 * MS, 80 * MS, 120 * MS]
+    expected = expected_commands(folder, [(HOME, [0.1] * 7)] * 4)
+    assert [c.points[0].velocities.tolist() for c in rig.commands] == expected
+    rig.until_count("epochs", 0)
+
+
+@pytest.mark.parametrize("ahead_ms", [-60, 60])
+def test_a_source_that_falls_silent_is_noticed_whatever_its_clock_is(
+    probe, start_node, folder, ahead_ms
+):
+    rig = Rig(probe, start_node, folder)
+    names, stamps = PANDA.joint_names, count(START, 10 * MS)
+    rig.targets.publish(target())
+
+    def publish(both):
+        stamp = next(stamps)
+        rig.states.publish(state(stamp, HOME[:6], names[:6]))
+        if both:
+            rig.states.publish(state(stamp + ahead_ms * MS, HOME[6:], names[6:]))
+
+    probe.until(lambda: rig.commands or publish(both=True), "the first command")
+    silent = "joint_states no longer updates panda_joint7"
+    probe.until(lambda: silent in rig.status()[0] or publish(both=False), silent)
+    number = len(rig.commands)
+    probe.until(lambda: len(rig.commands) > number or publish(both=True), "it goes on")
+
+
+def test_one_state_that_overflows_costs_one_command(probe, start_node, folder):
+    rig = Rig(probe, start_node, folder)
+    rig.targets.publish(target())
+    probe.until(lambda: rig.commands or rig.states.publish(state(START)), "the first command")
+    # Finite as a double, infinite as float32: the policy's action is not a number.
+    rig.states.publish(state(START + 40 * MS, velocity=[1e39, -1e39, 0.0, 0.0, 0.0, 0.0, 0.0]))
+    rig.until_status("the policy's action is not finite")
+    for tick in (2, 3):
+        rig.states.publish(state(START + 40 * tick * MS))
+        rig.until_commands(tick)
+    found = [c.points[0].velocities.tolist() for c in rig.commands]
+    # As at the start of an episode: nothing was in force.
+    expected = expected_commands(folder, [(HOME, [0.1] * 7)] * 2)
+    assert found == [expected[0], *expected]
 
 
 def test_joints_in_another_order_among_others_give_the_same_command(probe, start_node, folder):

@@ -137,3 +137,8 @@ class JointReceipts:
             if stamp != stamps[i]:
                 stamps[i], received[i] = stamp, now_ns
         return min(received)
+
+    def late(self, timeout_ns: int) -> list[int]:
+        """Return the joints last heard of anew by more than this before the latest one."""
+        oldest_ns = max(self._received_ns) - timeout_ns
+        return [i for i, received_ns in enumerate(self._received_ns) if received_ns < oldest_ns]

@@ -13,7 +13,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from sinew_core.bundle.controller import ControlTicks, StampEpochs
 from sinew_core.frames import pose_frames
-from sinew_core.joint_mapper import JointMapper
+from sinew_core.joint_mapper import JointMapper, JointReceipts
 from sinew_policy.loading import Policy
 from sinew_policy.parameters import PolicyParameters
 from sinew_ros.diagnostics import Level
@@ -50,6 +50,7 @@ class Decider:
         action, rates = policy.bundle.specification.action, policy.bundle.specification.rates
         names = [parameters.joint_prefix + name for name in policy.bundle.manifest.joint_names]
         self._reader, self._mapper = JointStateReader(), JointMapper(names)
+        self._receipts = JointReceipts(len(names))
         self._ticks = ControlTicks(
             rates.control_rate_hz, lockstep=self._lockstep, state_rate_hz=rates.state_rate_hz
         )
@@ -121,21 +122,36 @@ class Decider:
         self.policy = policy
 
     def _on_state(self, data: bytes) -> None:
+        """Merge a joint state, and decide where it completes one that is due.
+
+        As in the safety filter, the stamp is that of the joint with the oldest one: where two
+        drivers report an arm by clocks of their own, it is always of the same clock.
+        """
         fields = self._reader.read(data)
         if fields is None:
             self._counts["damaged"] += 1
             return
-        mapper, stamp = self._mapper, fields[0]
+        mapper = self._mapper
         if not mapper.merge(*fields):
             self._check_complete()
             return
-        if self._epochs.begins(stamp):
-            mapper.forget()
-            mapper.merge(*fields)
-            self._answer = None
-            self._counts["epochs"] += 1
         self._counts["states"] += 1
         self._received_s = time.monotonic()
+        now_ns = fields[0] if self._lockstep else time.monotonic_ns()
+        self._receipts.take(now_ns, mapper.updated_ns)
+        if not self._check_complete() or not self._check_fresh():
+            self._pending_ns = None
+            return
+        if self._epochs.begins(min(mapper.updated_ns)):
+            mapper.forget()
+            mapper.merge(*fields)
+            self._answer = self._pending_ns = None
+            self._counts["epochs"] += 1
+        if self._check_complete():
+            self._follow(min(mapper.updated_ns))
+
+    def _follow(self, stamp: int) -> None:
+        """Decide on a complete state where it is due, and repeat the answer to the last one."""
         if self._answer is not None and self._answer[0] == stamp:
             if self._lockstep and self.active:
                 self._counts["repeats"] += 1
@@ -158,11 +174,9 @@ class Decider:
             self._try_to_answer()
 
     def _try_to_answer(self) -> None:
-        """Decide on the pending state, if it is complete, fresh, and its target is known."""
+        """Decide on the pending state, which is complete, if its target is known."""
         stamp = self._pending_ns
         if stamp is None or not self.active:
-            return
-        if not self._check_complete() or not self._check_fresh(stamp):
             return
         if not self._check_target(stamp) or not self._check_object(stamp):
             return
@@ -223,16 +237,12 @@ class Decider:
             )
         return not missing
 
-    def _check_fresh(self, stamp: int) -> bool:
-        mapper = self._mapper
-        old = [
-            name
-            for name, updated in zip(mapper.joint_names, mapper.updated_ns, strict=True)
-            if stamp - updated > self._timeout_ns
-        ]
-        if old:
-            self._set_status(Level.WARN, f"joint_states no longer updates {', '.join(old)}")
-        return not old
+    def _check_fresh(self) -> bool:
+        """Tell whether every joint was heard of lately, whatever clock its stamps are of."""
+        late = [self._mapper.joint_names[i] for i in self._receipts.late(self._timeout_ns)]
+        if late:
+            self._set_status(Level.WARN, f"joint_states no longer updates {', '.join(late)}")
+        return not late
 
     def _set_status(self, level: Level, text: str) -> None:
         if self._status != (level, text):

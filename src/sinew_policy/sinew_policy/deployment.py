@@ -308,6 +308,9 @@ class Deployment(SinewNode):
                 break
             self.executor.spin_once(_TURN_S)
         _say(self._measured.report(self._p, str(self._bundle.folder), self._checks, self._targets))
+        if self._measured.problem:
+            self.get_logger().error(self._measured.problem)
+            self.exit_code = 1
         if self._arm is not None:
             self._arm.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections import Counter
@@ -17,7 +18,11 @@ from sinew_policy.observed_graph import ObservedGraph
 
 
 class Measurements:
-    """Gathers what happens, above all while the filter is armed."""
+    """Gathers what happens, above all while the filter is armed.
+
+    Attributes:
+        problem: why the report could not be written, in one line; empty where it was.
+    """
 
     def __init__(self, graph: ObservedGraph, robot: RobotModel) -> None:
         """Measure a graph."""
@@ -27,7 +32,7 @@ class Measurements:
         self._outputs_before = self._turns = 0
         self._problems: Counter[str] = Counter()
         self._held: list[dict[str, object]] = []
-        self._written = False
+        self.problem = ""
 
     def begin(self) -> None:
         """Take the first arming as the beginning."""
@@ -54,10 +59,7 @@ class Measurements:
         checks: Sequence[Check],
         targets: GivenTargets | None,
     ) -> str:
-        """Write the report, the first time only; return it as text."""
-        if self._written:
-            return ""
-        self._written = True
+        """Write the report; return it as text, with all figures where it cannot be written."""
         head = {
             "mode": p.mode,
             "robot": self._robot.name,
@@ -71,8 +73,17 @@ class Measurements:
         if targets is not None and p.mode == "live":
             measured["targets"] = targets.run.figures()
         figures = report_figures(head, checks, measured)
-        write_report(p.output, figures, checks)
-        return measured_text(figures)
+        text = measured_text(figures)
+        try:
+            write_report(p.output, figures, checks)
+        except OSError as error:
+            # What was measured on an arm is not measured again so soon.
+            text += json.dumps(figures) + "\n"
+            self.problem = (
+                f"output {p.output} cannot be written ({error.strerror}): report.json is printed "
+                "above, keep it from there"
+            )
+        return text
 
     def _figures(self) -> dict[str, object]:
         graph, now_s = self._graph, time.monotonic()

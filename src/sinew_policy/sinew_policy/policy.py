@@ -2,9 +2,11 @@
 
 A managed node, see `sinew_ros.managed`; by default it configures and activates itself. While it is
 configured it subscribes `joint_states`, `target_pose` and, for a policy that sees an object,
-`object_pose`, and publishes `policy/command` when active; `diagnostics` it publishes always. The
-parameter `bundle` may be set at any time: a configured node loads and verifies the bundle beside
-its loop, and either goes on with it at the next decision or refuses it with the reason.
+`object_pose`, and publishes `policy/command` when active; `diagnostics` it publishes always. Joint
+states may come in parts, from drivers with clocks of their own: a command has the stamp of the part
+whose stamp is the oldest, by which the safety filter judges it, too. The parameter
+`bundle` may be set at any time: a configured node loads and verifies the bundle beside its loop,
+and either goes on with it at the next decision or refuses it with the reason.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ _REFUSED_FOR_S = 3.0
 _ANSWER_WITHIN_S = 3.0
 # In the arm's own time. No arm of the catalogue needs more than 2 s from full speed to rest.
 _AT_REST_WITHIN_NS = 10 * NS_PER_S
+# From one state to the next; where its stamps go further, the clock was set or nobody listened.
+_LONGEST_STEP_NS = NS_PER_S
 
 
 class Arming:
@@ -50,7 +52,7 @@ class Arming:
         self._clear = node.create_client(Trigger, f"{safety_filter}/clear")
         self._reset = node.create_client(Trigger, f"{driver}/reset") if driver else None
         self._refusal = ""
-        self._refused_s: float | None = None
+        self._refused_s: dict[str, float] = {}  # by step, since when
         self._again: Callable[[], None] | None = None
         self._repeat: Callable[[], None] | None = None
         self._asked: Future | None = None
@@ -58,7 +60,7 @@ class Arming:
         self._then: Callable[[], None] | None = None
         self._placed: Callable[[], bool] = lambda: True
         self._stamp_ns = self._reset_after_ns = -1
-        self._brakes_since_ns: int | None = None
+        self._braked_ns: int | None = None
 
     @property
     def missing(self) -> list[str]:
@@ -85,7 +87,10 @@ class Arming:
 
         Where nothing is prepared it shows that the arm's time goes on, which braking is judged by.
         """
+        step_ns = stamp_ns - self._stamp_ns
         self._stamp_ns = stamp_ns
+        if self._braked_ns is not None and abs(step_ns) <= _LONGEST_STEP_NS:
+            self._braked_ns += step_ns  # back as well, where two clocks take turns
         if self._then is not None and stamp_ns > self._reset_after_ns and self._placed():
             self._arm_then(self._then)
 
@@ -100,7 +105,8 @@ class Arming:
 
     def cancel(self) -> None:
         """Give up what is being prepared; an answer still to come has no effect."""
-        self._refusal, self._refused_s, self._brakes_since_ns = "", None, None
+        self._refusal, self._braked_ns = "", None
+        self._refused_s.clear()
         self._again = self._repeat = self._asked = self._then = None
 
     def disarm(self, then: Callable[[], None]) -> None:
@@ -113,7 +119,7 @@ class Arming:
                 self._again = lambda: self.disarm(then)
                 self._check_braking()
                 return
-            self._brakes_since_ns = None
+            self._braked_ns = None
             if state == "latched" and self._clear_latch:
                 self._call(self._clear, Trigger.Request(), lambda _: self.disarm(then))
             elif state == "latched":
@@ -125,9 +131,9 @@ class Arming:
 
     def _check_braking(self) -> None:
         """Give up on an arm that moves on whatever it is sent; `poll` raises that."""
-        if self._brakes_since_ns is None:
-            self._brakes_since_ns = self._stamp_ns
-        elif self._stamp_ns - self._brakes_since_ns > _AT_REST_WITHIN_NS:
+        if self._braked_ns is None:
+            self._braked_ns = 0
+        elif self._braked_ns > _AT_REST_WITHIN_NS:
             self._refusal = (
                 f"the arm has not come to rest in {_AT_REST_WITHIN_NS // NS_PER_S} s of braking: "
                 "its own joint controllers swing or do not follow, check their gains and sim_params"
@@ -151,15 +157,11 @@ class Arming:
         self.step = "arming"
         self.asked_stamp_ns = self._stamp_ns
 
-        def armed(_message: str) -> None:
-            self._refused_s = None
-            then()
-
         # A latch that was set meanwhile is what disarming clears.
         self._call(
             self._arm,
             SetBool.Request(data=True),
-            armed,
+            lambda _: then(),
             again=lambda: self.disarm(lambda: self._await_state(then)),
         )
 
@@ -172,8 +174,10 @@ class Arming:
     ) -> None:
         """Call a service, again when no answer comes.
 
-        A refusal stands when there is no success for a while.
+        A refusal stands when its step has no success for a while; what is called again before that
+        step, such as disarming before arming, may succeed meanwhile.
         """
+        step = self.step
 
         def answered(future: Future) -> None:
             response = future.result()
@@ -182,10 +186,10 @@ class Arming:
             self._asked = self._repeat = None
             now_s = self.heard_s = time.monotonic()
             if response.success or response.message == "latched":
+                self._refused_s.pop(step, None)
                 then(response.message)
                 return
-            self._refused_s = now_s if self._refused_s is None else self._refused_s
-            if now_s - self._refused_s < _REFUSED_FOR_S:
+            if now_s - self._refused_s.setdefault(step, now_s) < _REFUSED_FOR_S:
                 self._again = again or (lambda: self._call(client, request, then))
             else:
                 # rclpy swallows what a done-callback raises, so `poll` raises it.

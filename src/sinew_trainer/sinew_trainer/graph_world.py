@@ -86,6 +86,7 @@ class GraphWorld:
         self._answer: tuple[int, JointTrajectory] | None = None
         self._stamp_ns, self._until_ns = -1, -1
         self._filter_state, self._seen_armed, self._seen_disarmed = "", False, False
+        self._unreported = False  # that the filter was armed here, until it says so
         self._held: Float | None = None
         self._publisher = node.create_publisher(JointTrajectory, "policy/command", RELIABLE)
         profile = state_subscription(lockstep=self._lockstep)
@@ -184,7 +185,10 @@ class GraphWorld:
             return
         if self._p.arm:
             self._phase = Phase.PREPARING
-            self._seen_armed, self._seen_disarmed = False, self._filter_state not in ("", "armed")
+            self._seen_armed = False
+            # What was said before a report of the last arming is not of the time after it.
+            disarmed = self._filter_state not in ("", "armed")
+            self._seen_disarmed = disarmed and not self._unreported
             self._arming.cancel()  # of the last episode: its arm may still be braking
             self._arming.begin(self._on_armed, lambda: self._seen_disarmed)
         elif self._filter_state == "armed":
@@ -195,6 +199,7 @@ class GraphWorld:
 
     def _on_armed(self) -> None:
         self._phase, self._held = Phase.RUNNING, None
+        self._unreported = not self._seen_armed
         self._began_s = self._taken_s = time.monotonic()
         self._first_s = self._first_s or self._began_s
         if self._lockstep and self._ticks.is_due(self._mapper.stamp_ns):
@@ -277,7 +282,7 @@ class GraphWorld:
         state = self._filter_state = values.get("state", "")
         until_ns = int(values.get("armed_until_ns", "-1"))
         if state == "armed":
-            self.paused = False
+            self.paused = self._unreported = False
             if self._phase is Phase.PREPARING:
                 self._seen_armed = self._seen_disarmed
             elif self._phase is Phase.ENDING:
@@ -294,7 +299,7 @@ class GraphWorld:
         phase = self._phase
         asked = self._p.arm and phase is not Phase.RUNNING and reason == "disarmed"
         if phase is Phase.PREPARING:
-            self._seen_armed, self._seen_disarmed = False, True
+            self._seen_armed, self._seen_disarmed = False, not self._unreported
         if phase in (Phase.RUNNING, Phase.ENDING) and self._seen_armed and self._until_ns < 0:
             self._until_ns = until_ns
             if phase is Phase.RUNNING:

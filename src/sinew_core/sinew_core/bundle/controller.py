@@ -146,6 +146,8 @@ class PolicyController:
     ) -> NDArray[np.float64]:
         """Return the command (n,): rad/s, rad or N m by the command mode of the bundle's action.
 
+        A command that is not finite is for the caller to keep back; the next one begins anew.
+
         Args:
             position_rad: (n,), finite.
             velocity_rad_s: (n,), finite.
@@ -165,7 +167,10 @@ class PolicyController:
         command = self._decoder.decode(
             action, signals.joint_position, signals.joint_velocity, self._command
         )
-        signals.previous_action[:] = self._decoder.action
+        if np.isfinite(command).all():
+            signals.previous_action[:] = self._decoder.action
+        else:
+            self.forget()  # as previous action it would make every later decision NaN, too
         self._judge(observation)
         return command
 
