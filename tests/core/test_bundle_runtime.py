@@ -114,6 +114,17 @@ def test_the_first_of_equal_scores_is_taken_by_onnxruntime_too():
     assert act(network, [0.0]) == found[0] == np.float32(0.2)
 
 
+def test_scores_that_are_no_numbers_choose_nothing():
+    network = one_joint(
+        "argmax",
+        layers=((np.array([[1.0], [-1.0], [0.0]]), np.array([0.0, 0.0, 1.0])),),
+        choices=np.array([[0.1], [0.2], [0.3]]),
+    )
+    assert act(network, [5.0]) == np.float32(0.1)
+    assert np.isnan(act(network, [np.nan]))
+    assert np.isnan(act(network, [np.inf]))
+
+
 def torch_forward(network, observations):
     x = torch.from_numpy((observations - network.observation_mean) / network.observation_std)
     if network.observation_clip is not None:

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from sinew_core.errors import RunError
 from sinew_core.graph_evaluation import EpisodeJudge, EpisodeTicks, LinkMeter, violations
 from sinew_core.graph_record import EvaluationRecord, read_traces, summarise, write_traces
 from sinew_core.rates import Rates
@@ -238,3 +239,15 @@ def test_a_filter_that_starts_anew_counts_from_zero():
     for total in (100, 103, 2, 5):
         record.count_interventions(total)
     assert record.figures()["interventions"] == 3 + 2 + 3
+
+
+def test_figures_that_cannot_be_written_are_told(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    figures, path = {"episodes": 3, "successes": 2}, tmp_path / "file" / "figures.json"
+    with pytest.raises(RunError, match=r"cannot be written \(.+\): .*\"successes\": 2"):
+        EvaluationRecord().write(
+            tmp_path / "file" / "figures.json",
+            figures,
+            traced=0,
+            tool_xyz=lambda q: (0.0, 0.0, 0.0),
+        )

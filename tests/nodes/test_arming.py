@@ -193,6 +193,23 @@ def test_arming_that_is_refused_for_good_is_an_error(probe):
     assert told.endswith("safety_filter/arm refused: joint states are stale")
 
 
+def test_a_filter_that_only_brakes_on_is_not_heard(probe):
+    filter_ = Filter(probe, brakes=5)
+    arming = Arming(probe.node, safety_filter="safety_filter")
+    probe.until(lambda: not arming.missing, "the filter")
+    done, heard = [], []
+    arming.disarm(lambda: done.append("at rest"))
+
+    def stamp(_):
+        if filter_.brakes:
+            heard.append(arming.heard_s)
+        return None  # its driver has died
+
+    assert going_on(probe, arming, done, stamp) == "at rest"
+    assert len(set(heard)) == 1 < len(heard)
+    assert arming.heard_s > heard[-1]
+
+
 def test_an_arm_that_never_comes_to_rest_is_an_error(probe):
     Filter(probe, brakes=1_000_000)
     arming = Arming(probe.node, safety_filter="safety_filter")

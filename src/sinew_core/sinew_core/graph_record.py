@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sinew_core.errors import RunError
 from sinew_core.evaluation import wilson_interval
 from sinew_core.files import write_atomically, write_json
 from sinew_core.graph_evaluation import Episode
@@ -64,10 +66,20 @@ class EvaluationRecord:
     def write(
         self, path: Path, figures: dict[str, object], *, traced: int, tool_xyz: ToolPosition
     ) -> None:
-        """Write the figures, and beside them the motion of the first `traced` episodes."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_traces(path.with_suffix(".npz"), self.episodes[:traced], tool_xyz)
-        write_json(path, figures)
+        """Write the figures, and beside them the motion of the first `traced` episodes.
+
+        Raises:
+            RunError: they cannot be written; it holds the figures, which would be lost else.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_traces(path.with_suffix(".npz"), self.episodes[:traced], tool_xyz)
+            write_json(path, figures)
+        except OSError as error:
+            raise RunError(
+                f"output {path} cannot be written ({error.strerror}): keep what would be in it "
+                f"from here: {json.dumps(figures)}"
+            ) from None
 
     def sentence(self) -> str:
         """Return the outcome in one line."""

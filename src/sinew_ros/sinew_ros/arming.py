@@ -29,7 +29,8 @@ class Arming:
 
     Attributes:
         step: what is being waited for.
-        heard_s: steady clock of the last answer.
+        heard_s: steady clock of the last answer; a filter that only goes on to brake, as one of an
+            arm whose driver has died does, gives none.
         asked_stamp_ns: of the newest joint state when arming was asked for last.
     """
 
@@ -184,7 +185,9 @@ class Arming:
             if future is not self._asked:
                 return  # it was repeated meanwhile
             self._asked = self._repeat = None
-            now_s = self.heard_s = time.monotonic()
+            now_s = time.monotonic()
+            if response.message != "braking":
+                self.heard_s = now_s
             if response.success or response.message == "latched":
                 self._refused_s.pop(step, None)
                 then(response.message)

@@ -238,9 +238,7 @@ class Evaluator(SinewNode):
                 mapper.update_raw(data)
             if self._drawn and not self._lockstep:
                 self._publish_target(stamp)  # the policy must not chase the old target once armed
-            self._arming.state(stamp)
-        elif self._phase is Phase.ENDING:
-            self._arming.state(stamp)
+        self._arming.state(stamp)
 
     def _on_object(self, message: PoseStamped) -> None:
         problem = self._object.take(message)

@@ -103,7 +103,8 @@ class NumpyPolicy:
             out: (action_size,) float32 contiguous, filled and returned; None for a new array.
 
         Returns:
-            (action_size,) in [-1, 1], or a row of `choices`.
+            (action_size,) in [-1, 1], or a row of `choices`; not finite where the observation
+            is so large that the network overflows.
 
         Raises:
             ValueError: for an observation of another shape.
@@ -112,7 +113,9 @@ class NumpyPolicy:
         if self.choices is None:
             self._finish(self._run(observation, action))
         else:
-            action[:] = self.choices[self._run(observation, self._scores).argmax()]
+            scores = self._run(observation, self._scores)
+            best = scores.argmax()  # a NaN if there is one, which chooses nothing
+            action[:] = self.choices[best] if np.isfinite(scores[best]) else np.nan
         return action
 
     def scores(self, observation: Float32) -> Float32:
