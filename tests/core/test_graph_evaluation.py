@@ -245,9 +245,4 @@ def test_figures_that_cannot_be_written_are_told(tmp_path):
     (tmp_path / "file").write_text("in the way")
     figures, path = {"episodes": 3, "successes": 2}, tmp_path / "file" / "figures.json"
     with pytest.raises(RunError, match=r"cannot be written \(.+\): .*\"successes\": 2"):
-        EvaluationRecord().write(
-            tmp_path / "file" / "figures.json",
-            figures,
-            traced=0,
-            tool_xyz=lambda q: (0.0, 0.0, 0.0),
-        )
+        EvaluationRecord().write(path, figures, traced=0, tool_xyz=lambda q: (0.0, 0.0, 0.0))
