@@ -17,6 +17,7 @@ from sinew_core.safety.filter import PositionFilter, VelocityFilter
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.record import RecordedMode
 from sinew_core.safety.scaling import SpeedScaling
+from sinew_core.safety.whereabouts import Follows
 
 DT = 0.01
 seven = st.lists(any_float, min_size=7, max_size=7)
@@ -24,7 +25,8 @@ seven = st.lists(any_float, min_size=7, max_size=7)
 
 def velocity(limits=PANDA, parameters=EXACT):
     scaling = SpeedScaling("joint_velocity", limits, parameters, DT)
-    mode = VelocityMode(VelocityFilter(limits, parameters, DT), limits, DT, 0.0)
+    filter_ = VelocityFilter(limits, parameters, DT)
+    mode = VelocityMode(filter_, limits, DT, Follows.assumed(parameters))
     return RecordedMode(mode, scaling, limits.n_joints)
 
 
