@@ -132,8 +132,10 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
 
 
 def _stop(node: SinewNode) -> None:
-    node.on_stop()
-    _deliver(node)
+    try:
+        node.on_stop()
+    finally:
+        _deliver(node)  # what it has sent until it failed, too: that may be what brakes an arm
 
 
 def _stop_after_an_error(node: SinewNode) -> None:
