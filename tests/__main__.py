@@ -11,6 +11,7 @@ more, when all others have ended, and that is said; what fails again is a failur
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def _start(
     selection: tuple[str, ...], arguments: list[str], said: BinaryIO
 ) -> subprocess.Popen[bytes]:
     """Begin a part that gives way to all else on the machine."""
-    command = [sys.executable, "-m", "pytest", *selection, *arguments]
+    command = _command(selection, arguments)
     return subprocess.Popen(
         command, env=_ENVIRONMENT, stdout=said, stderr=said, preexec_fn=_give_way
     )
@@ -94,17 +95,18 @@ def _follow(process: subprocess.Popen[bytes], said: BinaryIO) -> int:
         sys.stdout.buffer.write(text)
         sys.stdout.flush()
         if ended and not text:
-            return process.wait()
+            return process.returncode
         if not text:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.2)
-            except subprocess.TimeoutExpired:
-                continue
 
 
 def _run(selection: tuple[str, ...], arguments: list[str]) -> int:
-    command = [sys.executable, "-m", "pytest", *selection, *arguments]
-    return subprocess.call(command, env=_ENVIRONMENT)
+    return subprocess.call(_command(selection, arguments), env=_ENVIRONMENT)
+
+
+def _command(selection: tuple[str, ...], arguments: list[str]) -> list[str]:
+    return [sys.executable, "-m", "pytest", *selection, *arguments]
 
 
 if __name__ == "__main__":
