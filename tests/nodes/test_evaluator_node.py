@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_srvs.srv import Trigger
 
 from nodes.whole_graph import EVALUATOR, PANDA, Graph, write_bundle
@@ -194,6 +194,27 @@ def test_a_latch_ends_the_evaluation_where_it_may_not_be_cleared(
     last = evaluator.output.splitlines()[-1]
     assert last.startswith("evaluator: safety_filter is latched: call its clear service")
     assert "~/stop was called" in last
+
+
+@pytest.mark.beside
+def test_a_report_of_before_this_episode_that_comes_late_is_no_fault(
+    start_node, long_bundle, tmp_path, probe
+):
+    graph = Graph(start_node, long_bundle, tmp_path)
+    evaluator = graph.evaluate(episodes=1)
+    late = DiagnosticStatus(
+        name="safety_filter",
+        values=[KeyValue(key="state", value="disarmed"), KeyValue(key="armed_until_ns", value="1")],
+    )
+    publisher = probe.publisher(DiagnosticArray, "diagnostics", RELIABLE)
+
+    def ended():
+        publisher.publish(DiagnosticArray(status=[late]))
+        return not evaluator.running()
+
+    probe.until(ended, "the end of the episode", 60.0)
+    assert evaluator.wait() == 0, evaluator.output
+    assert (graph.figures()["episodes"], graph.figures()["faults"]) == (1, 0)
 
 
 @pytest.mark.beside

@@ -332,8 +332,8 @@ class Evaluator(SinewNode):
         # Reports of an episode before may come late. This one began at most one state before here.
         began_ns = self._arming.asked_stamp_ns - self._state_period_ns
         if int(values.get("armed_until_ns", "-1")) < began_ns:
-            pass
-        elif state == "armed":
+            return
+        if state == "armed":
             self._seen_armed = True
         elif self._phase is Phase.RUNNING and self._seen_armed and state != "braking":
             self._on_fault(values.get("reason", ""), latched=state == "latched")
