@@ -289,7 +289,7 @@ def test_a_damaged_message_is_named(tmp_path):
         made.evaluate(tmp_path)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(max_size=80) | st.recursive(st.text() | st.integers(), st.lists).map(str))
 @example("safety_filter: {ros__parameters: 3}")
 @example("safety_filter: [&a [*a]]")
@@ -321,7 +321,7 @@ def test_the_configuration_says_where_the_outputs_are(words, outputs):
     assert outputs in parse_setting(text_, "safety_filter").outputs
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_bag_with_bytes_changed_is_judged_or_refused_in_one_line(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("garbage")

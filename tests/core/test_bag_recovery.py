@@ -55,7 +55,7 @@ except SinewError as error:
     storage=st.sampled_from(STORAGES),
     flushed=st.sampled_from([1e-9, 4.0, 1000.0]),
 )
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_a_crash_costs_at_most_what_was_not_flushed(tmp_path_factory, n_messages, storage, flushed):
     folder = tmp_path_factory.mktemp("bags")
     clock, messages = HandClock(), states(n_messages)
@@ -105,7 +105,7 @@ def cut_recordings(tmp_path_factory):
 
 
 @given(part=st.floats(0.0, 1.0), junk=st.binary(max_size=40))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_an_open_file_cut_anywhere_gives_what_comes_before(
     tmp_path_factory, cut_recordings, part, junk
 ):
@@ -128,7 +128,7 @@ def test_an_open_file_cut_anywhere_gives_what_comes_before(
 
 
 @given(at=st.floats(0.0, 1.0), value=st.integers(0, 255))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @each_storage
 def test_a_flipped_byte_never_breaks_the_recovery(
     tmp_path_factory, cut_recordings, storage, at, value

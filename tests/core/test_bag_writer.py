@@ -67,7 +67,7 @@ LATCHED = Qos(
     ),
     storage=st.sampled_from(STORAGES),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_every_message_comes_back_byte_for_byte(tmp_path_factory, messages, storage):
     path = tmp_path_factory.mktemp("bag") / "bag"
     given = [

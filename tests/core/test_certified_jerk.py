@@ -234,7 +234,7 @@ def test_largest_certified_command_is_found():
     assert 1.0 - 1e-5 <= x <= 1.0 + 1e-12
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from([0.0, 0.01]),
     st.lists(st.lists(st.floats(-4.0, 4.0), min_size=7, max_size=7), min_size=1, max_size=12),
@@ -262,7 +262,7 @@ def test_what_is_certified_passes_again_and_mirrors(noise, wishes):
             assert mirrored.causes == result.causes
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.floats(width=64), min_size=7, max_size=7), min_size=1, max_size=8))
 def test_output_is_finite_for_any_bits(rows):
     velocities = CertifiedVelocityFilter(PANDA, SafetyParameters(limiting="scale"), 0.001)
@@ -274,7 +274,7 @@ def test_output_is_finite_for_any_bits(rows):
         assert all(abs(q) <= 4.0 for q in positions.step(row, row).command)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.floats(-4.0, 4.0), min_size=7, max_size=7), min_size=1, max_size=12))
 def test_filters_are_the_plain_ones_where_no_further_limit_binds(wishes):
     parameters = SafetyParameters(limit_jerk=False)

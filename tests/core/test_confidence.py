@@ -122,7 +122,7 @@ def test_white_residuals_are_worth_their_number_and_slow_ones_their_share():
     assert correlation_samples(slow(50000, 10, 0)[:, None]) == pytest.approx(10.0, rel=0.1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     seed=st.integers(0, 10**6),
     p=st.integers(1, 6),

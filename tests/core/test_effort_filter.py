@@ -81,7 +81,7 @@ rows = st.lists(any_float, min_size=7, max_size=7)
 measurements = st.none() | st.tuples(rows, rows)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(rows, measurements), min_size=1, max_size=5), st.booleans())
 def test_any_bits_give_finite_efforts_within_level_and_rate_and_the_same_in_the_twin(
     history, compensated

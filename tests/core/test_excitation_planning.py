@@ -248,7 +248,7 @@ def written(planned, tmp_path_factory):
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_a_changed_header_is_read_or_refused_and_nothing_else(written, data):
     path, text = written

@@ -61,7 +61,7 @@ def test_what_a_drive_may_be_off_does_not_add_up_to_a_motion():
     assert world.supervisor.state is State.ARMED, world.supervisor.reason
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     late=st.integers(0, LATENCY),
     deadband=st.floats(0.0, 0.9 * SAFETY.drift_rad_s),

@@ -105,7 +105,7 @@ events = st.lists(
 
 
 @modes
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @example(happens=[("error", 0.1, 0, 600)], delay=2, lag_s=0.0, noise=0.0, latched=True)
 @example(happens=[("error", 0.024, 0, 2000)], delay=4, lag_s=0.1, noise=5e-4, latched=False)
 @example(happens=[("load", -0.03, 1, 2000)], delay=4, lag_s=0.2, noise=0.0, latched=True)
@@ -163,7 +163,7 @@ targets = st.lists(st.floats(-0.8, 0.8), min_size=N, max_size=N).filter(
 
 
 @modes
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @example(
     stages=[([0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0], 1.0, 183)],
     last=[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5],

@@ -49,7 +49,7 @@ def test_outputs_are_what_the_filter_of_velocities_adds_up_to():
         assert mode.answer == moved
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @example(wanted=[[5.0] * N, [-5.0] * N], lag=0.5, off=0.02)
 @given(
     wanted=st.lists(velocities, min_size=1, max_size=3),

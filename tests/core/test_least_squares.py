@@ -229,7 +229,7 @@ def test_eliminating_own_unknowns_agrees_with_solving_for_all_at_once():
     assert 1.0 / information == pytest.approx(np.linalg.inv(whole.T @ whole)[4, 4])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
     p=st.integers(1, 5),

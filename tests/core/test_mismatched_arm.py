@@ -55,7 +55,7 @@ def test_a_joint_sticks_up_to_its_stiction_and_slides_against_less(engine):
     assert speed_after(engine, 1.4, 100) > sliding
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(velocity=speeds, ratio=st.floats(1.0, 5.0), width=st.floats(1e-3, 10.0))
 def test_friction_in_force_is_between_that_of_motion_and_stiction(velocity, ratio, width):
     values = {"coulomb/*": 0.5, "stribeck/stiction": ratio, "stribeck/velocity_rad_s": width}
@@ -68,7 +68,7 @@ def test_friction_in_force_is_between_that_of_motion_and_stiction(velocity, rati
     np.testing.assert_array_equal(again, rows)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(velocity=speeds)
 def test_without_stiction_of_its_own_friction_stays_to_the_bit(velocity):
     rows = joint_rows(PANDA, ArmDynamics.from_values(PANDA, {"coulomb/*": 0.1 + 0.2}))
@@ -88,7 +88,7 @@ class Clockwork:
         self.now += n_steps
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(lateness=st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20))
 def test_a_late_command_is_late_by_no_more_than_the_jitter_and_overtakes_none(lateness):
     engine, arrived = Clockwork(), []
@@ -105,7 +105,7 @@ def test_a_late_command_is_late_by_no_more_than_the_jitter_and_overtakes_none(la
     assert max(ages) <= 19
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(velocity=speeds, seed=st.integers(0, 2**32))
 def test_a_state_is_older_than_its_stamp_by_no_more_than_the_jitter(velocity, seed):
     noise = SensorNoise(ArmDynamics.from_values(PANDA, {"jitter/state_s": 0.002}))

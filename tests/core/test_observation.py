@@ -59,7 +59,7 @@ def test_build_writes_into_the_given_array():
     assert out.tolist() == builder.build(signals).tolist()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     arrays(np.float64, (4, 2), elements=FINITE),
     arrays(np.float64, (2, 3), elements=FINITE),

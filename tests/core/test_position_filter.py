@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_samples import EXACT, HOME, PANDA, any_float, one_joint
@@ -182,7 +182,6 @@ parameter_sets = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(parameter_sets, st.lists(st.lists(any_float, min_size=7, max_size=7), max_size=8), st.data())
 def test_the_twin_equals_the_scalar_filter_on_any_bits(parameters, targets, data):
     scalar = filter_at(HOME, parameters=parameters)
@@ -200,7 +199,6 @@ def test_the_twin_equals_the_scalar_filter_on_any_bits(parameters, targets, data
         assert np.isfinite(result.command).all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-4.0, 4.0), min_size=1, max_size=30))
 def test_what_comes_out_passes_again_and_mirrors(targets):
     first, mirror = (filter_at([0.0], one_joint()) for _ in range(2))

@@ -60,7 +60,7 @@ def test_samples_stay_inside_the_bounds_and_repeat_with_the_seed(distribution):
     np.testing.assert_array_equal(samples(distribution, 500), first)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     mean=st.floats(-10.0, 10.0),
     std=st.floats(1e-3, 10.0),

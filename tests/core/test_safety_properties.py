@@ -141,7 +141,7 @@ def ready(parameters, start, limits=PANDA):
     return limiter
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     assumptions,
     st.lists(

@@ -13,7 +13,7 @@ from sinew_core.safety.filter import FilterFault, PositionFilter, VelocityFilter
 
 PERIOD_S = 0.01
 LIMITS = one_joint(-0.1, 0.1, velocity=2.0, acceleration=8.0)
-RUNS = settings(max_examples=300, stateful_step_count=12, deadline=None)
+RUNS = settings(max_examples=300, stateful_step_count=12)
 sides = st.sampled_from([-9.0, 9.0])
 
 

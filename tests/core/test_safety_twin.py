@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_samples import HOME, PANDA, any_float, assumptions
@@ -35,7 +35,6 @@ def assert_equal_bits(run):
         assert (result.fault or 0) == fault
 
 
-@settings(deadline=None)
 @given(assumptions, st.integers(0, 2**32), st.sampled_from([0.0, 0.3]))
 def test_twin_equals_the_scalar_filter_on_noisy_histories(parameters, seed, lost):
     rng = np.random.default_rng(seed)
@@ -57,7 +56,6 @@ def test_twin_equals_the_scalar_filter_on_noisy_histories(parameters, seed, lost
 rows = st.lists(any_float, min_size=7, max_size=7)
 
 
-@settings(deadline=None)
 @given(assumptions, st.lists(st.tuples(rows, st.none() | rows), min_size=1, max_size=6))
 def test_twin_equals_the_scalar_filter_on_any_bits(parameters, history):
     desired, measured = zip(*history, strict=True)

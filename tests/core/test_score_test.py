@@ -24,7 +24,7 @@ def ended(rng, fitted, added, left_out=0.0, dispersion=1.0, noise=None):
     return LinearFit(residual=residual, fitted=fitted, added=added, dispersion=dispersion)
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 @given(p=st.integers(0, 8), count=st.integers(1, 6), seed=st.integers(0, 10**6))
 def test_the_statistic_is_chi_square_with_a_degree_of_freedom_for_each_column(p, count, seed):
     rng = np.random.default_rng(seed)
@@ -36,7 +36,7 @@ def test_the_statistic_is_chi_square_with_a_degree_of_freedom_for_each_column(p,
     assert np.exp(first.log_p) == pytest.approx(chi2.sf(first.statistic, count))
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=10, derandomize=True)
 @given(imitated=st.integers(0, 4), seed=st.integers(0, 10**6))
 def test_what_fitted_columns_imitate_is_no_degree_of_freedom(imitated, seed):
     rng = np.random.default_rng(seed)

@@ -28,7 +28,7 @@ def parse(controller):
     return parse_sim_params({"dynamics": {"delay_s": 0.01}, "controller": controller}, PANDA)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     mode=st.sampled_from(MODES),
     hold=st.sampled_from(["zoh", "linear"]),

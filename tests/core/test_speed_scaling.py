@@ -7,7 +7,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_samples import EXACT, HOME, PANDA, any_float, one_joint
@@ -39,7 +39,6 @@ def step(scaled, desired):
     return scaled.step(desired, None, [0.0] * len(desired))
 
 
-@settings(deadline=None)
 @given(desired=seven, mode=st.sampled_from(["joint_velocity", "joint_position", "joint_effort"]))
 def test_at_one_the_very_command_is_asked_for(desired, mode):
     scaling = SpeedScaling(mode, PANDA, EXACT, DT)
@@ -152,7 +151,6 @@ def test_positions_at_zero_stand_still():
     assert set(positions(0.0, [0.1] * 7, 20)) == {tuple(HOME)}
 
 
-@settings(deadline=None)
 @given(goal=seven)
 def test_positions_that_are_not_finite_reach_the_filter_as_they_are(goal):
     scaling = SpeedScaling("joint_position", PANDA, EXACT, DT)

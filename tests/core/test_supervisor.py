@@ -299,7 +299,7 @@ events = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(before=events, after=events)
 def test_the_latch_is_monotone_and_every_output_finite(before, after):
     world = World().armed()

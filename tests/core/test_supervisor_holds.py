@@ -254,7 +254,7 @@ positions = st.lists(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(measured=positions, guided=st.booleans(), latched=st.booleans())
 def test_whatever_is_measured_a_hold_keeps_speed_and_limits(mode, measured, guided, latched):
     world = make_world(mode, State.LATCHED if latched else State.DISARMED)

@@ -49,7 +49,7 @@ def test_an_encoder_at_rest_is_as_uncertain_as_its_step():
     assert noise_sigma(time, values)[0] == pytest.approx(1e-3 / np.sqrt(12.0))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(step=st.floats(1e-5, 1e-2), seed=st.integers(0, 1000))
 def test_the_step_of_an_encoder_is_found(step, seed):
     rng = np.random.default_rng(seed)
@@ -57,7 +57,7 @@ def test_the_step_of_an_encoder_is_found(step, seed):
     assert counted_step(values) == pytest.approx(step, rel=1e-3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 1000), sigma=st.floats(1e-6, 1e-2))
 def test_continuous_noise_is_not_taken_for_steps(seed, sigma):
     values = np.random.default_rng(seed).normal(0.3, sigma, 2000)

@@ -117,7 +117,7 @@ def test_a_model_that_fails_on_new_motion_gets_wider_ranges(found):
     assert inflation(dataclasses.replace(found, held_out=None)) == 1.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     scale=st.floats(1e-3, 1e3),
     value=st.floats(0.0, 2.0),

@@ -91,7 +91,7 @@ def test_a_fast_recording_is_thinned_and_a_slow_one_has_a_lower_cutoff():
 
 @given(st.lists(st.integers(1, 300), max_size=5), st.integers(2, 700))
 @example(gaps=[], count=111)  # its median period is 5 ms and a rounding
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_pieces_are_finite_or_refused(gaps, count):
     time_s = np.arange(count) / RATE_HZ
     at = tuple(sorted({g for g in gaps if g < count}))

@@ -207,7 +207,7 @@ def test_what_was_forgotten_has_to_persist_again():
     assert arm.take((1.0, 0.0), None, times=30) == [UNSURE] * 30
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     wrong=st.lists(st.tuples(st.floats(-3.0, 3.0), st.floats(-3.0, 3.0)), min_size=1, max_size=40)
 )

@@ -6,7 +6,6 @@ import json
 
 import pytest
 import yaml
-from conftest import ROOT
 from controllers import ForwardController
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
@@ -18,6 +17,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
+from conftest import ROOT
 from reach_samples import write_pushing_bundle, write_reaching_bundle
 from sinew_core.rates import Rates
 from sinew_core.robots.catalogue import load_robot

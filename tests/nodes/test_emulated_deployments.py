@@ -6,9 +6,9 @@ import json
 
 import pytest
 import yaml
-from conftest import ROOT
 from one_process import run_launch_file
 
+from conftest import ROOT
 from guided_bundle import write_guided_bundle
 from sinew_core.errors import BundleError
 from sinew_core.rates import Rates

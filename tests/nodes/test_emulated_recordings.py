@@ -6,9 +6,9 @@ import contextlib
 import json
 
 import pytest
-from conftest import ROOT
 from one_process import run_launch_file
 
+from conftest import ROOT
 from guided_bundle import write_guided_bundle
 from sinew_core.bags.bag import Bag
 from sinew_core.deployment.bag_evaluation import evaluate_bag

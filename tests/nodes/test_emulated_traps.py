@@ -6,7 +6,6 @@ import json
 import math
 
 import pytest
-from conftest import ROOT
 from diagnostic_msgs.msg import DiagnosticArray
 from patience import PATIENT
 from sensor_msgs.msg import JointState
@@ -14,6 +13,7 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from conftest import ROOT
 from guided_bundle import write_guided_bundle
 from sinew_core.robots.catalogue import load_robot
 from sinew_ros.messages import CommandMessage

@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 import yaml
-from conftest import ROOT
 
+from conftest import ROOT
 from sinew_core.errors import ConfigError, RobotError
 from sinew_core.safety.parameters import SafetyParameters
 from sinew_core.safety.watchdogs import SupervisorParameters

@@ -40,7 +40,7 @@ def test_an_order_moves_the_values_and_nothing_else(given, state, command, recor
     assert deserialize_message(data, Float64MultiArray).data == array("d", moved)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     given=ordered(),
     names=st.lists(text, min_size=9, max_size=9),

@@ -6,7 +6,6 @@ from itertools import count
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from geometry_msgs.msg import PoseStamped
 from policy_rig import (
     HOME,
@@ -22,6 +21,7 @@ from policy_rig import (
 )
 
 from bundle_samples import make_manifest, make_network, write_sample
+from conftest import ROOT
 from push_samples import write_push_bundle
 from sinew_core.bundle import load_bundle
 from sinew_core.observation import ObservationBuilder, Signals

@@ -7,11 +7,11 @@ import json
 
 import pytest
 import yaml
-from conftest import ROOT
 from diagnostic_msgs.msg import DiagnosticArray
 from patience import PATIENT
 from std_srvs.srv import SetBool
 
+from conftest import ROOT
 from sinew_bringup.launch_file import LaunchFile
 from sinew_bringup.launcher import command
 from sinew_ros.qos import RELIABLE

@@ -45,7 +45,7 @@ def test_a_new_point_replaces_the_one_before_it(follower):
     assert follower.advance([0.5, 1.5]) is None
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.permutations(["a", "b"]), st.floats(-3, 3), st.floats(0.0, 1.0))
 def test_joints_are_taken_by_name(names, q, periods):
     follower = TrajectoryFollower(["a", "b"], PERIOD_NS)

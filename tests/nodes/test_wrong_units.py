@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import ROOT
 from patience import PATIENT
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
+from conftest import ROOT
 from guided_bundle import write_guided_bundle
 from sinew_core.robots.catalogue import load_robot
 from sinew_ros.qos import RELIABLE
