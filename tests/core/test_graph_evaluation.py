@@ -2,6 +2,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sinew_core.errors import RunError
 from sinew_core.graph_evaluation import EpisodeJudge, EpisodeTicks, LinkMeter, violations
@@ -153,6 +155,30 @@ def test_gaps_in_the_stamps_are_lost_states():
     for stamp in (10_000_000, 20_000_000, 50_000_000):
         meter.state(stamp, 0.0)
     assert meter.lost == 2
+
+
+@given(
+    late=st.lists(st.floats(0.0, 2.4), min_size=2, max_size=60),
+    drift=st.floats(-0.02, 0.02),
+)
+def test_a_state_that_is_late_is_not_lost(late, drift):
+    meter = LinkMeter(10_000_000)
+    now = 0.0
+    for number, delay in enumerate([*late, 0.0, 0.0, 0.0]):
+        # The driver catches up as soon as it can.
+        now = max(now + 0.01, number + delay) if number else 0.0
+        meter.state(round(now * (1.0 + drift) * 1e7), 0.0)
+    assert meter.lost == 0
+
+
+@given(lost=st.sets(st.integers(1, 98)), drift=st.floats(-0.02, 0.02), data=st.data())
+def test_lost_states_are_counted_whatever_the_jitter(lost, drift, data):
+    meter = LinkMeter(10_000_000)
+    for number in range(100):
+        if number not in lost:
+            jitter = data.draw(st.floats(-0.1, 0.1))
+            meter.state(round((number + jitter) * (1.0 + drift) * 1e7), 0.0)
+    assert meter.lost == len(lost)
 
 
 def test_a_reset_is_no_gap():

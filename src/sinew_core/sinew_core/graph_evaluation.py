@@ -228,6 +228,10 @@ def violations(
     return violated
 
 
+_DRIFT = 0.1
+"""Part of a state's lateness by which the next are expected later: clocks differ a little."""
+
+
 class LinkMeter:
     """Counts lost joint states and measures how long the graph takes from state to output."""
 
@@ -236,14 +240,16 @@ class LinkMeter:
         self.lost = 0
         self._runs = False
         self._period_ns = state_period_ns
-        self._last_ns: int | None = None
+        self._due_ns: float | None = None  # when the last state was due, by those before it
+        self._late = 0  # of `lost`, those that may only be late
         self._received_s: dict[int, float] = {}
         self._latencies_ms: list[float] = []
         self._answered_ns = 0
 
     def pause(self) -> None:
         """Expect a jump of the stamps: a reset follows."""
-        self._last_ns = None
+        self._due_ns = None
+        self._late = 0
         self._received_s.clear()
 
     def repeated(self) -> None:
@@ -254,12 +260,25 @@ class LinkMeter:
         self.lost += self._runs
 
     def state(self, stamp_ns: int, received_s: float) -> None:
-        """Take the arrival of a joint state."""
-        if self._last_ns is not None:
-            self.lost += max(0, round((stamp_ns - self._last_ns) / self._period_ns) - 1)
+        """Take the arrival of a joint state.
+
+        One that the driver published late leaves a gap before it, and none to the next that is in
+        time: it was late, not lost.
+        """
+        self._follow(stamp_ns)
         self._runs = True
-        self._last_ns = stamp_ns
         self._received_s[stamp_ns] = received_s
+
+    def _follow(self, stamp_ns: int) -> None:
+        if self._due_ns is None:
+            self._due_ns = float(stamp_ns)
+            return
+        periods = round((stamp_ns - self._due_ns) / self._period_ns)
+        missing = max(periods - 1, -self._late)
+        self.lost += missing
+        self._late += missing
+        self._due_ns += periods * self._period_ns
+        self._due_ns += _DRIFT * (stamp_ns - self._due_ns)
 
     def output(self, command_stamp_ns: int, received_s: float) -> None:
         """Take a filter output that follows the policy's command of this stamp."""
