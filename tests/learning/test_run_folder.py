@@ -140,6 +140,13 @@ def test_what_contradicts_a_run_over_the_graph_is_refused(graph_run, values, rea
     assert content(graph_run) == before
 
 
+def test_a_run_over_the_graph_goes_on_despite_what_is_accepted(graph_run):
+    run = prepare_run(GraphTrainParameters(resume=str(graph_run)), FOUND)
+    assert run.despite == ()
+    asked = GraphTrainParameters(resume=str(graph_run), resume_despite="code,versions")
+    assert prepare_run(asked, FOUND).despite == ("code", "versions")
+
+
 def test_a_run_that_is_being_trained_keeps_its_configuration(graph_run):
     before = content(graph_run)
     with locked(graph_run), pytest.raises(RunError, match="is being trained by process"):

@@ -240,6 +240,10 @@ def test_a_filter_of_another_mode_is_refused(tmp_path):
         ({"arm": False}, "take home or none"),
         ({"arm": False, "reset": "none", "mode": "joint_effort"}, "no effort holds the arm"),
         ({"action_mode": "tool_velocity", "mode": "joint_effort"}, "mode:=joint_velocity"),
+        ({"resume": "runs/a", "bundle": "b"}, "bundle beside resume: .* remove bundle:="),
+        ({"resume": "runs/a", "training": "c.yaml"}, "training beside resume: .* remove training"),
+        ({"resume_despite": "code"}, "resume_despite without resume"),
+        ({"resume": "runs/a", "resume_despite": "cod"}, "resume_despite has 'cod'"),
     ],
 )
 def test_what_cannot_be_together_is_refused(values, problem):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.specs import ACTION_MODES, COMMAND_MODES, command_mode
+from sinew_core.training.config import Resume
 from sinew_core.training.graph.environment import RESETS
 
 GRAPH_ALGORITHMS = ("ddpg", "td3", "sac")
@@ -21,6 +22,11 @@ class GraphTrainParameters(Parameters):
     output: str = parameter("runs", "folder that holds the runs")
     overwrite: bool = parameter(False, "replace a run of that name")
     resume: str = parameter("", "folder of a run to go on with; empty: a new run")
+    resume_despite: str = parameter(
+        "",
+        "what may be another than before, as in the trainer: some of code, versions, device, with "
+        "commas between; empty: nothing",
+    )
     bundle: str = parameter("", "bundle to begin with, its configuration too; empty: from scratch")
     critic: str = parameter(
         "kept",
@@ -88,7 +94,13 @@ class GraphTrainParameters(Parameters):
 
     def check(self) -> list[str]:
         """Return what cannot be together."""
-        problems = []
+        problems = Resume(resume=self.resume, resume_despite=self.resume_despite).check()
+        if self.resume:
+            problems += [
+                f"{name} beside resume: a run goes on with its own, remove {name}:="
+                for name in ("bundle", "training")
+                if getattr(self, name)
+            ]
         if self.action_mode and command_mode(self.action_mode) != self.mode:
             problems.append(
                 f"action_mode {self.action_mode} commands {command_mode(self.action_mode)}, mode "

@@ -11,6 +11,7 @@ from sinew_core.bundle.reader import Bundle, load_bundle
 from sinew_core.errors import ConfigError, RunError
 from sinew_core.specs import command_mode
 from sinew_core.training.checkpoints.resume import finished, resumed_configuration
+from sinew_core.training.config import Resume
 from sinew_core.training.configuration import RunConfiguration, flatten, read_parameter_file
 from sinew_core.training.environment import make_setup
 from sinew_core.training.graph.start import keep_start, learner_of
@@ -37,11 +38,12 @@ _ARM_ELSEWHERE = {"sim_params": "", "randomisation": "", "every_episodes": 0}
 
 @dataclass(frozen=True, kw_only=True)
 class GraphRun:
-    """A run folder with its configuration in it, and words on what it begins with."""
+    """A run folder with its configuration in it, words on what it begins with, despite what."""
 
     folder: Path
     configuration: RunConfiguration
     start: str
+    despite: tuple[str, ...] = ()
 
 
 def prepare_run(p: GraphTrainParameters, found: Mapping[str, object]) -> GraphRun:
@@ -88,7 +90,8 @@ def prepare_run(p: GraphTrainParameters, found: Mapping[str, object]) -> GraphRu
 
 def _resumed(p: GraphTrainParameters, found: Mapping[str, object]) -> GraphRun:
     folder = Path(p.resume)
-    configuration = resumed_configuration(folder, _given(p))
+    despite = Resume(resume=p.resume, resume_despite=p.resume_despite).despite
+    configuration = resumed_configuration(folder, _given(p), despite)
     reason = finished(folder, configuration)
     if reason:
         raise RunError(f"{folder} is finished, there is nothing to resume: {reason}")
@@ -101,8 +104,8 @@ def _resumed(p: GraphTrainParameters, found: Mapping[str, object]) -> GraphRun:
             "the run's values, or begin a new run with its bundle"
         )
     _check(configuration, found, None)
-    go_on_with(folder, configuration)
-    return GraphRun(folder=folder, configuration=configuration, start=", going on")
+    go_on_with(folder, configuration, despite)
+    return GraphRun(folder=folder, configuration=configuration, start=", going on", despite=despite)
 
 
 def _given(p: GraphTrainParameters) -> dict[str, object]:

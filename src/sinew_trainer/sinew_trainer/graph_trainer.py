@@ -63,7 +63,7 @@ class GraphTrainer(SinewNode):
         environment = GraphEnv(setup, world, p.reset)
         ours, theirs = Pipe()
         with theirs:
-            self._process = TrainingProcess(run.folder, graph=theirs.fileno())
+            self._process = TrainingProcess(run.folder, run.despite, graph=theirs.fileno())
         self._process.run_as_others()
         threading.Thread(
             target=_serve, args=(ours, environment), name="episodes", daemon=True
