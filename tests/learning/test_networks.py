@@ -30,6 +30,23 @@ def autograd_twin(network):
     return nn.Sequential(*modules)
 
 
+def test_gains_scale_what_is_drawn():
+    plain = make().layers()
+    scaled = MLP(
+        [5, 8, 6, 3],
+        hidden_activation="relu",
+        tanh_output=True,
+        generator=torch.Generator().manual_seed(0),
+        hidden_gain=2.0,
+        output_gain=0.5,
+    ).layers()
+    for (weight, bias), (other_weight, other_bias), weight_gain, bias_gain in zip(
+        plain, scaled, (2.0, 2.0, 0.5), (1.0, 1.0, 0.5), strict=True
+    ):
+        torch.testing.assert_close(weight_gain * weight, other_weight)
+        torch.testing.assert_close(bias_gain * bias, other_bias)
+
+
 @pytest.mark.parametrize("hidden_activation", ["relu", "tanh"])
 @pytest.mark.parametrize("tanh_output", [True, False])
 def test_gradients_equal_those_of_autograd(hidden_activation, tanh_output):

@@ -50,6 +50,7 @@ class Critic:
             hidden_activation="tanh",
             tanh_output=False,
             generator=generator,
+            hidden_gain=parameters.hidden_gain,
             device=device,
         )
         self._optimiser = Adam(self.network.parameters, parameters.critic_learning_rate)

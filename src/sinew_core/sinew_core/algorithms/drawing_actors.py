@@ -96,6 +96,7 @@ class GaussianActor:
             hidden_activation="tanh",
             tanh_output=True,
             generator=generator,
+            hidden_gain=parameters.hidden_gain,
             output_gain=_FIRST_GAIN,
             device=device,
         )
@@ -192,6 +193,7 @@ class CategoricalActor:
             hidden_activation="tanh",
             tanh_output=False,
             generator=generator,
+            hidden_gain=parameters.hidden_gain,
             output_gain=_FIRST_GAIN,
             device=device,
         )

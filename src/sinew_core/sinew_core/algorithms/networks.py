@@ -49,10 +49,15 @@ class MLP:
         hidden_activation: str,
         tanh_output: bool,
         generator: torch.Generator,
+        hidden_gain: float = 1.0,
         output_gain: float = 1.0,
         device: torch.device = CPU,
     ) -> None:
-        """Draw weights uniformly from ±1/sqrt(fan-in), the last layer's scaled by `output_gain`."""
+        """Draw weights and biases uniformly from ±1/sqrt(fan-in).
+
+        The weights of the hidden layers are scaled by `hidden_gain`, the last layer by
+        `output_gain`.
+        """
         if hidden_activation not in HIDDEN_ACTIVATIONS:
             raise ValueError(
                 f"hidden_activation {hidden_activation!r}: not in {HIDDEN_ACTIVATIONS}"
@@ -68,6 +73,8 @@ class MLP:
             bound = (output_gain if last else 1.0) / math.sqrt(weight.shape[1])
             weight.uniform_(-bound, bound, generator=generator)
             bias.uniform_(-bound, bound, generator=generator)
+            if not last:
+                weight.mul_(hidden_gain)
         self.parameters = drawn.to(device)
         self.gradient = torch.zeros_like(self.parameters)
         self._layers = self._views(self.parameters)

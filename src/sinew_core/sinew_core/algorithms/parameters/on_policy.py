@@ -13,6 +13,11 @@ class OnPolicyParameters(NudgeParameters):
     """Actor and critic of an on-policy algorithm."""
 
     hidden_units: int = parameter(64, "units of each of the two hidden layers", minimum=1)
+    hidden_gain: float = parameter(
+        1.0,
+        "scale of the first weights of hidden layers, which are of ±1/sqrt(fan-in); 2.45 is He's",
+        minimum=0.0,
+    )
     learning_rate: float = parameter(1e-3, "Adam step of the actor at first", minimum=0.0)
     critic_learning_rate: float = parameter(3e-3, "Adam step of the critic", minimum=0.0)
     final_learning_rate: float = parameter(2e-4, "Adam step of the actor at last", minimum=0.0)
