@@ -53,3 +53,8 @@ def test_any_text_is_read_or_refused_in_one_line(text):
 
 def test_the_text_of_a_value_may_hold_the_separator_or_nothing():
     assert split_arguments(["a:=b:=c", "d:=", "e:=1e3"]) == {"a": "b:=c", "d": "", "e": "1e3"}
+
+
+@pytest.mark.parametrize("text", ["2024", "007", "1e5", "true", "2020-01-01", "[a", "~"])
+def test_an_argument_that_is_text_stays_as_it_is_written(text):
+    assert parse_arguments([f"run:={text}", "seed:=7"], {"run"}) == {"run": text, "seed": 7}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import yaml
 
@@ -26,13 +26,19 @@ def split_arguments(argv: Sequence[str]) -> dict[str, str]:
     return values
 
 
-def parse_arguments(argv: Sequence[str]) -> dict[str, object]:
+def parse_arguments(argv: Sequence[str], texts: Collection[str] = ()) -> dict[str, object]:
     """Return the values by name; each value is read as YAML, so that 1e3 and [1, 2] work.
+
+    Those that `texts` names stay as they are written, as a launch file takes them: a run may be
+    called 2024 or 007.
 
     Raises:
         ConfigError: for a word of another form, a repeated name, or a value that is not YAML.
     """
-    return {name: parse_value(name, text) for name, text in split_arguments(argv).items()}
+    return {
+        name: text if name in texts else parse_value(name, text)
+        for name, text in split_arguments(argv).items()
+    }
 
 
 def parse_value(name: str, text: str) -> object:

@@ -24,7 +24,7 @@ def read_arguments(argv: Sequence[str], kind: type[P]) -> tuple[RunConfiguration
     Raises:
         ConfigError: for every mistake, with its remedy.
     """
-    values = parse_arguments(argv)
+    values = parse_arguments(argv, _texts(kind))
     path = values.pop("config", "")
     if path:
         file = read_parameter_file(Path(str(path)))
@@ -47,15 +47,22 @@ def read_resumed(argv: Sequence[str], kind: type[P]) -> tuple[RunConfiguration, 
     Raises:
         SinewError: for every mistake, with its remedy; what contradicts the run is one.
     """
-    values = parse_arguments(argv)
+    values = parse_arguments(argv, _texts(Resume, kind))
     names = [name for name, _, _ in describe(Resume)]
-    resume = Resume.from_mapping({n: str(values.pop(n)) for n in names if n in values}, "arguments")
+    resume = Resume.from_mapping({n: values.pop(n) for n in names if n in values}, "arguments")
     folder = Path(resume.resume)
     if "config" in values:
         raise ConfigError("resume:= takes the run's own config.yaml: remove config:=")
     own = {name: values.pop(name) for name, _, _ in describe(kind) if name in values}
     configuration = resumed_configuration(folder, values, resume.despite)
     return configuration, kind.from_mapping(own, "arguments"), resume
+
+
+def _texts(*kinds: type[Parameters]) -> set[str]:
+    """Return the names of the arguments that are text."""
+    every: list[type[Parameters]] = [TrainConfig, *kinds]
+    fields = [field for kind in every for field in describe(kind)]
+    return {"config", *(name for name, _, type_ in fields if type_ is str)}
 
 
 def argument_list(*kinds: type[Parameters]) -> str:
