@@ -139,6 +139,9 @@ def read_parameter_file(path: Path) -> dict[str, object]:
         content = content[key]
     if not isinstance(content, dict):
         raise ConfigError(f"parameter file {path}: expected names and values, found {content!r}")
+    for name in (*content, *(n for v in content.values() if isinstance(v, dict) for n in v)):
+        if not isinstance(name, str):  # YAML takes `on` for true, as it takes 1 for a number
+            raise ConfigError(f"parameter file {path}: {name!r} is no name: write it in quotes")
     return content
 
 
