@@ -126,6 +126,34 @@ def test_an_interrupted_trial_is_done_again_first(tmp_path):
     assert resumed.seen[0].algorithm == stopped.seen[3].algorithm
 
 
+@pytest.mark.parametrize("share", [0.3, 0.9, 1.0])
+def test_a_study_whose_journal_was_cut_off_in_an_entry_goes_on(tmp_path, share):
+    run(sweep(tmp_path, FakeTraining(), trials=3))
+    journal = tmp_path / "journal.log"
+    *whole, last = journal.read_bytes().splitlines(keepends=True)
+    kept = last[: round(share * (len(last) - 1))]  # without the end of its line, at least
+    journal.write_bytes(b"".join([*whole, kept]))
+    for trials in (5, 6):
+        run(sweep(tmp_path, FakeTraining(), trials=trials))
+    study = sweep(tmp_path, FakeTraining(), trials=6)
+    assert run(study) == []
+    assert study.best is not None
+
+
+def test_a_crash_before_the_file_of_the_best_trial_is_made_up_for(tmp_path, monkeypatch):
+    def full(path, text):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("sinew_core.training.sweep.study.write_atomically", full)
+    with pytest.raises(OSError, match="No space"):
+        run(sweep(tmp_path, FakeTraining(), trials=1))
+    monkeypatch.undo()
+    study = sweep(tmp_path, FakeTraining(), trials=1)
+    assert run(study) == []
+    gamma = read_parameter_file(study.best_file)["ddpg"]["gamma"]
+    assert gamma == study.best.values["ddpg.gamma"]
+
+
 def test_a_finished_study_has_nothing_left_to_do(tmp_path):
     run(sweep(tmp_path, FakeTraining()))
     again = FakeTraining()
@@ -248,6 +276,8 @@ def test_a_training_without_success_counts_as_longer_than_any_with_it():
         ({"ddpg.batch_size": {"low": 1.5, "high": 3}}, "give integers"),
         ({"ddpg.noise": {"low": 0, "high": 3}}, "give choices"),
         ({"ddpg.noise": {"choices": ["pink"]}}, "noise is 'pink'"),
+        ({"ddpg.gamma": {"choices": [[0.1], [0.2]]}}, "neither a number nor text"),
+        ({"ddpg.noise": {"choices": ["gaussian", None]}}, "choice None is neither"),
     ],
 )
 def test_a_space_that_no_run_could_have_is_refused(domains, message):

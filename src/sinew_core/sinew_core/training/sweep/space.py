@@ -114,6 +114,9 @@ def _domain(domain: object, default: object, source: str) -> BaseDistribution:
         if "choices" in domain:
             if len(domain) > 1:
                 raise ValueError("choices stand alone, without low, high, log and step")
+            for choice in domain["choices"]:
+                if not isinstance(choice, Value):
+                    raise ValueError(f"choice {choice!r} is neither a number nor text")
             return CategoricalDistribution(domain["choices"])
         if isinstance(default, bool) or not isinstance(default, int | float):
             raise ValueError(f"it is {default!r} by default, no number: give choices")

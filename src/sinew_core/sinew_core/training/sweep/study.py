@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import os
 import shutil
 import statistics
 from collections.abc import Callable, Iterator
@@ -111,6 +112,7 @@ class Sweep:
         self._parameters = parameters
         self._train = train
         self._should_stop = should_stop
+        self._kept: int | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = (folder / "lock").open("w")
@@ -133,6 +135,7 @@ class Sweep:
             Interrupted: the user stopped it; the trial under way is done again next time.
             RunError: a worker process died, or too many trials in a row could not be run.
         """
+        self._keep_best()
         for unfinished in self._study.get_trials(states=(TrialState.RUNNING,)):
             self._study.enqueue_trial(unfinished.params)
             self._study.tell(unfinished.number, state=TrialState.FAIL)
@@ -166,6 +169,7 @@ class Sweep:
 
     def _open(self) -> optuna.Study:
         startup = self._parameters.startup_trials
+        _cut_off_half_a_line(self._folder / JOURNAL_FILE)
         study = optuna.create_study(
             study_name=_STUDY,
             storage=JournalStorage(JournalFileBackend(str(self._folder / JOURNAL_FILE))),
@@ -211,12 +215,15 @@ class Sweep:
             self._study.tell(trial, state=TrialState.PRUNED)
         else:
             self._study.tell(trial, value)
-        told = _told(self._study.trials[trial.number])
+        self._keep_best()
+        return _told(self._study.trials[trial.number])
+
+    def _keep_best(self) -> None:
+        """Write the parameter file of the best trial, which a crash may have been in time for."""
         best = self.best
-        if best and best.number == told.number:
-            text = changed(self._base, values).to_yaml()
-            write_atomically(self.best_file, text)
-        return told
+        if best is not None and best.number != self._kept:
+            write_atomically(self.best_file, changed(self._base, best.values).to_yaml())
+            self._kept = best.number
 
     def _training(self, trial: optuna.Trial, values: dict[str, Value], index: int) -> float:
         """Run one training of a trial.
@@ -287,6 +294,19 @@ def objective(result: TrainResult, env_steps: int, name: str) -> float:
     whole = max(spent, float(env_steps)) if name == "env_steps" else spent
     success = result.evaluation.success_rate if result.evaluation else 0.0
     return whole * (2.0 - success)
+
+
+def _cut_off_half_a_line(journal: Path) -> None:
+    """Leave out what a crash or a full disk has left of an entry; the journal refuses it for ever.
+
+    What it told is lost, so that a trial that had ended by it is done again.
+    """
+    if not journal.is_file():
+        return
+    data = journal.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        os.truncate(journal, whole)
 
 
 def _told(trial: FrozenTrial) -> Trial:
