@@ -6,7 +6,7 @@ import pytest
 from learning import toy
 from learning.small_learners import CHOICES, learn, learner
 from sinew_core.algorithms.parameters import PARAMETERS
-from sinew_core.errors import ConfigError
+from sinew_core.errors import ConfigError, DivergedError
 from sinew_core.training.learners import Problem, make_learner
 from sinew_core.training.rollout import Episode
 
@@ -84,3 +84,18 @@ def test_a_state_from_before_fractions_were_carried_owes_nothing():
     learn_single_steps(agent, 1)
     agent.load_state(state)
     assert agent.state()["owed"] == 0.0
+
+
+@pytest.mark.parametrize("algorithm", PARAMETERS)
+def test_a_training_that_has_diverged_says_so(algorithm):
+    agent = learn(learner(algorithm), 3)
+    state = {k: np.full_like(v, np.nan) if v.dtype == "f4" else v for k, v in agent.state().items()}
+    agent.load_state(state)
+    with pytest.raises(DivergedError, match=r"training has diverged .* lower the learning rates"):
+        agent.network()
+
+
+def test_networks_beyond_the_memory_are_the_users_error():
+    problem = Problem(observation_size=4, action_size=2)
+    with pytest.raises(ConfigError, match=r"do not fit into memory .* lower hidden_units"):
+        make_learner(problem, PARAMETERS["ddpg"](hidden_units=10**8), 0)

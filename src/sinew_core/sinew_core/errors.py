@@ -22,6 +22,10 @@ class UnstableError(ConfigError):
     """A simulated arm diverges, or would by its controllers' gains at this physics rate."""
 
 
+class DivergedError(ConfigError):
+    """A training diverges with its hyper-parameters."""
+
+
 class RobotError(SinewError):
     """A robot description (URDF or robot file) cannot be used."""
 

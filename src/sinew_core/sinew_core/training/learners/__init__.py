@@ -46,14 +46,22 @@ def make_learner(
     on the CPU.
 
     Raises:
-        ConfigError: for an algorithm of one kind of actions on a problem of the other, and for a
-            device that is not there.
+        ConfigError: for an algorithm of one kind of actions on a problem of the other, for a
+            device that is not there, and for networks that do not fit into the memory.
     """
     torch.set_num_threads(_THREADS)
     opened = open_device(device)
-    if isinstance(parameters, OffPolicyParameters):
-        return _off_policy(problem, parameters, seed, opened)
-    return _on_policy(problem, parameters, seed, opened)
+    try:
+        if isinstance(parameters, OffPolicyParameters):
+            return _off_policy(problem, parameters, seed, opened)
+        return _on_policy(problem, parameters, seed, opened)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        if "memory" not in reason:
+            raise
+        raise ConfigError(
+            f"networks do not fit into memory ({reason}): lower hidden_units"
+        ) from None
 
 
 def _off_policy(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 from sinew_core.algorithms.exploration import Explorer
 from sinew_core.algorithms.state import Array, State
 from sinew_core.bundle.runtime import PolicyNetwork
+from sinew_core.errors import BundleError, DivergedError
 from sinew_core.training.rollout import Episode
 
 
@@ -71,3 +73,18 @@ def scalars(update: object) -> dict[str, float]:
     if not dataclasses.is_dataclass(update):
         return {}
     return {field.name: float(getattr(update, field.name)) for field in dataclasses.fields(update)}
+
+
+@contextmanager
+def finite_networks() -> Iterator[None]:
+    """Say of networks that no policy can be made of that their training has diverged.
+
+    Raises:
+        DivergedError: with the remedy.
+    """
+    try:
+        yield
+    except BundleError as error:
+        raise DivergedError(
+            f"training has diverged ({error.args[0].rpartition(': ')[0]}): lower the learning rates"
+        ) from None

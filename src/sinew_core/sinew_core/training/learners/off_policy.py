@@ -21,7 +21,7 @@ from sinew_core.algorithms.state import (
 )
 from sinew_core.bundle.runtime import PolicyNetwork
 from sinew_core.errors import ConfigError
-from sinew_core.training.learners.learner import History, scalars
+from sinew_core.training.learners.learner import History, finite_networks, scalars
 from sinew_core.training.learners.memory import make_memory
 from sinew_core.training.learners.problem import Problem
 from sinew_core.training.rollout import Episode
@@ -94,11 +94,13 @@ class OffPolicyLearner:
 
     def explorer(self, env_steps: int) -> Explorer:
         """Return the exploring policy."""
-        return self._explore(env_steps)
+        with finite_networks():
+            return self._explore(env_steps)
 
     def network(self) -> PolicyNetwork:
         """Return the policy to deploy."""
-        return self._agent.policy_network()
+        with finite_networks():
+            return self._agent.policy_network()
 
     def learn(self, episodes: list[Episode], env_steps: int) -> None:
         """Remember the episodes, then update.

@@ -9,7 +9,7 @@ from sinew_core.algorithms.exploration import Explorer
 from sinew_core.algorithms.state import Array, State
 from sinew_core.algorithms.steps import Steps
 from sinew_core.bundle.runtime import PolicyNetwork
-from sinew_core.training.learners.learner import History, scalars
+from sinew_core.training.learners.learner import History, finite_networks, scalars
 from sinew_core.training.rollout import Episode
 
 
@@ -50,11 +50,13 @@ class OnPolicyLearner:
 
     def explorer(self, env_steps: int) -> Explorer:
         """Return the policy with its own deviation."""
-        return self._agent.explorer()
+        with finite_networks():
+            return self._agent.explorer()
 
     def network(self) -> PolicyNetwork:
         """Return the policy without it."""
-        return self._agent.policy_network()
+        with finite_networks():
+            return self._agent.policy_network()
 
     def learn(self, episodes: list[Episode], env_steps: int) -> None:
         """Learn from the steps of all episodes."""
