@@ -245,6 +245,21 @@ def test_reset_options_set_start_and_target_and_others_are_refused():
             env.reset(options={"target": target})
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("start_rad", [0.0, 0.0]),
+        ("start_rad", [np.nan] * 7),
+        ("target_m", [0.5, 0.1, np.inf]),
+        ("target_m", "abc"),
+    ],
+)
+def test_a_reset_to_what_cannot_be_is_refused(option, value):
+    refused = pytest.raises(ConfigError, match=f"reset option '{option}' is .* finite numbers")
+    with opened(ArmEnv(engine="mujoco")) as env, refused:
+        env.reset(seed=0, options={option: value})
+
+
 def resolved_rate(env):
     """Return a hand-written controller: Cartesian proportional control by the Jacobian."""
     builder_slice = env.observation_spec.slice

@@ -200,7 +200,7 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         """Begin an episode at rest; equal seeds give equal episodes to the last bit.
 
         Raises:
-            ConfigError: for an unknown option.
+            ConfigError: for an unknown option, or one with a value that cannot be.
         """
         super().reset(seed=seed)
         start = self.task.sample_start(self.np_random)
@@ -211,11 +211,11 @@ class ArmEnv(gymnasium.Env[Observation, Action]):
         self._varied = self._copies.present
         for name, value in given.items():
             if name == "start_rad":
-                start = np.array(value, dtype=np.float64).reshape(start.shape)
+                start = _vector(name, value, start.size)
             elif name == "target_m":
-                target = np.array(value, dtype=np.float64).reshape(target.shape)
+                target = _vector(name, value, target.size)
             elif name == "object_place" and self._has_object:
-                placed = np.array(value, dtype=np.float64).reshape(4)
+                placed = _vector(name, value, 4)
             else:
                 allowed = _RESET_OPTIONS[0 if self._has_object else 1 :]
                 raise ConfigError(f"reset option '{name}': {suggest(name, allowed)}")
@@ -336,6 +336,16 @@ def _checked_render_mode(render_mode: str | None) -> str | None:
     if render_mode not in (None, "rgb_array"):
         raise ConfigError(f"render_mode '{render_mode}': choose 'rgb_array' or None")
     return render_mode
+
+
+def _vector(option: str, value: object, size: int) -> FloatArray:
+    try:
+        vector = np.array(value, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        vector = np.empty(0)
+    if vector.size != size or not np.isfinite(vector).all():
+        raise ConfigError(f"reset option '{option}' is {value!r:.60}: give {size} finite numbers")
+    return vector
 
 
 def _checked_delay(command_delay_cycles: int, rates: Rates) -> int:
