@@ -136,6 +136,7 @@ def test_a_failed_write_leaves_the_old_content(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         write_json(path, {"seed": 2})
     assert json.loads(path.read_text()) == {"seed": 1}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_json_without_a_meaning_is_refused(tmp_path):

@@ -14,6 +14,7 @@ from sinew_trainer.launching import Launch, last_words
 from sinew_trainer.main_job import (
     core_groups,
     main,
+    make_job,
     read_configuration,
     realtime_weight,
     shares,
@@ -99,6 +100,13 @@ def test_arguments_reach_the_run_and_the_graph():
     assert configuration.train.seed == 3
     assert graph.graph_episodes == 10
     assert configuration.algorithm.to_mapping()["gamma"] == 0.8
+
+
+@pytest.mark.parametrize("name", ["2024", "007", "1e5", "true"])
+def test_a_run_may_have_any_name_that_is_a_folder_s(name, tmp_path):
+    job = make_job([f"run:={name}", f"output:={tmp_path}", "seed:=7"])
+    assert job.folder == tmp_path / name
+    assert job.configuration.train.seed == 7
 
 
 def test_a_configuration_file_comes_first_and_arguments_win(tmp_path):
@@ -280,3 +288,11 @@ def test_a_configuration_file_of_another_form_is_refused(tmp_path):
     (tmp_path / "config.yaml").write_text("seed: 1")
     with pytest.raises(ConfigError, match="ros__parameters"):
         read_configuration([f"config:={tmp_path / 'config.yaml'}"])
+
+
+@pytest.mark.parametrize("name", ["1: 2", "on: 2", "ddpg: {1: 2}"])
+def test_a_name_that_yaml_takes_for_something_else_is_refused(name, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(f"/**:\n  ros__parameters:\n    {name}\n")
+    with pytest.raises(ConfigError, match="is no name: write it in quotes"):
+        read_configuration([f"config:={path}"])

@@ -1,6 +1,8 @@
 """What `./sinew train` does to runs that are there: replace them, or go on with them."""
 
+import errno
 import json
+import os
 
 import pytest
 
@@ -150,3 +152,37 @@ def test_a_finished_run_has_nothing_to_resume_but_a_missing_report(stopped_run, 
     assert main([f"resume:={stopped_run}"]) == 2
     assert "is finished" in capsys.readouterr().err
     assert isinstance(make_job([f"resume:={stopped_run}", "env_steps:=1001"]), MainJob)
+
+
+def test_a_disk_that_is_full_is_told_in_one_line(stopped_run, capsys, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = (stopped_run / "config.yaml").read_text()
+    monkeypatch.setattr(os, "fsync", full)
+    assert main([f"resume:={stopped_run}", "env_steps:=2000"]) == 1
+    error = capsys.readouterr().err
+    assert f"{stopped_run} cannot be written (No space left on device): free the disk" in error
+    assert error.count("\n") == 1
+    assert (stopped_run / "config.yaml").read_text() == before
+    assert {p.name for p in stopped_run.iterdir()} == {"config.yaml", "training.lock"}
+
+
+def test_who_cannot_wait_for_the_end_of_a_training_is_told_how_to_go_on(
+    stopped_run, capsys, monkeypatch
+):
+    def impatient(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Steps, "stop", impatient)
+    Steps(monkeypatch, lambda: None, KeyboardInterrupt())
+    assert main([f"resume:={stopped_run}"]) == 130
+    assert "go on with ./sinew train resume:=" in capsys.readouterr().err
+
+
+def test_a_run_is_resumed_from_within_its_folder_too(stopped_run, monkeypatch):
+    monkeypatch.chdir(stopped_run)
+    assert make_job(["resume:=."]).folder == stopped_run
+    (stopped_run / "bundle").mkdir()
+    monkeypatch.chdir(stopped_run / "bundle")
+    assert make_job(["resume:=.."]).folder == stopped_run

@@ -17,7 +17,7 @@ from pathlib import Path
 from rclpy.clock import Clock, ClockType
 
 from sinew_core.errors import RunError
-from sinew_core.files import write_json
+from sinew_core.files import disk_errors, write_json
 from sinew_core.training.environment import make_setup
 from sinew_core.training.folder import GRAPH_TRAINING_FILE
 from sinew_core.training.graph.environment import Closed, GraphEnv
@@ -93,7 +93,8 @@ class GraphTrainer(SinewNode):
         # Imported here, because matplotlib takes long to load and nothing waits any more.
         from sinew_trainer.report import summary_table, write_report
 
-        write_report(folder)
+        with disk_errors(folder):
+            write_report(folder)
         sys.stdout.write(summary_table(folder) + "\n")
         sys.stdout.flush()
 
@@ -103,7 +104,8 @@ class GraphTrainer(SinewNode):
         assert self._world is not None
         path = self._run.folder / GRAPH_TRAINING_FILE
         before = json.loads(path.read_text())["sessions"] if path.is_file() else []
-        write_json(path, {"sessions": [*before, self._world.figures()]})
+        with disk_errors(self._run.folder):
+            write_json(path, {"sessions": [*before, self._world.figures()]})
 
     def on_stop(self) -> None:
         """End the learner, which keeps a checkpoint and its best bundle; or tell how it ended."""

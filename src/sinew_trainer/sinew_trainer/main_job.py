@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from sinew_core.errors import RunError, SinewError
+from sinew_core.files import disk_errors
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.specs import command_mode
 from sinew_core.tasks import TASKS
@@ -331,14 +332,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(job: MainJob) -> int:
     try:
-        job.run()
+        with disk_errors(job.folder):
+            job.run()
     except SinewError as error:
+        job.stop()
         sys.stderr.write(f"sinew train: {error}\n")
         if job.begun and (job.folder / CHECKPOINT_FOLDER).is_dir():
             job.say_what_is_kept()
         return 1
     except KeyboardInterrupt as interrupt:
-        job.stop()
+        with contextlib.suppress(KeyboardInterrupt):  # who cannot wait leaves it to end by itself
+            job.stop()
         job.say_what_is_kept()
         return status_of(interrupt)
     sys.stdout.write(_report().summary_table(job.folder) + "\n")

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from sinew_core.files import write_atomically
+from sinew_core.files import disk_errors, write_atomically
 from sinew_core.runs import check_run_folder, new_run_folder
 from sinew_core.training.checkpoints.resume import locked
 from sinew_core.training.checkpoints.store import CheckpointStore
@@ -74,9 +74,10 @@ def go_on_with(
     `despite` names kinds of differences, of `DESPITE`, that the user accepts.
 
     Raises:
-        RunError: it is being trained, or its last checkpoint does not allow it.
+        RunError: it is being trained, its last checkpoint does not allow it, or it cannot be
+            written.
     """
-    with locked(folder):
+    with locked(folder), disk_errors(folder):
         CheckpointStore(folder, configuration, despite).check()
         write_atomically(folder / CONFIGURATION_FILE, configuration.to_yaml())
 

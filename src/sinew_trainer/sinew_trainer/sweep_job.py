@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sinew_core.algorithms.device import open_device
 from sinew_core.errors import ConfigError, SinewError
+from sinew_core.files import disk_errors
 from sinew_core.robots.catalogue import load_robot
 from sinew_core.training.environment import make_randomisation, make_sim_params
 from sinew_core.training.loop import train
@@ -71,9 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"sinew sweep: {error}\n")
         return 2
     try:
-        for trial in sweep.run():
-            sys.stdout.write(f"{line(trial, sweep.best)}\n")
-            sys.stdout.flush()
+        with disk_errors(sweep.best_file.parent):
+            for trial in sweep.run():
+                sys.stdout.write(f"{line(trial, sweep.best)}\n")
+                sys.stdout.flush()
     except SinewError as error:
         sys.stderr.write(f"sinew sweep: {error}\n")
         return 1

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sinew_core.errors import RunError, SinewError
 from sinew_core.evaluation import EvaluationResult
-from sinew_core.files import write_atomically, write_json
+from sinew_core.files import disk_errors, write_atomically, write_json
 from sinew_core.training.checkpoints.provenance import provenance
 from sinew_core.training.checkpoints.resume import finished, locked, read_configuration
 from sinew_core.training.config import Resume
@@ -116,10 +116,13 @@ def main(argv: list[str]) -> int:
         graph = None
         if "--graph" in argv:
             graph = GraphTraining.read(folder, int(argv[argv.index("--graph") + 1]))
-        with locked(folder):
+        with locked(folder), disk_errors(folder):
             run(folder, stop, control, despite, graph)
     except SinewError as error:
         _say(str(error))
+        return 1
+    except MemoryError as error:
+        _say(f"too little memory ({error}): lower replay_capacity or batch_size, or free some")
         return 1
     return 0
 

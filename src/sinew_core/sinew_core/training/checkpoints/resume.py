@@ -41,6 +41,8 @@ def resumed_configuration(
     changes = {k: v for k, v in flatten(given).items() if k not in _PLACE}
     asked = RunConfiguration.from_mapping({**flatten(stored.to_mapping()), **changes}, "arguments")
     refuse_changes(stored.to_mapping(), asked.to_mapping(), folder, despite)
+    if folder.name in ("", ".."):  # such as the present folder, whose path does not name it
+        folder = folder.resolve()
     place = dataclasses.replace(
         asked.train, run=folder.name, output=str(folder.parent), overwrite=False
     )
