@@ -39,10 +39,21 @@ class Keeper:
         self._exported: Best | None = None
 
     def consider(
-        self, network: PolicyNetwork, result: EvaluationResult, env_steps: int, wall_s: float
+        self,
+        network: PolicyNetwork,
+        result: EvaluationResult,
+        env_steps: int,
+        wall_s: float,
+        *,
+        confirmed: bool = False,
     ) -> None:
-        """Keep a policy, and replace the bundle, if it is the best so far."""
-        if self.best is None or _score(result) > _score(self.best.result):
+        """Keep a policy, and replace the bundle, if it is the best so far.
+
+        A policy whose success is confirmed is the result of the run, and kept in any case: few
+        episodes that confirm it may convince less than those by which another once looked good.
+        """
+        best = self.best
+        if best is None or confirmed or _score(result) > _score(best.result):
             self.best = Best(network=network, result=result, env_steps=env_steps, wall_s=wall_s)
             self.export()
 

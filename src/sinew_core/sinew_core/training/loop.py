@@ -345,8 +345,9 @@ class _Run:
                     rest.cancel()
                 break
         result = summarise(outcomes)
-        self._note(network, result, env_steps)
-        return result.episodes == episodes and result.success_rate >= target
+        confirmed = result.episodes == episodes and result.success_rate >= target
+        self._note(network, result, env_steps, confirmed=confirmed)
+        return confirmed
 
     def _evaluate(self, network: PolicyNetwork) -> EvaluationResult:
         """Evaluate a policy on episodes that chose nothing."""
@@ -356,11 +357,19 @@ class _Run:
     def _outcome(self, futures: Sequence[Future[list[Outcome]]]) -> EvaluationResult:
         return summarise([o for future in futures for o in self._wait(future)])
 
-    def _note(self, network: PolicyNetwork, result: EvaluationResult, env_steps: int) -> None:
-        """Add a point to the curve and keep the bundle if it is the best so far."""
+    def _note(
+        self,
+        network: PolicyNetwork,
+        result: EvaluationResult,
+        env_steps: int,
+        *,
+        confirmed: bool = False,
+    ) -> None:
+        """Add a point to the curve and keep the bundle if it is the best so far, or confirmed."""
         self._telling.judged(result, env_steps)
         _LOGGER.info("%d steps: %s", env_steps, result)
-        self._keeper.consider(network, result, env_steps, self._wall_s())
+        wall_s = self._wall_s()
+        self._keeper.consider(network, result, env_steps, wall_s, confirmed=confirmed)
         self._telling.now()
 
     def _wait(self, future: Future[Made]) -> Made:
