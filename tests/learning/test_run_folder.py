@@ -15,6 +15,7 @@ from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.environment import make_setup
 from sinew_trainer.graph_parameters import GraphTrainParameters
 from sinew_trainer.graph_run import prepare_run
+from sinew_trainer.main_job import make_job
 from sinew_trainer.run_folder import create_run
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
@@ -145,6 +146,14 @@ def test_a_run_over_the_graph_goes_on_despite_what_is_accepted(graph_run):
     assert run.despite == ()
     asked = GraphTrainParameters(resume=str(graph_run), resume_despite="code,versions")
     assert prepare_run(asked, FOUND).despite == ("code", "versions")
+
+
+def test_a_run_goes_on_only_where_it_was_trained(graph_run, run_with_a_bundle):
+    with pytest.raises(RunError, match=f"over the graph: .* train_graph resume:={graph_run}"):
+        make_job([f"resume:={graph_run}"])
+    remedy = f"in simulation: .* bundle:={run_with_a_bundle}/bundle"
+    with pytest.raises(RunError, match=remedy):
+        go_on(run_with_a_bundle)
 
 
 def test_a_run_that_is_being_trained_keeps_its_configuration(graph_run):

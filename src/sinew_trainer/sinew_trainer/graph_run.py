@@ -9,11 +9,13 @@ from pathlib import Path
 
 from sinew_core.bundle.reader import Bundle, load_bundle
 from sinew_core.errors import ConfigError, RunError
+from sinew_core.files import write_json
 from sinew_core.specs import command_mode
 from sinew_core.training.checkpoints.resume import finished, resumed_configuration
 from sinew_core.training.config import Resume
 from sinew_core.training.configuration import RunConfiguration, flatten, read_parameter_file
 from sinew_core.training.environment import make_setup
+from sinew_core.training.folder import GRAPH_TRAINING_FILE
 from sinew_core.training.graph.start import keep_start, learner_of
 from sinew_trainer.graph_parameters import ENV_STEPS, GRAPH_ALGORITHMS, GraphTrainParameters
 from sinew_trainer.run_folder import create_run, go_on_with
@@ -74,6 +76,7 @@ def prepare_run(p: GraphTrainParameters, found: Mapping[str, object]) -> GraphRu
         start = f", beginning with {p.bundle}, the critic is {whose}"
 
     def prepare(folder: Path) -> None:
+        write_json(folder / GRAPH_TRAINING_FILE, {"sessions": []})
         if bundle:
             keep_start(
                 folder,
@@ -91,7 +94,7 @@ def prepare_run(p: GraphTrainParameters, found: Mapping[str, object]) -> GraphRu
 def _resumed(p: GraphTrainParameters, found: Mapping[str, object]) -> GraphRun:
     folder = Path(p.resume)
     despite = Resume(resume=p.resume, resume_despite=p.resume_despite).despite
-    configuration = resumed_configuration(folder, _given(p), despite)
+    configuration = resumed_configuration(folder, _given(p), despite, over_graph=True)
     reason = finished(folder, configuration)
     if reason:
         raise RunError(f"{folder} is finished, there is nothing to resume: {reason}")

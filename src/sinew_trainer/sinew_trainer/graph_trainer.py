@@ -103,7 +103,7 @@ class GraphTrainer(SinewNode):
         assert self._run is not None
         assert self._world is not None
         path = self._run.folder / GRAPH_TRAINING_FILE
-        before = json.loads(path.read_text())["sessions"] if path.is_file() else []
+        before = json.loads(path.read_text())["sessions"]
         with disk_errors(self._run.folder):
             write_json(path, {"sessions": [*before, self._world.figures()]})
 

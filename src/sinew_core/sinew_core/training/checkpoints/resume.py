@@ -18,7 +18,12 @@ from pathlib import Path
 from sinew_core.errors import RunError
 from sinew_core.training.config import DESPITE
 from sinew_core.training.configuration import RunConfiguration, flatten, read_parameter_file
-from sinew_core.training.folder import CONFIGURATION_FILE, LOCK_FILE, TRAINING_FILE
+from sinew_core.training.folder import (
+    CONFIGURATION_FILE,
+    GRAPH_TRAINING_FILE,
+    LOCK_FILE,
+    TRAINING_FILE,
+)
 
 MAY_GROW = ("env_steps",)
 MAY_CHANGE = ("checkpoint_period_s", "eval_episodes")
@@ -27,17 +32,23 @@ _PLACE = ("run", "output", "overwrite")
 
 
 def resumed_configuration(
-    folder: Path, given: Mapping[str, object], despite: Collection[str] = ()
+    folder: Path,
+    given: Mapping[str, object],
+    despite: Collection[str] = (),
+    *,
+    over_graph: bool = False,
 ) -> RunConfiguration:
     """Return the configuration of a run with the changes in `given`, by dotted or nested name.
 
-    `despite` names kinds of differences, of `DESPITE`, that the user accepts.
+    `despite` names kinds of differences, of `DESPITE`, that the user accepts; `over_graph` says
+    whether the run is to go on over the graph.
 
     Raises:
         ConfigError: for a value that is out of range.
-        RunError: there is no such run, or a change contradicts it.
+        RunError: there is no such run, it was trained elsewhere, or a change contradicts it.
     """
     stored = read_configuration(folder)
+    _refuse_other_world(folder, over_graph=over_graph)
     changes = {k: v for k, v in flatten(given).items() if k not in _PLACE}
     asked = RunConfiguration.from_mapping({**flatten(stored.to_mapping()), **changes}, "arguments")
     refuse_changes(stored.to_mapping(), asked.to_mapping(), folder, despite)
@@ -60,6 +71,21 @@ def read_configuration(folder: Path) -> RunConfiguration:
     if not path.is_file():
         raise RunError(f"{folder} is not a run, it has no {CONFIGURATION_FILE}: give runs/NAME")
     return RunConfiguration.from_mapping(read_parameter_file(path), str(path))
+
+
+def _refuse_other_world(folder: Path, *, over_graph: bool) -> None:
+    """Refuse to go on in simulation with a run over the graph, and the other way round."""
+    was_over_graph = (folder / GRAPH_TRAINING_FILE).is_file()
+    if was_over_graph and not over_graph:
+        raise RunError(
+            f"{folder} is trained over the graph: go on with it by "
+            f"./sinew launch train_graph resume:={folder}"
+        )
+    if over_graph and not was_over_graph:
+        raise RunError(
+            f"{folder} is trained in simulation: begin a new run over the graph with its policy, "
+            f"bundle:={folder}/bundle"
+        )
 
 
 def refuse_changes(
