@@ -304,3 +304,20 @@ def test_silence_brings_a_controlled_arm_to_rest(kind):
         arm.step()
     assert np.abs(arm.velocity).max() > 0.05
     engine.close()
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"urdf_text": ROBOT.urdf_text.replace("1", "2", 1)},
+        {"home_rad": 0.9 * ROBOT.home_rad},
+        {"limits": dataclasses.replace(ROBOT.limits, effort_nm=0.5 * ROBOT.limits.effort_nm)},
+    ],
+)
+def test_a_run_goes_on_with_its_own_robot_only(edited, tmp_path):
+    configuration = RunConfiguration.from_mapping({"robot": "my/panda.yaml"})
+    for _ in range(2):
+        Arms(configuration, ROBOT).keep(tmp_path)
+    other = dataclasses.replace(ROBOT, **edited)
+    with pytest.raises(RunError, match=r"my/panda\.yaml is not what the run was started with"):
+        Arms(configuration, other).keep(tmp_path)

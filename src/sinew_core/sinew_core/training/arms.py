@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -18,7 +20,7 @@ from sinew_core.robots.model import RobotModel
 from sinew_core.robots.sim_params import write_sim_params
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.environment import make_randomisation, make_sim_params
-from sinew_core.training.folder import RANDOMISATION_FILE, SIM_PARAMS_FILE
+from sinew_core.training.folder import RANDOMISATION_FILE, ROBOT_FILE, SIM_PARAMS_FILE
 from sinew_core.training.jobs import CollectJob, JudgeJob, split
 from sinew_core.training.seeds import dynamics_seed
 
@@ -44,8 +46,10 @@ class Arms:
         """Keep the arm and what is drawn around it in the run folder, to go on with it only.
 
         Raises:
-            RunError: the run was started with another arm, or with other distributions.
+            RunError: the run was started with another robot, another arm, or other distributions.
         """
+        source = self._train.urdf or self._train.robot
+        _keep(folder / ROBOT_FILE, _described(self._robot), source)
         if self._sim_params is not None:
             text = write_sim_params(self._sim_params, self._robot)
             _keep(folder / SIM_PARAMS_FILE, text, self._train.sim_params)
@@ -89,6 +93,23 @@ class Arms:
     def _seeds(self, made: Randomisation, episodes: range) -> tuple[int, ...]:
         every = made.every_episodes
         return tuple(dynamics_seed(self._train.seed, episode, every) for episode in episodes)
+
+
+def _described(robot: RobotModel) -> str:
+    """Return what tells a robot from one whose description was edited."""
+    box = robot.reach_box
+    content = {
+        "name": robot.name,
+        "joint_names": list(robot.joint_names),
+        "base_link": robot.base_link,
+        "tool_link": robot.tool_link,
+        "home_rad": robot.home_rad.tolist(),
+        "limits": robot.limits.to_mapping(),
+        # A box that was found by search may differ in the last bits on another computer.
+        "reach_box_m": [corner.round(6).tolist() for corner in (box.lower_m, box.upper_m)],
+        "urdf_sha256": hashlib.sha256(robot.urdf_text.encode()).hexdigest(),
+    }
+    return json.dumps(content, indent=2) + "\n"
 
 
 def _keep(path: Path, text: str, source: str) -> None:
