@@ -337,3 +337,11 @@ def test_a_changed_parameter_leaves_the_rest_of_the_files_section(changes):
 def test_unknown_parameters_are_refused(mapping, message):
     with pytest.raises(ConfigError, match=message):
         GymConfiguration.from_mapping(mapping, "file")
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "a2c"])
+def test_an_iteration_that_nothing_is_learned_from_is_refused(algorithm):
+    values = {"algorithm": algorithm, "steps_per_iteration": 1}
+    with pytest.raises(ConfigError, match="learns from 2 steps or more"):
+        GymConfiguration.from_mapping(values)
+    GymConfiguration.from_mapping({**values, "environments": 2})

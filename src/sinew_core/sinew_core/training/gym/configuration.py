@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from sinew_core.algorithms.parameters import PARAMETERS
+from sinew_core.algorithms.parameters import PARAMETERS, A2CParameters, PPOParameters
 from sinew_core.algorithms.parameters.q_learning import QLearningParameters
 from sinew_core.errors import ConfigError, suggest
 from sinew_core.parameters import Parameters, describe, parameter
@@ -60,6 +60,19 @@ class GymConfiguration:
 
     train: GymConfig
     algorithm: Parameters
+
+    def __post_init__(self) -> None:
+        """Refuse iterations of a single step, from which advantages have no deviation to scale by.
+
+        Raises:
+            ConfigError: for one that the algorithm would learn nothing from.
+        """
+        collected = self.train.steps_per_iteration * self.train.environments
+        if collected == 1 and isinstance(self.algorithm, A2CParameters | PPOParameters):
+            raise ConfigError(
+                f"steps_per_iteration is 1 of 1 environment: {self.train.algorithm} learns from 2 "
+                "steps or more: raise steps_per_iteration or environments"
+            )
 
     @classmethod
     def from_mapping(
