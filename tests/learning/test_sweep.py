@@ -1,4 +1,6 @@
 import dataclasses
+import errno
+import os
 
 import pytest
 
@@ -138,6 +140,15 @@ def test_a_study_whose_journal_was_cut_off_in_an_entry_goes_on(tmp_path, share):
     study = sweep(tmp_path, FakeTraining(), trials=6)
     assert run(study) == []
     assert study.best is not None
+
+
+def test_a_study_on_a_full_disk_is_refused_in_one_line(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunError, match=r"cannot be written \(No space left on device\): free"):
+        sweep(tmp_path, FakeTraining())
 
 
 def test_a_crash_before_the_file_of_the_best_trial_is_made_up_for(tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from sinew_core.errors import ConfigError, RunError
-from sinew_core.files import write_atomically
+from sinew_core.files import disk_errors, write_atomically
 from sinew_core.training.configuration import RunConfiguration
 from sinew_core.training.folder import CHECKPOINT_FOLDER
 from sinew_core.training.progress import Progress, TrainResult
@@ -124,7 +124,8 @@ class Sweep:
                 f"study {folder} cannot be written ({error.strerror}): choose study:=FOLDER"
             ) from None
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._study = self._open()
+        with disk_errors(folder):
+            self._study = self._open()
 
     def run(self) -> Iterator[Trial]:
         """Run trials until there are as many as asked for, yielding each as it ends.
