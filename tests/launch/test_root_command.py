@@ -142,6 +142,47 @@ def test_changed_pins_are_installed_and_a_failure_says_why(ready_checkout):
     assert error.splitlines()[-1].startswith("sinew: set-up failed (exit status 1): see ")
 
 
+def test_the_environment_of_another_checkout_is_used_but_never_changed(checkout, tmp_path):
+    theirs = tmp_path / "theirs"
+    for folder in ("bin", "sinew"):
+        (theirs / folder).mkdir(parents=True)
+    (theirs / "bin/python").symlink_to(sys.executable)
+    (checkout / ".venv").symlink_to(theirs)
+    status, _, error = sinew(checkout, "launch", "x.yaml")
+    assert (status, error.count("\n")) == (1, 1)
+    assert ".venv is a link to that of another checkout: remove it and try again" in error
+    assert sorted(p.relative_to(theirs).as_posix() for p in theirs.rglob("*")) == [
+        "bin",
+        "bin/python",
+        "sinew",
+    ]
+
+
+def test_what_is_said_where_standard_output_is_closed_ends_up_in_no_file(checkout, tmp_path):
+    (checkout / ".venv/bin").mkdir(parents=True)
+    (checkout / ".venv/bin/python").symlink_to(sys.executable)
+    (checkout / ".venv/sinew").mkdir()
+    pins = "# nothing\n"
+    (checkout / ".venv/sinew/deploy.txt").write_text(f"{pins}\n{pins}\nsinew_bringup")
+    package = checkout / "src/sinew_bringup"
+    (package / "sinew_bringup/launcher.py").write_text(
+        "import os, sys\nwith open(sys.argv[1], 'w'):\n    os.write(1, b'said')\n"
+    )
+    file = tmp_path / "file"
+    command = f'"{sys.executable}" "{checkout}/sinew" launch "{file}" >&-'
+    done = subprocess.run(["bash", "-c", command], cwd=package, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert file.read_text() == ""
+
+
+@pytest.mark.parametrize("output", ["| true", ">&-"])
+def test_help_that_nobody_reads_is_no_error(checkout, output):
+    command = f'"{sys.executable}" "{checkout}/sinew" --help {output}'
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment)
+    assert done.stderr == ""
+
+
 @pytest.mark.slow
 def test_a_setup_that_was_cut_short_is_done_again(ready_checkout):
     (ready_checkout / ".venv/sinew/unfinished").touch()
