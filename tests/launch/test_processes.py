@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sinew_bringup.processes import Command, System
+from sinew_core.errors import ConfigError
 
 WAIT = "import sys, time; print('ready', flush=True); time.sleep(60)"
 WAIT_POLITELY = (
@@ -171,7 +172,10 @@ def test_a_process_that_ignores_signals_is_killed_and_reported():
 def test_a_second_signal_does_not_wait_for_the_patience():
     ignores_sigint = (
         "import signal, time\n"
-        "signal.signal(signal.SIGINT, lambda *_: print('ready', flush=True))\n"
+        "def later(*_):\n"
+        "    time.sleep(1.2)\n"
+        "    print('ready', flush=True)\n"
+        "signal.signal(signal.SIGINT, later)\n"
         "print('ready', flush=True)\n"
         "while True: time.sleep(60)\n"
     )
@@ -181,6 +185,35 @@ def test_a_second_signal_does_not_wait_for_the_patience():
     )
     assert lines[-1] == "[node] ended with signal SIGTERM\n"
     assert time.monotonic() - start_s < 10.0
+
+
+def test_a_signal_that_comes_twice_at_once_leaves_the_time_to_end():
+    takes_a_while = (
+        "import signal, sys, time\n"
+        "def end(*_):\n"
+        "    print('ending', flush=True)\n"
+        "    time.sleep(0.5)\n"
+        "    sys.exit(0)\n"
+        "signal.signal(signal.SIGINT, end)\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+
+    def as_timeout_does(line):
+        if line in ("[node] ready\n", "[node] ending\n"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    status, lines = run(python("node", takes_a_while), on_line=as_timeout_does)
+    assert (status, lines) == (0, ["[node] ready\n", "[node] ending\n"])
+
+
+def test_a_file_that_cannot_be_run_is_named(tmp_path):
+    script = tmp_path / "node"
+    script.write_text("no first line that names an interpreter\n")
+    script.chmod(0o755)
+    command = Command(label="node", arguments=(str(script),), required=True)
+    with pytest.raises(ConfigError, match=r"node cannot be started: .*check that the file"):
+        run(python("other", WAIT), command)
 
 
 def test_what_a_process_leaves_behind_ends_with_it():

@@ -13,10 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
+from sinew_core.errors import ConfigError
 from sinew_ros.child import ends_with_parent
 
 _CHUNK_BYTES = 65536
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+_SAME_REQUEST_S = 1.0
+"""`timeout` sends its signal twice, and so may a terminal that closes; a later one is from somebody
+who has lost patience."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,8 @@ class System:
         self._selector = selectors.DefaultSelector()
         self._stage = -1
         self._deadline_s = float("inf")
-        self._requests = 0
+        self._asked = False
+        self._asked_s = float("-inf")
         self._status = 0
 
     def run(self) -> int:
@@ -92,15 +97,19 @@ class System:
         return self._status
 
     def _start(self, command: Command) -> None:
-        process = subprocess.Popen(
-            command.arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,
-            preexec_fn=ends_with_parent(signal.SIGKILL),
-        )
+        try:
+            process = subprocess.Popen(
+                command.arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+                preexec_fn=ends_with_parent(signal.SIGKILL),
+            )
+        except OSError as error:
+            remedy = "check that the file can be run"
+            raise ConfigError(f"{command.label} cannot be started: {error}: {remedy}") from None
         assert process.stdout is not None
         child = _Child(command, process, process.stdout)
         os.set_blocking(child.output.fileno(), False)
@@ -120,8 +129,8 @@ class System:
         for child in self._children:
             if not child.ended and _has_exited(child.process.pid):
                 self._end(child)
-        if self._requests > 0:
-            self._requests = 0
+        if self._asked:
+            self._asked = False
             self._escalate()
         elif time.monotonic() >= self._deadline_s:
             self._escalate()
@@ -164,7 +173,13 @@ class System:
             self._write(line)
         except OSError:
             if self._stage < 0:
-                self._requests = 1
+                self._ask()
+
+    def _ask(self, *_: object) -> None:
+        """Note that somebody wants the end; what follows at once says the same again."""
+        now_s = time.monotonic()
+        if now_s - self._asked_s > _SAME_REQUEST_S:
+            self._asked, self._asked_s = True, now_s
 
     def _escalate(self) -> None:
         """Send the next stronger signal to all that still run."""
@@ -185,13 +200,13 @@ class System:
 
         SIGHUP, of a terminal that closes, is one of them unless it is ignored, as under `nohup`.
         """
-
-        def request(*_: object) -> None:
-            self._requests += 1
-
-        wanted = {signal.SIGINT: request, signal.SIGTERM: request, signal.SIGCHLD: lambda *_: None}
+        wanted: dict[signal.Signals, Callable[..., None]] = {
+            signal.SIGINT: self._ask,
+            signal.SIGTERM: self._ask,
+            signal.SIGCHLD: lambda *_: None,
+        }
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            wanted[signal.SIGHUP] = request
+            wanted[signal.SIGHUP] = self._ask
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(reader, selectors.EVENT_READ)
         previous_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -218,6 +233,7 @@ def _named(status: int) -> str:
 
 
 def to_stdout(line: str) -> None:
-    """Write one line at once, so that it is seen where output is a pipe."""
-    sys.stdout.write(line)
+    """Write a text at once, so that it is seen where output is a pipe, in any encoding."""
+    encoding = sys.stdout.encoding
+    sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding))
     sys.stdout.flush()
