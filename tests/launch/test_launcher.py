@@ -3,11 +3,13 @@ import subprocess
 import sys
 
 import pytest
+import rclpy
 import yaml
 
-from sinew_bringup.launcher import main
+from sinew_bringup.launch_file import NodeLaunch
+from sinew_bringup.launcher import command, main
 
-NODE = """
+NODE = r"""
 import sys, yaml
 arguments = sys.argv[sys.argv.index("--ros-args") + 1:]
 values = {}
@@ -18,6 +20,7 @@ for flag, word in zip(arguments[::2], arguments[1::2]):
     else:
         values[flag] = values.get(flag, []) + [word]
 print(sorted(values.items()), flush=True)
+sys.stdout.buffer.write("\u00b1\n".encode())
 sys.exit(values.get("/** code", 0))
 """
 
@@ -33,11 +36,11 @@ def launch(tmp_path, monkeypatch):
     monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
     file = tmp_path / "probe.launch.yaml"
 
-    def run(actions, *arguments):
+    def run(actions, *arguments, **environment):
         file.write_text(yaml.safe_dump({"launch": actions}))
         done = subprocess.run(
             [sys.executable, "-m", "sinew_bringup.launcher", str(file), *arguments],
-            env={**os.environ, "PYTHONPATH": search_path},
+            env={**os.environ, "PYTHONPATH": search_path, **environment},
             capture_output=True,
             text=True,
             timeout=60,
@@ -102,6 +105,62 @@ def test_show_args_lists_every_argument(launch):
     assert "'pace':\n        Which clock.\n        one of: slow\n        (required)" in output
 
 
-def test_an_unknown_launch_file_is_refused(capsys):
-    assert main(["no_such_file"]) == 2
-    assert "no launch file 'no_such_file'" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["no_such_file", "no_such_file" * 99], ids=len)
+def test_an_unknown_launch_file_is_refused(name, capsys):
+    assert main([name]) == 2
+    assert f"no launch file '{name}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["y", "1e3", "0908", "nan", "0x1p3", "a: 'b\" \u00e9 \U0001f600"])
+def test_ros_reads_a_text_as_a_text_whatever_it_looks_like(text, tmp_path):
+    node = NodeLaunch(
+        package="sinew_sysid",
+        executable="record",
+        name="me",
+        namespace="",
+        parameters=(("value", text), ("number", 5)),
+        remaps=(),
+        required=True,
+    )
+    words = list(command(node, 1, tmp_path).arguments)
+    context = rclpy.Context()
+    rclpy.init(args=words[words.index("--ros-args") :], context=context)
+    try:
+        heard = rclpy.create_node(
+            "me", context=context, automatically_declare_parameters_from_overrides=True
+        )
+        values = [heard.get_parameter(name).value for name in ("value", "number")]
+    finally:
+        rclpy.shutdown(context=context)
+    assert values == [text, 5]
+
+
+def test_output_that_the_terminal_cannot_show_is_shown_escaped(launch):
+    status, output = launch([CODE, {"node": PROBE}], PYTHONIOENCODING="ascii")
+    assert status == 0
+    assert "[me-1] \\xb1\n" in output
+
+
+def test_a_list_of_arguments_may_be_read_in_part():
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m sinew_bringup.launcher gap --show-args | true"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"pkg": "", "exec": "node"},
+        {**PROBE, "param": [{"name": "v", "value": "["}]},
+    ],
+)
+def test_what_cannot_be_read_in_a_node_is_one_line(launch, node):
+    status, output = launch([CODE, {"node": node}])
+    assert status == 2
+    assert output.startswith("launch: ")
+    assert output.count("\n") == 1

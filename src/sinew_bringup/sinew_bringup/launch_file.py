@@ -239,7 +239,10 @@ def _typed(value: object, kind: object, where: str) -> Scalar:
         "str": str,
     }
     if kind is None:
-        parsed = yaml.safe_load(value) if isinstance(value, str) and value else value
+        try:
+            parsed = yaml.safe_load(value) if isinstance(value, str) and value else value
+        except yaml.YAMLError:
+            raise ConfigError(f"{where} is {value!r}: quote it, or give it a type") from None
         if isinstance(parsed, bool | int | float | str):
             return parsed
         raise ConfigError(f"{where} is {value!r}: allowed are a bool, int, float or str")

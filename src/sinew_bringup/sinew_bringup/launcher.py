@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +20,15 @@ from sinew_core.errors import ConfigError, SinewError, suggest
 
 _SUFFIX = ".launch.yaml"
 _USAGE = "usage: launch FILE [--show-args] [name:=value ...]"
+
+
+class _Quoting(yaml.SafeDumper):
+    """Quotes every text: PyYAML leaves bare what ROS reads as a number or a bool, as 0908 and y."""
+
+
+_Quoting.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,19 +52,25 @@ def run(argv: list[str]) -> int:
     words = [word for word in argv if not word.startswith("-")]
     if not words or "-h" in options or "--help" in options:
         names = ", ".join(launch_file_names())
-        sys.stdout.write(f"{_USAGE}\nFILE is a path or one of {names}\n")
+        _show(f"{_USAGE}\nFILE is a path or one of {names}\n")
         return 0 if options else 2
     for option in options:
         if option not in ("-s", "--show-args", "--show-arguments"):
             raise ConfigError(f"unknown option '{option}': {suggest(option, ['--show-args'])}")
     file = LaunchFile(find_launch_file(words[0]))
     if options:
-        sys.stdout.write(describe_arguments(file))
+        _show(describe_arguments(file))
         return 0
     nodes = file.nodes(split_arguments(words[1:]))
     with tempfile.TemporaryDirectory(prefix="sinew-launch-") as folder:
         commands = [command(node, i + 1, Path(folder)) for i, node in enumerate(nodes)]
         return System(commands, to_stdout).run()
+
+
+def _show(text: str) -> None:
+    """Print a text; whoever stops reading it, such as `head`, ends this process without a word."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    to_stdout(text)
 
 
 def launch_folder() -> Path:
@@ -78,8 +95,9 @@ def find_launch_file(name: str) -> Path:
         ConfigError: there is none.
     """
     path = Path(name)
-    if path.is_file():
-        return path
+    with contextlib.suppress(OSError):  # what cannot even be looked for is no file
+        if path.is_file():
+            return path
     short = name[: -len(_SUFFIX)] if name.endswith(_SUFFIX) else name
     if short in launch_file_names():
         return launch_folder() / f"{short}{_SUFFIX}"
@@ -110,12 +128,15 @@ def command(node: NodeLaunch, number: int, folder: Path) -> Command:
             path = folder / f"{number}-{index}.yaml"
             section = f"/{node.namespace.strip('/')}/{node.name}".replace("//", "/")
             key = section if node.name and node.namespace else "/**"
-            text = yaml.safe_dump({key: {"ros__parameters": dict([parameter])}})
+            text = yaml.dump({key: {"ros__parameters": dict([parameter])}}, Dumper=_Quoting)
             path.write_text(text, encoding="utf-8")
         else:
             path = parameter
             if not path.is_file():
-                raise ConfigError(f"parameter file {path} does not exist: check the path")
+                raise ConfigError(
+                    f"parameter file {path} does not exist: check what was given for it, "
+                    "or for the argument that it is named after"
+                )
         ros += ["--params-file", str(path)]
     for source, target in node.remaps:
         ros += ["-r", f"{source}:={target}"]
@@ -144,12 +165,12 @@ def executable(package: str, name: str) -> list[str]:
             return [str(script)]
     try:
         found = importlib.util.find_spec(f"{package}.{name}")
-    except ModuleNotFoundError:
+    except (ImportError, ValueError):
         found = None
     if found is None:
         raise ConfigError(
             f"no executable '{name}' in package '{package}': "
-            "check pkg and exec, or source the workspace that has it"
+            "check pkg and exec; what is installed elsewhere runs with ros2 launch"
         )
     return [sys.executable, "-m", f"{package}.{name}"]
 
