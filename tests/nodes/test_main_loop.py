@@ -88,6 +88,14 @@ def test_an_error_of_the_user_is_one_line_and_status_1(start_node, probe):
     assert echo.output == "echo: ping was 'boom': send another\n"
 
 
+@pytest.mark.parametrize("remap", ["__ns:=/my arm", "ping:=a b"])
+def test_a_name_that_ros_refuses_is_one_line_and_status_1(start_node, remap):
+    echo = start_node(ECHO, None, "-r", remap)
+    assert echo.wait() == 1
+    assert echo.output.splitlines()[-1].startswith("echo.py: ROS refuses: ")
+    assert "Traceback" not in echo.output
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_a_node_says_good_bye_after_an_error_of_the_program_too(start_node, probe, again):
     echo = start_node(ECHO, {"break_on": "boom", "break_again": again})

@@ -14,21 +14,23 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
 import rclpy
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.duration import Duration
+from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.service import Service
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 
-from sinew_core.errors import SinewError
+from sinew_core.errors import ConfigError, SinewError
 from sinew_ros.executor import WaitSetExecutor
 from sinew_ros.exit_timer import ExitTimer
 from sinew_ros.settable import Settable, refused
@@ -98,13 +100,19 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
     A `SinewError`, at the start or later, ends the process with one line and status 1. After any
     other error the node sends its last messages all the same, and then the error is raised.
     """
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        with _refusals_of_ros():
+            rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except SinewError as error:
+        sys.stderr.write(f"{_program(None)}: {error}\n")
+        return 1
     node: SinewNode | None = None
     executor = WaitSetExecutor()
     stopped = _StopRequest()
     status = 1
     try:
-        node = make_node()
+        with _refusals_of_ros():
+            node = make_node()
         for each in (node, *node.companions):
             executor.add_node(each)
         if node.urgent:
@@ -129,6 +137,17 @@ def run_node(make_node: Callable[[], SinewNode], args: Sequence[str] | None = No
         _leave(executor, node, status)
         stopped.release()
     return status
+
+
+@contextlib.contextmanager
+def _refusals_of_ros() -> Iterator[None]:
+    """Turn what ROS does not accept at the start, most of it given by the user, into one line."""
+    try:
+        yield
+    except (rclpy_implementation.RCLError, NameValidationException) as error:
+        reason = " ".join(str(error).split())
+        remedy = "check the names of topics and namespaces, HOME and the ROS_ variables"
+        raise ConfigError(f"ROS refuses: {reason}: {remedy}") from None
 
 
 def _stop(node: SinewNode) -> None:
