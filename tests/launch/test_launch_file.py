@@ -171,3 +171,39 @@ def test_other_substitutions_are_refused_by_name(text, message):
 @given(st.text(max_size=20))
 def test_a_value_passes_through_unchanged_whatever_it_holds(value):
     assert substitute("<$(var a)|$(dirname)>", {"a": value}, "/d", "here") == f"<{value}|/d>"
+
+
+NAMED = """
+launch:
+  - arg: {name: space, default: "", description: Which namespace.}
+  - arg: {name: states, default: "~/states", description: Which topic.}
+  - node:
+      pkg: sinew_sim
+      exec: sim_driver
+      namespace: $(var space)
+      remap: [{from: joint_states, to: $(var states)}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [("", "/"), ("/", "/"), ("lbr", "lbr"), ("/lbr/", "/lbr"), ("a1/_b2", "a1/_b2")],
+)
+def test_a_slash_at_the_end_of_a_namespace_is_no_part_of_it(tmp_path, given, found):
+    assert launch_file(tmp_path, NAMED).nodes({"space": given})[0].namespace == found
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "place"),
+    [
+        ("space", "my arm", "namespace"),
+        ("space", "1x", "namespace"),
+        ("space", "a//b", "namespace"),
+        ("states", "", "remap to"),
+        ("states", "/", "remap to"),
+        ("states", "franka/joint-states", "remap to"),
+    ],
+)
+def test_what_cannot_be_a_name_in_ros_is_refused(tmp_path, argument, value, place):
+    with pytest.raises(ConfigError, match=f"{place} is '{value}': expected a name of letters"):
+        launch_file(tmp_path, NAMED).nodes({argument: value})

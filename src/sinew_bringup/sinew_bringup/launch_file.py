@@ -16,6 +16,8 @@ import yaml
 from sinew_core.errors import ConfigError, suggest
 
 _SUBSTITUTION = re.compile(r"\$\(([^()]*)\)")
+_PART = r"[A-Za-z_{][\w{}]*"
+_ROS_NAME = re.compile(rf"(?:/|~/)?{_PART}(?:/{_PART})*", re.ASCII)
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 _CONDITIONS = {"if": True, "unless": False}
 Scalar = bool | int | float | str
@@ -197,12 +199,27 @@ def _resolve(
         package=text(node, "pkg"),
         executable=text(node, "exec"),
         name=text(node, "name", ""),
-        # An empty one is the root, as `launch_ros` has it; without the key there is none.
-        namespace=text(node, "namespace") or "/" if "namespace" in node else "",
+        namespace=_namespace(text(node, "namespace"), where) if "namespace" in node else "",
         parameters=tuple(parameters),
-        remaps=tuple((text(remap, "from"), text(remap, "to")) for remap in remaps),
+        remaps=tuple(
+            (text(remap, "from"), _ros_name(text(remap, "to"), f"{where}: remap to"))
+            for remap in remaps
+        ),
         required="on_exit" in node,
     )
+
+
+def _namespace(text: str, where: str) -> str:
+    """Return a namespace without the slash at its end; an empty one is the root, as for ROS."""
+    name = text.rstrip("/")
+    return _ros_name(name, f"{where}: namespace") if name else "/"
+
+
+def _ros_name(name: str, where: str) -> str:
+    if not _ROS_NAME.fullmatch(name):
+        allowed = "a name of letters, digits, '_' and '/', no part of it beginning with a digit"
+        raise ConfigError(f"{where} is '{name}': expected {allowed}")
+    return name
 
 
 def substitute(text: str, values: Mapping[str, str], folder: str, where: str) -> str:
