@@ -32,21 +32,24 @@ _OURS = {
         actor_learning_rate=2e-3,
         critic_learning_rate=2e-3,
         gamma=0.95,
-        target_rate=0.03,
-        batch_size=128,
+        target_rate=0.06,
+        batch_size=64,
         warmup_steps=150,
         action_friction=0.0,
         action_penalty=0.0,
     ),
     "ppo": PPOParameters(
-        learning_rate=7e-3,
-        critic_learning_rate=6e-3,
+        hidden_gain=6.0**0.5,
+        learning_rate=1.8e-3,
+        critic_learning_rate=1.1e-2,
         final_learning_rate=1e-3,
-        gamma=0.9,
-        minibatch_size=100,
-        epochs=12,
-        gae_lambda=0.95,
-        initial_log_std=-0.5,
+        gamma=0.88,
+        gae_lambda=0.78,
+        clip_range=0.28,
+        minibatch_size=50,
+        epochs=7,
+        episodes_per_iteration=10,
+        initial_log_std=-0.9,
         action_friction=0.0,
     ),
 }
@@ -57,8 +60,8 @@ class OurTrainer:
 
     def __init__(self, algorithm: str, seed: int) -> None:
         """Start untrained."""
-        self._train_env = ArmEnv(task_parameters=panda_gym_reach())
-        self.env: gymnasium.Env[Any, Any] = ArmEnv(task_parameters=panda_gym_reach())
+        self._train_env = ArmEnv(**_ours(algorithm))
+        self.env: gymnasium.Env[Any, Any] = ArmEnv(**_ours(algorithm))
         self._learner = make_learner(Problem.of(self._train_env.setup), _OURS[algorithm], seed)
         self._seeds = Seeds(seed)
         self._env_steps = 0
@@ -127,8 +130,18 @@ def _make_panda_gym(algorithm: str) -> gymnasium.Env[Any, Any]:
 
 def _make_ours(algorithm: str) -> gymnasium.Env[Any, Any]:
     """Return the dictionary variant for hindsight, the flat one for PPO."""
-    make = ArmGoalEnv if algorithm == "ddpg" else ArmEnv
-    return make(task_parameters=panda_gym_reach())
+    return (ArmGoalEnv if algorithm == "ddpg" else ArmEnv)(**_ours(algorithm))
+
+
+def _ours(algorithm: str) -> dict[str, Any]:
+    """Return the arguments of our environment.
+
+    Episodes end on success, as panda-gym's do, but for hindsight: it learns from what comes after.
+    """
+    return {
+        "task_parameters": panda_gym_reach(),
+        "terminate_on_success": algorithm == "ppo",
+    }
 
 
 def _ddpg(env: gymnasium.Env[Any, Any], seed: int) -> DDPG:
