@@ -140,6 +140,8 @@ def test_a_moving_joint_is_named_by_its_velocity_and_by_its_way(joint):
     assert speed == pytest.approx(0.25)
     assert not check_rest(moved, 0.02, needed=True).passed
     assert check_rest(moved, 0.02, needed=False).verdict == "unknown"
+    moved.take(1 + 400 * MS, NAMES, HOME, (), ())  # back where it was
+    assert moved.peak_speed_rad_s() == (pytest.approx(0.125), NAMES[joint])
 
 
 @pytest.mark.parametrize("joint", range(7))
@@ -182,6 +184,49 @@ def test_the_rate_of_states_has_to_be_the_filters_and_at_least_the_policys(
         trained_rate_hz=100,
     )
     assert failed(checks) == (["rate of joint_states"] if fails else [])
+
+
+@pytest.mark.parametrize(("part", "rate"), [(0.5, "50.0"), (0.0, "0.0")])
+def test_the_rate_is_that_of_the_joint_told_least_often(part, rate):
+    seen, n = StateContents(NAMES), 100
+    seen.take(1, NAMES, HOME, [], [])
+    seen.restart()  # what was heard before the window does not count
+    for i in range(n):
+        told = 7 if i < n * part else 4
+        seen.take(10**18 + i * 10 * MS, NAMES[:told], HOME[:told], [], [])
+    assert seen.slowest(n) == (NAMES[4], part)
+    checks = check_rates(
+        arrivals(100),
+        state_rate_hz=100,
+        state_timeout_s=0.2,
+        control_rate_hz=25,
+        trained_rate_hz=100,
+        slowest=seen.slowest(n),
+    )
+    assert failed(checks) == ["rate of joint_states"]
+    assert checks[0].found == f"{rate} Hz of {NAMES[4]}"
+
+
+def test_states_that_repeat_a_stamp_are_no_states_of_a_joint():
+    seen = StateContents(NAMES)
+    for i in range(100):
+        seen.take(10**18 + i // 2, NAMES, HOME, [], [])
+    assert seen.slowest(100) == (NAMES[0], 0.5)
+
+
+def test_states_that_have_stopped_are_refused():
+    meter = ArrivalMeter()
+    for i in range(200):
+        meter.take(0.01 * i, 10**18 + i * 10 * MS, 10**18 + i * 10 * MS)
+    checks = check_rates(
+        meter.measure(3.0, 3.0),
+        state_rate_hz=100,
+        state_timeout_s=0.03,
+        control_rate_hz=25,
+        trained_rate_hz=100,
+    )
+    assert failed(checks) == ["jitter of joint_states"]
+    assert "silent for the last 1.0 s" in failures(checks)[0].found
 
 
 @pytest.mark.parametrize(("age_s", "passes"), [(0.001, True), (-0.5, False), (30.0, False)])

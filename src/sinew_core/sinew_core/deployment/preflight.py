@@ -186,6 +186,7 @@ def _state_checks(facts: Facts, expected: Expected) -> list[Check]:
             state_timeout_s=settings.state_timeout_s,
             control_rate_hz=trained.control_rate_hz,
             trained_rate_hz=trained.state_rate_hz,
+            slowest=facts.contents.slowest(facts.arrivals.count),
         ),
         *check_stamps(facts.arrivals, future_s=settings.future_s, old_s=_OLD_S),
         check_rest(facts.contents, settings.rest_speed_rad_s, needed=expected.moves),

@@ -13,6 +13,8 @@ from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
 
 _PART_OF_RATE = 0.9
+_SILENT_S = 0.5
+"""Time without a joint state after which the source has stopped, and not just this node paused."""
 _NS_PER_S = 1_000_000_000
 
 
@@ -40,9 +42,11 @@ class StateContents:
         """Forget the motion so far."""
         n = len(self.joint_names)
         self.speed: Array = np.zeros(n)
-        self._first: Array = np.full(n, math.nan)
+        self._lowest: Array = np.full(n, math.inf)
+        self._highest: Array = np.full(n, -math.inf)
         self._first_ns = [0] * n
         self._last_ns = [0] * n
+        self._updates = [0] * n
 
     def take(
         self,
@@ -77,16 +81,23 @@ class StateContents:
     def peak_speed_rad_s(self) -> tuple[float, str]:
         """Return the largest speed since `restart`, and of which joint.
 
-        A driver without velocities shows its motion by the way between the first and last state.
+        A driver without velocities shows its motion by how far apart its positions were, so that
+        an arm that came back has moved, too.
         """
         speeds = self.speed.copy()
         for i in range(len(speeds)):
             elapsed_s = (self._last_ns[i] - self._first_ns[i]) / _NS_PER_S
             if elapsed_s > 0.0:
-                way = abs(float(self.position[i] - self._first[i]))
+                way = float(self._highest[i] - self._lowest[i])
                 speeds[i] = max(speeds[i], way / elapsed_s)
         worst = int(np.argmax(speeds))
         return float(speeds[worst]), self.joint_names[worst]
+
+    def slowest(self, states: int) -> tuple[str, float]:
+        """Return the joint told least often since `restart`, and in what part of so many states."""
+        least = min(self._updates)
+        joint = self.joint_names[self._updates.index(least)]
+        return joint, min(1.0, least / states) if states else 0.0
 
     def presence(self, what: str) -> str:
         """Return whether `velocity` or `effort` is there: present, NaN, missing, or partly so."""
@@ -100,8 +111,9 @@ class StateContents:
 
     def _take_position(self, i: int, stamp_ns: int, q: float) -> None:
         self.position[i] = q
-        if not self._first_ns[i]:
-            self._first[i], self._first_ns[i] = q, stamp_ns
+        self._lowest[i], self._highest[i] = min(self._lowest[i], q), max(self._highest[i], q)
+        self._first_ns[i] = self._first_ns[i] or stamp_ns
+        self._updates[i] += stamp_ns != self._last_ns[i]
         self._last_ns[i] = stamp_ns
 
     def _note(self, what: str, i: int, k: int, values: Sequence[float], n_names: int) -> None:
@@ -213,37 +225,54 @@ def check_rates(
     state_timeout_s: float,
     control_rate_hz: int,
     trained_rate_hz: int,
+    slowest: tuple[str, float] = ("", 1.0),
 ) -> list[Check]:
-    """Check rate and jitter of joint states against what filter and bundle were set up for."""
+    """Check rate and jitter of joint states against what filter and bundle were set up for.
+
+    Args:
+        states: as they arrived.
+        state_rate_hz: of the filter.
+        state_timeout_s: of the filter.
+        control_rate_hz: of the policy.
+        trained_rate_hz: of joint states in training.
+        slowest: the joint told least often, and in what part of the states; it may be silent.
+    """
     least = _PART_OF_RATE * state_rate_hz
+    joint, part = slowest
+    rate_hz = states.rate_hz * part
     rate = Check(
         what="rate of joint_states",
-        found=f"{states.rate_hz:.1f} Hz",
+        found=f"{rate_hz:.1f} Hz" + (f" of {joint}" if part < _PART_OF_RATE else ""),
         expected=f"at least {least:.0f} Hz, as state_rate_hz {state_rate_hz} says",
         remedy=(
             "raise the driver's publishing rate, subscribe its raw topic instead of a merged one, "
             "or give the filter the state_rate_hz that there is"
         ),
-        passed=states.rate_hz >= max(least, control_rate_hz),
+        passed=rate_hz >= max(least, control_rate_hz),
     )
-    longest_ms = 1e3 * state_timeout_s
-    jitter = Check(
-        what="jitter of joint_states",
-        found=f"gaps: p99 {states.gap_p99_ms:.1f} ms, longest {states.gap_max_ms:.1f} ms",
-        expected=f"every gap below the filter's watchdog, {longest_ms:g} ms",
-        remedy="give the nodes a real-time priority, use a wired network, or raise the watchdog",
-        passed=states.count >= 2 and states.gap_max_ms < longest_ms,
-    )
-    slower = states.rate_hz < _PART_OF_RATE * trained_rate_hz
+    slower = rate_hz < _PART_OF_RATE * trained_rate_hz
     trained = Check(
         what="joint_states as in training",
-        found=f"{states.rate_hz:.1f} Hz",
+        found=f"{rate_hz:.1f} Hz",
         expected=f"{trained_rate_hz} Hz; a slower source costs performance, not safety",
         remedy="train with state_rate_hz of this arm, or find a faster topic",
         passed=True,
         known=not slower,
     )
-    return [rate, jitter, trained]
+    return [rate, _check_gaps(states, state_timeout_s), trained]
+
+
+def _check_gaps(states: Arrivals, state_timeout_s: float) -> Check:
+    longest_ms = 1e3 * state_timeout_s
+    stopped = states.silence_s > max(_SILENT_S, state_timeout_s)
+    silence = f", silent for the last {states.silence_s:.1f} s" if stopped else ""
+    return Check(
+        what="jitter of joint_states",
+        found=f"gaps: p99 {states.gap_p99_ms:.1f} ms, longest {states.gap_max_ms:.1f} ms{silence}",
+        expected=f"every gap below the filter's watchdog, {longest_ms:g} ms",
+        remedy="give the nodes a real-time priority, use a wired network, or raise the watchdog",
+        passed=states.count >= 2 and states.gap_max_ms < longest_ms and not stopped,
+    )
 
 
 def check_stamps(states: Arrivals, *, future_s: float, old_s: float) -> list[Check]:
