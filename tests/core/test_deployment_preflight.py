@@ -115,6 +115,10 @@ def changed(**topics):
         ({"senders": ("/policy", "/other")}, "senders of commands"),
         ({"filter_report": {"state": "latched", "reason": "x"}}, "latch of the filter"),
         ({"policy_report": ("ERROR", "no", {})}, "policy"),
+        (
+            {"policy_report": ("WARN", "inactive: no command", {"lifecycle": "inactive"})},
+            "policy",
+        ),
         ({"graph": changed(output={"subscribers": ()})}, "controller"),
         (
             {"graph": changed(output={"publishers": ("/safety_filter", "/other")})},

@@ -160,7 +160,9 @@ def check_policy(level: str, message: str, values: Mapping[str, str]) -> list[Ch
             found=message if level else "no diagnostics",
             expected="commanding, or waiting for target_pose",
             remedy="start it with the bundle, and see what it reports",
-            passed=bool(level) and level != "ERROR",
+            passed=bool(level)
+            and level != "ERROR"
+            and values.get("lifecycle", "active") == "active",
         )
     ]
 
