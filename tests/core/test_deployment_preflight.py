@@ -210,6 +210,18 @@ def test_targets_follow_one_another_and_a_hold_counts_as_a_miss(bundle):
     assert run.figures()["episodes"] == 2
 
 
+def test_a_target_that_no_arm_went_for_is_not_missed(bundle):
+    run = TargetRun(bundle, PANDA, count=3, seed=1, authority=0.5)
+    first = run.target
+    run.abort()  # arming was refused
+    assert (run.target, run.episodes) == (first, [])
+    run.observe(10**18, HOME, [0.0] * 7)
+    run.abort()  # on its way there
+    run.abort()  # the checks failed once more
+    assert len(run.episodes) == 1
+    assert run.target != first
+
+
 def test_the_time_of_a_target_begins_with_the_authority_but_limits_count_before(bundle):
     run = TargetRun(bundle, PANDA, count=1, seed=1, authority=1.0)
     beyond = PANDA.limits.position_upper_rad + 0.01

@@ -43,6 +43,7 @@ class TargetRun:
             )
         self.episodes: list[Episode] = []
         self._task, self._count = task, count
+        self._in_force = False
         self._rng = np.random.default_rng(seed)
         self._ticks = EpisodeTicks(
             _NS_PER_S // rates.control_rate_hz, _NS_PER_S // rates.state_rate_hz, lockstep=False
@@ -74,6 +75,7 @@ class TargetRun:
         """
         if self.complete:
             return False
+        self._in_force = True
         tick = not slowed and self._ticks.is_due(stamp_ns)
         episode = self._judge.observe(stamp_ns, position, velocity, control_tick=tick)
         if episode is None:
@@ -84,8 +86,12 @@ class TargetRun:
         return True
 
     def abort(self) -> None:
-        """Count the present target as missed, because the arm was held."""
-        if not self.complete:
+        """Count the present target as missed, because the arm was held on its way there.
+
+        One that no armed arm has gone for is kept: the arm may be held again before it moves.
+        """
+        if self._in_force and not self.complete:
+            self._in_force = False
             self.episodes.append(self._judge.abort())
             if not self.complete:
                 self._draw()
