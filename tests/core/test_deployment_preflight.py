@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 
 import pytest
 
@@ -188,6 +189,14 @@ def test_the_report_holds_checks_and_figures(facts, tmp_path):
     assert len(read["checks"]) == len(checks)
     assert "start robot_state_publisher" in (folder / "report.html").read_text()
     assert "held after 1.0 s" in measured_text(figures)
+
+
+def test_a_report_with_figures_that_are_not_finite_is_written(tmp_path):
+    row = {"field": "joint_velocity", "largest_std": math.inf, "share": 1.0}
+    figures = report_figures({}, (), {"observation": [row], "n": math.nan})
+    write_report(str(tmp_path), figures, ())
+    read = json.loads((tmp_path / "report.json").read_text())
+    assert (read["observation"], read["n"]) == ([{**row, "largest_std": None}], None)
 
 
 def test_an_output_that_is_a_file_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -44,8 +45,21 @@ def report_figures(head: Figures, checks: Sequence[Check], measured: Figures) ->
 def write_report(folder: str, figures: Figures, checks: Sequence[Check]) -> None:
     """Write both files, nothing where no folder was given."""
     if folder:
-        write_json(Path(folder) / "report.json", figures)
+        write_json(Path(folder) / "report.json", _json_mapping(figures))
         write_atomically(Path(folder) / "report.html", _page(figures, checks))
+
+
+def _json_mapping(figures: Figures) -> dict[str, object]:
+    """Return figures with None for what is not finite: a joint state may hold absurd numbers."""
+    return {key: _json_value(value) for key, value in figures.items()}
+
+
+def _json_value(value: object) -> object:
+    if isinstance(value, Mapping):
+        return _json_mapping(value)
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def measured_text(figures: Figures) -> str:
