@@ -5,16 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from sinew_core.bundle.fit import check_fits
 from sinew_core.bundle.reader import Bundle
 from sinew_core.deployment.checks import Check, unknown
 from sinew_core.errors import RobotError
+from sinew_core.robots.kinematics import KinematicChain
 from sinew_core.robots.model import RobotModel
-from sinew_core.robots.urdf import UrdfJoint, parse_urdf
+from sinew_core.robots.urdf import Urdf, UrdfJoint, chain_between, parse_urdf, without_prefix
 
 _ROUNDING = 1e-3
 """Relative difference of limits that counts as equal: descriptions are written in degrees, too."""
 _ANGLE_SLACK_RAD = 1e-3
+_TOOL_SLACK_M = 0.02
+"""Calibrated descriptions are off by millimetres."""
+_SWING_RAD = 0.5
 _SHOWN = 3
 _FROM_URDF = (
     ("position_lower_rad", "lower", "rad"),
@@ -71,7 +77,9 @@ def check_description(
     )
     if missing:
         return [described]
-    return [described, *_check_limits([by_name[name] for name in names], robot)]
+    limits = _check_limits([by_name[name] for name in names], robot)
+    plain = parse_urdf(without_prefix(description, joint_prefix), "robot_description")
+    return [described, *limits, _check_kinematics(plain, robot)]
 
 
 def _check_limits(joints: Sequence[UrdfJoint], robot: RobotModel) -> list[Check]:
@@ -102,6 +110,48 @@ def _check_limits(joints: Sequence[UrdfJoint], robot: RobotModel) -> list[Check]
             passed=not wider,
         )
     ]
+
+
+def _check_kinematics(described: Urdf, robot: RobotModel) -> Check:
+    """Compare where the tool is by either: arms of one maker may name all their joints the same."""
+    own = parse_urdf(robot.urdf_text, f"URDF of '{robot.name}'")
+    what, expected = "kinematics of the description", f"the tool within {_TOOL_SLACK_M:g} m of ours"
+    remedy = "give robot:= the arm that this is, or urdf:= the description that its driver has"
+    ends = [name for name in (robot.base_link, robot.tool_link) if name in described.links]
+    try:
+        theirs, ours = (_chain(urdf, robot, ends) for urdf in (described, own))
+    except RobotError as error:
+        return unknown(what, str(error), expected, remedy)
+    swing = np.resize((_SWING_RAD, -_SWING_RAD), robot.n_joints)
+    ways = [
+        theirs.tool_position(q) - ours.tool_position(q)
+        for q in (robot.home_rad, robot.home_rad + swing, robot.home_rad - swing)
+    ]
+    apart_m = max(float(np.linalg.norm(way)) for way in ways)
+    return Check(
+        what=what,
+        found=f"{apart_m:.4f} m off",
+        expected=expected,
+        remedy=remedy,
+        passed=apart_m <= _TOOL_SLACK_M,
+    )
+
+
+def _chain(urdf: Urdf, robot: RobotModel, ends: Sequence[str]) -> KinematicChain:
+    """Return the chain from base to tool, from the first or to the last joint where not among ends.
+
+    Raises:
+        RobotError: its joints are not those of the robot in series.
+    """
+    by_name = {joint.name: joint for joint in urdf.joint_by_child.values()}
+    first, last = (by_name[robot.joint_names[i]] for i in (0, -1))
+    base = robot.base_link if robot.base_link in ends else first.parent
+    tool = robot.tool_link if robot.tool_link in ends else last.child
+    chain, joints = chain_between(urdf, base, tool)
+    if tuple(joint.name for joint in joints) != robot.joint_names:
+        names = ", ".join(joint.name for joint in joints)
+        raise RobotError(f"{urdf.source}: joints {names} between '{base}' and '{tool}'")
+    return chain
 
 
 def check_bundle(
