@@ -34,13 +34,14 @@ from sinew_ros.qos import CONTROLLER_COMMAND, LATCHED, RELIABLE, STATE_SUBSCRIPT
 from sinew_ros.raw import JointStateReader, read_message
 from sinew_ros.stamps import stamp_ns
 
+_NO_REPORT: tuple[str, str, Mapping[str, str]] = ("", "", {})
 _WINDOW_S = 4.0
 """Of rates and latencies while the arm moves; shorter gaps are for the filter's watchdogs."""
 _LAST_RESORT = LABEL.encode()
 _LOOK_AGAIN_S = 0.5
 """For other publishers, which costs more than the rest."""
-_SILENT_FILTER_S = 3.0
-"""Its diagnostics come once a second."""
+_SILENT_NODE_S = 3.0
+"""Diagnostics come once a second."""
 
 
 class ObservedGraph:
@@ -82,11 +83,12 @@ class ObservedGraph:
         self._target_problem = ""
         self._description: str | None = None
         self._filter: Mapping[str, str] = {}
-        self._filter_s = self._command_s = self._output_s = time.monotonic()
+        self._filter_s = self._policy_s = time.monotonic()
+        self._command_s = self._output_s = self._filter_s
         self._senders, self._sent_by = Senders(), set[str]()
         self._commanded = False
         self._intruders, self._looked_s = tuple[str, ...](), 0.0
-        self._policy: tuple[str, str, Mapping[str, str]] = ("", "", {})
+        self._policy = _NO_REPORT
         self._controllers: tuple[str, dict[str, str]] = ("", {})
         self._reading: Reading | None = None
         self._questions: ControllerQuestions | None = None
@@ -138,7 +140,7 @@ class ObservedGraph:
     @property
     def filter_state(self) -> str:
         """As last reported, `silent` where reports have stopped."""
-        if time.monotonic() - self._filter_s > _SILENT_FILTER_S:
+        if time.monotonic() - self._filter_s > _SILENT_NODE_S:
             return "silent"
         return self._filter.get("state", "")
 
@@ -149,7 +151,7 @@ class ObservedGraph:
 
     def forget(self) -> None:
         """Wait for filter and policy to tell of themselves again: they may be others by now."""
-        self._filter, self._policy, self._commanded = {}, ("", "", {}), False
+        self._filter, self._policy, self._commanded = {}, _NO_REPORT, False
 
     def restart(self) -> None:
         """Begin to measure anew, and ask the controller what it takes."""
@@ -171,16 +173,19 @@ class ObservedGraph:
         now_s = time.monotonic()
         source, states = self._controllers
         reading = self._reading or Reading((), "", "not asked yet")
+        silent_filter, silent_policy = (
+            now_s - since_s > _SILENT_NODE_S for since_s in (self._filter_s, self._policy_s)
+        )
         return Facts(
             robot=self._robot,
             bundle=self._bundle,
             description=self._description,
             settings=self.settings or FilterSettings(),
-            filter_report=self._filter,
+            filter_report={} if silent_filter else self._filter,
             senders=tuple(sorted(self._sent_by)),
             has_target=bool(self.target.position),
             target_problem=self._target_problem,
-            policy_report=self._policy,
+            policy_report=_NO_REPORT if silent_policy else self._policy,
             contents=self.contents,
             arrivals=self.arrivals.measure(now_s, window_s),
             commands=self.loop.commands(now_s, window_s),
@@ -304,6 +309,7 @@ class ObservedGraph:
                 self._filter, self._filter_s = values, time.monotonic()
                 self.interventions.take(values)
             elif name == expected.policy:
+                self._policy_s = time.monotonic()
                 self._policy = (LEVELS.get(status.level, "ERROR"), status.message, values)
             elif states := activity(status.name, values):
                 self._controllers = (f"diagnostics of {status.name}", states)
