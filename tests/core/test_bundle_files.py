@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import threading
 
 import numpy as np
@@ -54,6 +55,13 @@ def replaced(folder, name, content):
         yield
     finally:
         (folder / name).write_bytes(whole)
+
+
+def test_copies_have_the_same_fingerprint_and_other_weights_another(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    other = write_sample(tmp_path / "other", make_network(seed=1))
+    found = [load_bundle(each).fingerprint for each in (folder, copy, other)]
+    assert found[0] == found[1] != found[2]
 
 
 def test_a_written_bundle_is_read_back(folder):

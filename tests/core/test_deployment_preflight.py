@@ -80,7 +80,7 @@ def facts(bundle):
         senders=("/policy",),
         has_target=True,
         target_problem="",
-        policy_report=("OK", "commanding", {}),
+        policy_report=("OK", "commanding", {"bundle_sha256": bundle.fingerprint}),
         contents=contents,
         arrivals=meter.measure(1.99, 10.0),
         commands=latency,
@@ -116,6 +116,7 @@ def changed(**topics):
         ({"senders": ("/policy", "/other")}, "senders of commands"),
         ({"filter_report": {"state": "latched", "reason": "x"}}, "latch of the filter"),
         ({"policy_report": ("ERROR", "no", {})}, "policy"),
+        ({"policy_report": ("OK", "", {"bundle_sha256": "other"})}, "bundle of the policy"),
         (
             {"policy_report": ("WARN", "inactive: no command", {"lifecycle": "inactive"})},
             "policy",

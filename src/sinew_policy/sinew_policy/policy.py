@@ -163,6 +163,7 @@ class PolicyNode(ManagedNode):
             {
                 "robot": bundle.manifest.robot,
                 "bundle": str(bundle.folder),
+                "bundle_sha256": bundle.fingerprint,
                 "algorithm": bundle.manifest.algorithm,
                 **decider.values(),
                 **values,

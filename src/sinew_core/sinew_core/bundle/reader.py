@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import io
 import os
@@ -20,6 +21,7 @@ from sinew_core.bundle.manifest import (
     WEIGHTS_FILE,
     Manifest,
     decode_manifest,
+    encode_manifest,
     mismatch,
 )
 from sinew_core.bundle.runtime import Float32, NumpyPolicy, PolicyNetwork
@@ -41,6 +43,11 @@ class Bundle:
     specification: Specification
     network: PolicyNetwork
     policy: NumpyPolicy
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the manifest, and with it of every file, by which copies are the same."""
+        return hashlib.sha256(encode_manifest(self.manifest)).hexdigest()
 
 
 def load_bundle(folder: Path | str) -> Bundle:

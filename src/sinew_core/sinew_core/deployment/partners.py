@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import yaml
 
+from sinew_core.bundle.reader import Bundle
 from sinew_core.controllers import controller_name, sent_mode
 from sinew_core.deployment.checks import Check, unknown
 from sinew_core.deployment.timing import Latency
@@ -165,6 +166,27 @@ def check_policy(level: str, message: str, values: Mapping[str, str]) -> list[Ch
             and values.get("lifecycle", "active") == "active",
         )
     ]
+
+
+def check_running_bundle(values: Mapping[str, str], bundle: Bundle) -> Check:
+    """Check that the policy runs the bundle that all other checks are about.
+
+    Args:
+        values: of the policy's diagnostics.
+        bundle: of the deployment.
+    """
+    what, expected = "bundle of the policy", f"that of the deployment, {bundle.folder}"
+    found = values.get("bundle_sha256", "")
+    if not found:
+        return unknown(what, "the policy does not tell", expected, "give both nodes the same")
+    same = found == bundle.fingerprint
+    return Check(
+        what=what,
+        found="the same" if same else f"another one, {values.get('bundle', '')}",
+        expected=expected,
+        remedy="set the policy's parameter bundle to it, or start the deployment with the other",
+        passed=same,
+    )
 
 
 def check_authority(mode: str, authority: float) -> Check:

@@ -21,6 +21,7 @@ from sinew_core.deployment.partners import (
     check_guard,
     check_latency,
     check_policy,
+    check_running_bundle,
     check_senders,
 )
 from sinew_core.deployment.states import (
@@ -162,6 +163,7 @@ def preflight(facts: Facts, expected: Expected) -> tuple[Check, ...]:
         *check_filter(facts.filter_report),
         *([check_guard(facts.settings.guard_timeout_s)] if _is_live(facts, expected) else ()),
         *check_policy(*facts.policy_report),
+        check_running_bundle(facts.policy_report[2], facts.bundle),
         check_authority(facts.settings.mode, expected.authority if expected.moves else 1.0),
         *check_latency(
             facts.commands, facts.outputs, expected.latency_ms, has_target=facts.has_target
