@@ -46,6 +46,18 @@ def test_an_arm_at_rest_at_its_target_succeeds_after_the_hold(tmp_path):
     assert figures["messages_lost"] == figures["cut"] == figures["limit_violations"] == 0
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_state_with_an_absurd_velocity_does_not_keep_the_figures_back(tmp_path):
+    made = Deployment(6.0)
+    made.velocity[100][0] = 1e300
+    evaluation = reached(made).evaluate(tmp_path)
+    assert not np.isfinite(evaluation.figures["jerk_rad_s3"])
+    output, tool_xyz = tmp_path / "figures.json", PANDA.chain.tool_xyz
+    evaluation.record.write(output, dict(evaluation.figures), traced=1, tool_xyz=tool_xyz)
+    read = json.loads(output.read_text())
+    assert (read["jerk_rad_s3"], read["limit_violations"]) == (None, 1)
+
+
 def test_a_target_that_is_missed_is_a_failure_with_its_return(tmp_path):
     made = Deployment(3.5)
     made.report(0.1)

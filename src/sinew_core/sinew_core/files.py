@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -67,6 +68,19 @@ def disk_errors(folder: Path) -> Iterator[None]:
             f"{where} cannot be written ({error.strerror}): free the disk or make it writable, "
             "then go on from what is there"
         ) from None
+
+
+def finite(figures: Mapping[str, object]) -> dict[str, object]:
+    """Return figures with None for what is not finite: measurements may hold absurd numbers."""
+    return {key: _finite(value) for key, value in figures.items()}
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return finite(value)
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sinew_core.errors import RunError
 from sinew_core.evaluation import wilson_interval
-from sinew_core.files import write_atomically, write_json
+from sinew_core.files import finite, write_atomically, write_json
 from sinew_core.graph_evaluation import Episode
 from sinew_core.smoothness import mean_or_none
 
@@ -74,7 +74,7 @@ class EvaluationRecord:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_traces(path.with_suffix(".npz"), self.episodes[:traced], tool_xyz)
-            write_json(path, figures)
+            write_json(path, finite(figures))
         except OSError as error:
             raise RunError(
                 f"output {path} cannot be written ({error.strerror}): keep what would be in it "

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sinew_core.deployment.checks import Check, failures, mappings
 from sinew_core.errors import RunError
-from sinew_core.files import write_atomically, write_json
+from sinew_core.files import finite, write_atomically, write_json
 from sinew_core.report.page import Page
 
 Figures = Mapping[str, object]
@@ -45,21 +44,8 @@ def report_figures(head: Figures, checks: Sequence[Check], measured: Figures) ->
 def write_report(folder: str, figures: Figures, checks: Sequence[Check]) -> None:
     """Write both files, nothing where no folder was given."""
     if folder:
-        write_json(Path(folder) / "report.json", _json_mapping(figures))
+        write_json(Path(folder) / "report.json", finite(figures))
         write_atomically(Path(folder) / "report.html", _page(figures, checks))
-
-
-def _json_mapping(figures: Figures) -> dict[str, object]:
-    """Return figures with None for what is not finite: a joint state may hold absurd numbers."""
-    return {key: _json_value(value) for key, value in figures.items()}
-
-
-def _json_value(value: object) -> object:
-    if isinstance(value, Mapping):
-        return _json_mapping(value)
-    if isinstance(value, list | tuple):
-        return [_json_value(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def measured_text(figures: Figures) -> str:
