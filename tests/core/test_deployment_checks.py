@@ -1,3 +1,4 @@
+import dataclasses
 import math
 import struct
 
@@ -373,6 +374,16 @@ def test_observations_far_from_training_are_named_by_field(bundle):
     assert "joint_velocity" in far.outside
     assert not far.check().passed
     assert far.outside_for_s(2.0) == 2.0
+
+
+def test_the_policys_own_ticks_are_observed_where_each_state_is_one(bundle):
+    rates = dataclasses.replace(bundle.specification.rates, state_rate_hz=25, filter_rate_hz=25)
+    specification = dataclasses.replace(bundle.specification, rates=rates)
+    each = dataclasses.replace(bundle, specification=specification)
+    monitor = NoveltyMonitor(each, PANDA.chain, unusual_std=5.0)
+    for i in range(50):  # 40 ms apart, early and late by 2 ms in turn
+        stamp = 10**18 + 40 * MS * i + (2 * MS if i % 2 else -2 * MS)
+        assert monitor.observe(0.04 * i, stamp, HOME, [0.0] * 7, (0.5, 0.0, 0.4))
 
 
 def test_interventions_of_an_armed_filter_count_from_the_first_report():

@@ -49,7 +49,10 @@ class NoveltyMonitor:
         self.outside: tuple[str, ...] = ()
         self.outside_since_s: float | None = None
         self._controller = PolicyController(bundle, chain, unusual_std=unusual_std)
-        self._ticks = ControlTicks(specification.rates.control_rate_hz, lockstep=False)
+        rates = specification.rates
+        self._ticks = ControlTicks(
+            rates.control_rate_hz, lockstep=False, state_rate_hz=rates.state_rate_hz
+        )
         self._tool_xyz = chain.tool_xyz
         network = bundle.network
         self._mean = network.observation_mean
