@@ -397,6 +397,13 @@ def test_interventions_of_an_armed_filter_count_from_the_first_report():
     ]
 
 
+def test_interventions_before_and_after_a_restart_of_the_filter_count():
+    counter = InterventionCounter()
+    for total in ("10", "15", "0", "3"):
+        counter.take({"interventions: a jerk": total})
+    assert [row["count"] for row in counter.figures(100)["by_joint"]] == [5 + 3]
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("offset_ns", [0, 1, -2_500_000_000, 10**18])
 def test_only_the_stamp_of_a_message_is_moved(order, offset_ns):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 
@@ -10,28 +11,29 @@ class InterventionCounter:
 
     def __init__(self) -> None:
         """Begin at the first report."""
-        self._first: dict[tuple[str, str], int] | None = None
-        self._latest: dict[tuple[str, str], int] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._latest: dict[tuple[str, str], int] | None = None
 
     def take(self, values: Mapping[str, str]) -> None:
-        """Take the values of the filter's diagnostics."""
+        """Take the values of the filter's diagnostics.
+
+        Where a total is smaller than before, the filter was started anew.
+        """
         totals = {
             (joint, cause): int(count)
             for key, count in values.items()
             if key.startswith("interventions: ")
             for joint, cause in [key.removeprefix("interventions: ").rsplit(" ", 1)]
         }
-        if self._first is None:
-            self._first = totals
+        before = totals if self._latest is None else self._latest
+        if any(totals.get(key, 0) < count for key, count in before.items()):
+            before = {}
+        self._counts.update({key: n - before.get(key, 0) for key, n in totals.items()})
         self._latest = totals
 
     def figures(self, cycles: int) -> dict[str, object]:
         """Return the figures for a report; `cycles` is how many the filter ran meanwhile."""
-        first = self._first or {}
-        counts = {
-            key: n - first.get(key, 0) for key, n in self._latest.items() if n > first.get(key, 0)
-        }
-        return {"cycles": cycles, "by_joint": intervention_rows(counts, cycles)}
+        return {"cycles": cycles, "by_joint": intervention_rows(+self._counts, cycles)}
 
 
 def intervention_rows(counts: Mapping[tuple[str, str], int], total: int) -> list[dict[str, object]]:
