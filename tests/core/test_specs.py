@@ -113,6 +113,7 @@ def test_a_missing_entry_of_a_field_is_named_with_its_place():
         ({"unit": "N m"}, "mode joint_velocity has 'rad/s'"),
         ({"scale": [1.0]}, "1 scales for size 2"),
         ({"scale": [1.0, True]}, "expected a list of numbers"),
+        ({"scale": [1.0, 10**400]}, "expected a list of numbers"),
         ({"joint_names": "ab"}, "expected a list of names"),
     ],
 )

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from sinew_core.errors import BundleError, suggest
+from sinew_core.robots.arrays import as_numbers
 
 ACTION_UNITS = {
     "joint_velocity": "rad/s",
@@ -376,13 +377,10 @@ def _texts(mapping: Mapping[str, object], key: str, source: str) -> tuple[str, .
 
 
 def _numbers(mapping: Mapping[str, object], key: str, source: str) -> tuple[float, ...]:
-    value = mapping[key]
-    numeric = isinstance(value, list | tuple) and all(
-        isinstance(v, int | float) and not isinstance(v, bool) for v in value
-    )
-    if not numeric:
-        raise BundleError(f"{source}: {key} is {value!r}: expected a list of numbers")
-    return tuple(float(v) for v in value)  # type: ignore[attr-defined]  # checked just above
+    numbers = as_numbers(mapping[key])
+    if numbers is None:
+        raise BundleError(f"{source}: {key} is {mapping[key]!r}: expected a list of numbers")
+    return tuple(numbers)
 
 
 def _rows(value: object, source: str) -> tuple[tuple[float, ...], ...]:
