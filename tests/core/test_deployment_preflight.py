@@ -220,6 +220,19 @@ def test_targets_follow_one_another_and_a_hold_counts_as_a_miss(bundle):
     assert run.figures()["episodes"] == 2
 
 
+def test_the_next_target_has_the_time_of_the_authority_that_was_changed(bundle):
+    def control_steps():
+        stamp = 10**18
+        while not run.observe(stamp, HOME, [0.0] * 7):
+            stamp += 40_000_000
+        return run.episodes[-1].control_steps
+
+    run = TargetRun(bundle, PANDA, count=3, seed=1, authority=1.0)
+    whole = control_steps()
+    run.authority = 0.5
+    assert (control_steps(), control_steps()) == (whole, 2 * whole)
+
+
 def test_a_target_that_no_arm_went_for_is_not_missed(bundle):
     run = TargetRun(bundle, PANDA, count=3, seed=1, authority=0.5)
     first = run.target

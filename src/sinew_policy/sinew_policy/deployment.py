@@ -6,6 +6,7 @@ the first one that fails later puts the arm on hold, from which only a call of `
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Mapping
@@ -349,6 +350,9 @@ class Deployment(SinewNode):
         parameters = changed[""]
         assert isinstance(parameters, DeploymentParameters)
         self._p = parameters
+        self._expected = dataclasses.replace(self._expected, authority=parameters.authority)
+        if self._targets is not None:
+            self._targets.run.authority = parameters.authority
         if self._phase is Phase.RUNNING:
             self._ramp.aim(time.monotonic(), parameters.authority)
 

@@ -21,6 +21,7 @@ class TargetRun:
     """Draw reachable targets from the task's box; each begins where the one before ended.
 
     Attributes:
+        authority: of the arm; a slower one gets more time for its next target.
         target: (3,) m in the base frame, in force.
         episodes: those that ended.
     """
@@ -28,7 +29,7 @@ class TargetRun:
     def __init__(
         self, bundle: Bundle, robot: RobotModel, *, count: int, seed: int, authority: float
     ) -> None:
-        """Take the bundle's task; slower arms get more time, by their authority.
+        """Take the bundle's task, and the authority to begin with.
 
         Raises:
             ConfigError: for a task with an object, which nobody places on a real table.
@@ -48,12 +49,7 @@ class TargetRun:
         self._ticks = EpisodeTicks(
             _NS_PER_S // rates.control_rate_hz, _NS_PER_S // rates.state_rate_hz, lockstep=False
         )
-        self._judge = EpisodeJudge(
-            judge=task.judge,
-            limits=robot.limits,
-            tool_xyz=robot.chain.tool_xyz,
-            max_control_steps=math.ceil(task.episode_ticks / max(authority, 1e-3)),
-        )
+        self._robot, self.authority = robot, authority
         self._draw()
 
     @property
@@ -103,4 +99,10 @@ class TargetRun:
     def _draw(self) -> None:
         self.target: tuple[float, ...] = tuple(self._task.sample_target(self._rng).tolist())
         self._ticks.begin()
+        self._judge = EpisodeJudge(
+            judge=self._task.judge,
+            limits=self._robot.limits,
+            tool_xyz=self._robot.chain.tool_xyz,
+            max_control_steps=math.ceil(self._task.episode_ticks / max(self.authority, 1e-3)),
+        )
         self._judge.begin(self.target)
