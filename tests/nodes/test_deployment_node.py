@@ -359,3 +359,15 @@ def test_a_report_that_cannot_be_written_is_printed(start_node, probe, tmp_path)
     told = f"output {output} cannot be written (No such file or directory): "
     assert told + "report.json is printed above" in process.output
     assert "Traceback" not in process.output
+
+
+def test_a_hold_before_the_arm_is_armed_lasts_until_the_start(start_node, probe, tmp_path):
+    bundle = write_reaching_bundle(tmp_path / "bundle")
+    heard = probe.listen(DiagnosticArray, "diagnostics", RELIABLE)
+    start_node(DEPLOYMENT, {"bundle": bundle, "mode": "live", "patience_s": 30.0})
+    probe.until(lambda: heard, "the deployment")
+    held = probe.call(Trigger, "deployment/hold")
+    assert (held.success, held.message) == (True, "on hold")
+    assert not probe.call(Trigger, "deployment/hold").success
+    started = probe.call(Trigger, "deployment/start")
+    assert (started.success, started.message) == (True, "waiting for its partners")

@@ -325,7 +325,8 @@ class Deployment(SinewNode):
         return response
 
     def _on_hold(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success = self._phase in (Phase.ARMING, Phase.RUNNING)
+        before = self._p.mode == "live" and self._phase in (Phase.WAITING, Phase.MEASURING)
+        response.success = before or self._phase in (Phase.ARMING, Phase.RUNNING)
         if response.success:
             self._hold("~/hold was called")
         response.message = self._phase.value
