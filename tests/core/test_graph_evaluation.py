@@ -272,3 +272,12 @@ def test_figures_that_cannot_be_written_are_told(tmp_path):
     figures, path = {"episodes": 3, "successes": 2}, tmp_path / "file" / "figures.json"
     with pytest.raises(RunError, match=r"cannot be written \(.+\): .*\"successes\": 2"):
         EvaluationRecord().write(path, figures, traced=0, tool_xyz=lambda q: (0.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize("back_ns", [100_000_000, 3_600_000_000_000])
+def test_ticks_go_on_once_the_clock_was_set_back(back_ns):
+    ticks = EpisodeTicks(40_000_000, 10_000_000, lockstep=False)
+    stamps = [10**18 + 10_000_000 * i - (back_ns if i >= 50 else 0) for i in range(100)]
+    due = [i for i, stamp in enumerate(stamps) if ticks.is_due(stamp)]
+    assert due[:13] == list(range(0, 50, 4))
+    assert due[13:] == list(range(54, 100, 4))  # four states after the jump, and so on

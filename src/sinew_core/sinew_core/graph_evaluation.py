@@ -55,7 +55,8 @@ class EpisodeTicks:
     """Tells which joint states of an episode are control ticks.
 
     In lockstep these are the multiples of the control period. Else the first state is one, and then
-    the first within half a state's period of each control period since, or after it.
+    the first within half a state's period of each control period since, or after it. A clock that
+    is set back, by more than the control period by which a state may come late, goes on counting.
     """
 
     def __init__(self, control_period_ns: int, state_period_ns: int, *, lockstep: bool) -> None:
@@ -67,15 +68,18 @@ class EpisodeTicks:
     def begin(self) -> None:
         """Begin an episode."""
         self._first_ns: int | None = None
-        self._periods = 0
+        self._last_ns = self._periods = 0
 
     def is_due(self, stamp_ns: int) -> bool:
         """Tell whether the state of this stamp is a tick; ask once for each state."""
         if self._lockstep:
             return stamp_ns % self._control_ns == 0
+        last_ns, self._last_ns = self._last_ns, stamp_ns
         if self._first_ns is None:
             self._first_ns = stamp_ns
             return True
+        if stamp_ns < last_ns - self._control_ns:
+            self._first_ns = stamp_ns - self._periods * self._control_ns
         periods = (stamp_ns - self._first_ns + self._half_ns) // self._control_ns
         if periods <= self._periods:
             return False
