@@ -13,7 +13,7 @@ from sinew_core.deployment.checks import Check, unknown
 from sinew_core.errors import RobotError
 from sinew_core.robots.kinematics import KinematicChain
 from sinew_core.robots.model import RobotModel
-from sinew_core.robots.urdf import Urdf, UrdfJoint, chain_between, parse_urdf, without_prefix
+from sinew_core.robots.urdf import Urdf, UrdfJoint, chain_between, parse_urdf
 
 _ROUNDING = 1e-3
 """Relative difference of limits that counts as equal: descriptions are written in degrees, too."""
@@ -78,11 +78,10 @@ def check_description(
     if missing:
         return [described]
     limits = _check_limits([by_name[name] for name in names], robot)
-    plain = parse_urdf(without_prefix(description, joint_prefix), "robot_description")
-    return [described, *limits, _check_kinematics(plain, robot)]
+    return [described, limits, _check_kinematics(urdf, robot, joint_prefix)]
 
 
-def _check_limits(joints: Sequence[UrdfJoint], robot: RobotModel) -> list[Check]:
+def _check_limits(joints: Sequence[UrdfJoint], robot: RobotModel) -> Check:
     wider: list[str] = []
     narrower = 0
     for field, attribute, unit in _FROM_URDF:
@@ -101,25 +100,23 @@ def _check_limits(joints: Sequence[UrdfJoint], robot: RobotModel) -> list[Check]
             else:
                 narrower += 1
     found = _some(wider) if wider else (f"{narrower} of ours narrower" if narrower else "equal")
-    return [
-        Check(
-            what="limits of the description",
-            found=found,
-            expected="no limit of the robot file wider than the description's",
-            remedy="narrow the limits in a robot file of your own, or correct the description",
-            passed=not wider,
-        )
-    ]
+    return Check(
+        what="limits of the description",
+        found=found,
+        expected="no limit of the robot file wider than the description's",
+        remedy="narrow the limits in a robot file of your own, or correct the description",
+        passed=not wider,
+    )
 
 
-def _check_kinematics(described: Urdf, robot: RobotModel) -> Check:
+def _check_kinematics(described: Urdf, robot: RobotModel, prefix: str) -> Check:
     """Compare where the tool is by either: arms of one maker may name all their joints the same."""
     own = parse_urdf(robot.urdf_text, f"URDF of '{robot.name}'")
     what, expected = "kinematics of the description", f"the tool within {_TOOL_SLACK_M:g} m of ours"
     remedy = "give robot:= the arm that this is, or urdf:= the description that its driver has"
-    ends = [name for name in (robot.base_link, robot.tool_link) if name in described.links]
+    ends = [n for n in (robot.base_link, robot.tool_link) if prefix + n in described.links]
     try:
-        theirs, ours = (_chain(urdf, robot, ends) for urdf in (described, own))
+        theirs, ours = _chain(described, robot, ends, prefix), _chain(own, robot, ends)
     except RobotError as error:
         return unknown(what, str(error), expected, remedy)
     swing = np.resize((_SWING_RAD, -_SWING_RAD), robot.n_joints)
@@ -137,20 +134,22 @@ def _check_kinematics(described: Urdf, robot: RobotModel) -> Check:
     )
 
 
-def _chain(urdf: Urdf, robot: RobotModel, ends: Sequence[str]) -> KinematicChain:
+def _chain(urdf: Urdf, robot: RobotModel, ends: Sequence[str], prefix: str = "") -> KinematicChain:
     """Return the chain from base to tool, from the first or to the last joint where not among ends.
 
     Raises:
         RobotError: its joints are not those of the robot in series.
     """
     by_name = {joint.name: joint for joint in urdf.joint_by_child.values()}
-    first, last = (by_name[robot.joint_names[i]] for i in (0, -1))
-    base = robot.base_link if robot.base_link in ends else first.parent
-    tool = robot.tool_link if robot.tool_link in ends else last.child
+    expected = [prefix + name for name in robot.joint_names]
+    first, last = by_name[expected[0]], by_name[expected[-1]]
+    base = prefix + robot.base_link if robot.base_link in ends else first.parent
+    tool = prefix + robot.tool_link if robot.tool_link in ends else last.child
     chain, joints = chain_between(urdf, base, tool)
-    if tuple(joint.name for joint in joints) != robot.joint_names:
-        names = ", ".join(joint.name for joint in joints)
-        raise RobotError(f"{urdf.source}: joints {names} between '{base}' and '{tool}'")
+    names = [joint.name for joint in joints]
+    if names != expected:
+        found = ", ".join(names)
+        raise RobotError(f"{urdf.source}: joints {found} between '{base}' and '{tool}'")
     return chain
 
 
