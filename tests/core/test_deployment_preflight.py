@@ -155,6 +155,14 @@ def test_in_shadow_the_filter_may_not_publish_to_the_controller(facts):
     assert failed(preflight(away, EXPECTED)) == []
 
 
+def test_a_live_arm_needs_a_filter_that_is_not_in_shadow(facts):
+    live = dataclasses.replace(EXPECTED, live=True)
+    assert failed(preflight(facts, live)) == []
+    away = changed(output={"publishers": ()})
+    shadow = dataclasses.replace(facts, settings=FilterSettings(shadow=True), graph=away)
+    assert failed(preflight(shadow, live)) == ["outputs of the filter"]
+
+
 def test_a_bag_is_not_asked_for_a_controller_but_refuses_a_live_arm_beside_it(facts):
     recorded = dataclasses.replace(EXPECTED, recorded=True, moves=False)
     alone = dataclasses.replace(

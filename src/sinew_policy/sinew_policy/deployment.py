@@ -110,6 +110,7 @@ class Deployment(SinewNode):
             moves=p.mode != "shadow",
             recorded=bool(p.bag),
             gives_targets=p.targets > 0,
+            live=p.mode == "live",
         )
 
     def _open(self) -> None:

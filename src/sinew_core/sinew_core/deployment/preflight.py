@@ -93,6 +93,7 @@ class Expected:
         moves: whether the arm is to move, now or after these checks.
         recorded: whether joint states come from a bag, without an arm.
         gives_targets: whether the deployment publishes targets itself.
+        live: whether the arm is to move as soon as these checks have passed.
     """
 
     joint_prefix: str
@@ -104,6 +105,7 @@ class Expected:
     moves: bool
     recorded: bool
     gives_targets: bool
+    live: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -161,6 +163,7 @@ def preflight(facts: Facts, expected: Expected) -> tuple[Check, ...]:
         *_source_checks(facts, expected),
         graph.check_qos(facts.graph.all),
         *check_filter(facts.filter_report),
+        *([_check_outputs(facts.settings)] if expected.live else ()),
         *([check_guard(facts.settings.guard_timeout_s)] if _is_live(facts, expected) else ()),
         *check_policy(*facts.policy_report),
         check_running_bundle(facts.policy_report[2], facts.bundle),
@@ -175,6 +178,17 @@ def preflight(facts: Facts, expected: Expected) -> tuple[Check, ...]:
 def _is_live(facts: Facts, expected: Expected) -> bool:
     """Tell whether the filter's outputs are to move an arm."""
     return expected.moves and not facts.settings.shadow
+
+
+def _check_outputs(settings: FilterSettings) -> Check:
+    """Check that what the filter sends reaches the arm that is to move."""
+    return Check(
+        what="outputs of the filter",
+        found="they go to its ~/shadow" if settings.shadow else "they go to the controller",
+        expected="to the controller, as the arm is to move",
+        remedy="start the filter with shadow:=false, or deploy with mode:=shadow",
+        passed=not settings.shadow,
+    )
 
 
 def _state_checks(facts: Facts, expected: Expected) -> list[Check]:
