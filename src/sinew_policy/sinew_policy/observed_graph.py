@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -90,6 +91,7 @@ class ObservedGraph:
         self._intruders, self._looked_s = tuple[str, ...](), 0.0
         self._policy = _NO_REPORT
         self._controllers: tuple[str, dict[str, str]] = ("", {})
+        self._listed_s = -math.inf
         self._reading: Reading | None = None
         self._questions: ControllerQuestions | None = None
         self._outputs: Subscription | None = None
@@ -312,7 +314,16 @@ class ObservedGraph:
                 self._policy_s = time.monotonic()
                 self._policy = (LEVELS.get(status.level, "ERROR"), status.message, values)
             elif states := activity(status.name, values):
-                self._controllers = (f"diagnostics of {status.name}", states)
+                self._take_activity(f"diagnostics of {status.name}", states)
+
+    def _take_activity(self, source: str, states: dict[str, str]) -> None:
+        """Follow the manager that has the controller: those of other arms tell there, too."""
+        now_s = time.monotonic()
+        if self.controller.rpartition("/")[2] in states:
+            self._listed_s = now_s
+        elif now_s - self._listed_s < _SILENT_NODE_S:
+            return
+        self._controllers = (source, states)
 
 
 def _nothing() -> None:
