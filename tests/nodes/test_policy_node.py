@@ -214,6 +214,13 @@ def test_a_source_that_falls_silent_is_noticed_whatever_its_clock_is(
     probe.until(lambda: len(rig.commands) > number or publish(both=True), "it goes on")
 
 
+def test_states_that_repeat_a_stamp_are_told_of(probe, start_node, folder):
+    rig = Rig(probe, start_node, folder)
+    rig.targets.publish(target())
+    told = "no new joint_states for"
+    probe.until(lambda: told in rig.status()[0] or rig.states.publish(state(START)), told)
+
+
 def test_one_state_that_overflows_costs_one_command(probe, start_node, folder):
     rig = Rig(probe, start_node, folder)
     rig.targets.publish(target())

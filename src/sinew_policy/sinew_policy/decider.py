@@ -67,6 +67,7 @@ class Decider:
         self._object = PoseInput("object_pose", frames, oriented=True)
         self._pending_ns: int | None = None
         self._answer: tuple[int, JointTrajectory] | None = None
+        self._stamp_ns = -1
         self._received_s: float | None = None
         self._object_timeout_ns = round(parameters.object_timeout_s * NS_PER_S)
         self._timeout_ns = round(parameters.state_timeout_s * NS_PER_S)
@@ -136,7 +137,8 @@ class Decider:
             self._check_complete()
             return
         self._counts["states"] += 1
-        self._received_s = time.monotonic()
+        if fields[0] != self._stamp_ns:
+            self._stamp_ns, self._received_s = fields[0], time.monotonic()
         now_ns = fields[0] if self._lockstep else time.monotonic_ns()
         self._receipts.take(now_ns, mapper.updated_ns)
         if not self._check_complete() or not self._check_fresh():
@@ -256,7 +258,7 @@ class Decider:
         if self._received_s is not None and not self._lockstep:
             silent_s = time.monotonic() - self._received_s
             if silent_s > self._parameters.state_timeout_s:
-                level, text = Level.WARN, f"no joint_states for {silent_s:.1f} s"
+                level, text = Level.WARN, f"no new joint_states for {silent_s:.1f} s"
         if level is Level.OK and unusual:
             level, text = Level.WARN, f"unlike training: {', '.join(unusual)}"
         return level, text
