@@ -10,12 +10,12 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from sinew_core.parameters import parameter
-from sinew_core.rates import Rates
+from sinew_core.rates import Rates, is_tick
 from sinew_ros.main import SinewNode, run_node
 from sinew_ros.messages import CommandMessage
 from sinew_ros.parameters import declare_from
 from sinew_ros.qos import RELIABLE, state_subscription
-from sinew_ros.stamps import is_control_tick, period_ns, stamp_ns
+from sinew_ros.stamps import period_ns, stamp_ns
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Source(SinewNode):
         stamp = stamp_ns(state.header.stamp)
         self._seen += 1
         due = (
-            is_control_tick(stamp, self._control_ns)
+            is_tick(stamp, self._control_ns)
             if self._p.lockstep
             else self._seen % self._states_per_command == 0
         )

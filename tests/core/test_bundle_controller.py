@@ -112,6 +112,16 @@ def test_lockstep_decides_at_multiples_of_the_control_period():
     assert due == [1000, 1040, 1080]
 
 
+def test_lockstep_decides_at_rates_whose_period_is_no_whole_number_of_nanoseconds():
+    ticks, answered = ControlTicks(30, lockstep=True), []
+    for i in range(600):  # states at 60 Hz
+        stamp = 10**9 + i * 10**9 // 60
+        if ticks.is_due(stamp):
+            assert ticks.answered(stamp) == bool(answered)
+            answered.append(i)
+    assert answered == list(range(0, 600, 2))
+
+
 def test_real_time_decides_on_the_first_state_of_each_period():
     ticks = ControlTicks(25, lockstep=False)
     answered = []

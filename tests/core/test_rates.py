@@ -1,7 +1,7 @@
 import pytest
 
 from sinew_core.errors import ConfigError
-from sinew_core.rates import Rates, divisors
+from sinew_core.rates import Rates, divisors, is_tick
 
 
 def test_default_rates_give_whole_numbers_of_cycles_and_steps():
@@ -38,3 +38,13 @@ def test_a_rate_of_zero_is_refused_by_its_range():
 
 def test_divisors_of_a_square_hold_its_root_once():
     assert divisors(36) == [1, 2, 3, 4, 6, 9, 12, 18, 36]
+
+
+@pytest.mark.parametrize("rate_hz", [25, 30, 60, 240])
+@pytest.mark.parametrize("states", [1, 4])
+def test_every_so_many_stamps_of_a_driver_are_a_tick_whatever_the_rate(rate_hz, states):
+    began_ns = 3_600 * 10**9
+    n, state_rate_hz = 1000, states * rate_hz
+    stamps = [began_ns + i * 10**9 // state_rate_hz for i in range(n)]
+    ticks = [i for i in range(n) if is_tick(stamps[i], 10**9 // rate_hz)]
+    assert ticks == list(range(0, n, states))

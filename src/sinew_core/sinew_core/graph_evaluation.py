@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinew_core.episode_score import Tick, jerk_of, total_reward
+from sinew_core.rates import is_tick
 from sinew_core.robots.limits import JointLimits
 from sinew_core.tasks.judge import HoldJudge
 from sinew_core.tasks.task import Task
@@ -73,7 +74,7 @@ class EpisodeTicks:
     def is_due(self, stamp_ns: int) -> bool:
         """Tell whether the state of this stamp is a tick; ask once for each state."""
         if self._lockstep:
-            return stamp_ns % self._control_ns == 0
+            return is_tick(stamp_ns, self._control_ns)
         last_ns, self._last_ns = self._last_ns, stamp_ns
         if self._first_ns is None:
             self._first_ns = stamp_ns

@@ -7,6 +7,9 @@ import itertools
 
 from sinew_core.parameters import Parameters, parameter
 
+_NS_PER_S = 1_000_000_000
+_NEAR_NS = 50_000
+"""Half a period of the fastest joint states."""
 _ORDER = ("physics_rate_hz", "state_rate_hz", "filter_rate_hz", "control_rate_hz")
 
 
@@ -54,6 +57,16 @@ class Rates(Parameters):
     def physics_steps_per_cycle(self) -> int:
         """Physics steps in one cycle of the safety filter."""
         return self.physics_rate_hz // self.filter_rate_hz
+
+
+def is_tick(stamp_ns: int, period_ns: int) -> bool:
+    """Tell whether a stamp is a multiple of the period of a rate in Hz, cut to nanoseconds.
+
+    A period such as that of 30 Hz is no whole number of them: the nearest stamp counts.
+    """
+    rate_hz = round(_NS_PER_S / period_ns)
+    beyond = stamp_ns * rate_hz % _NS_PER_S
+    return min(beyond, _NS_PER_S - beyond) < rate_hz * _NEAR_NS
 
 
 def divisors(number: int) -> list[int]:

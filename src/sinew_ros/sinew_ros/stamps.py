@@ -26,8 +26,3 @@ def to_stamp(nanoseconds: int) -> Time:
 def period_ns(rate_hz: int) -> int:
     """Return the period of a rate, exact for every rate that divides 1e9."""
     return NS_PER_S // rate_hz
-
-
-def is_control_tick(nanoseconds: int, control_period_ns: int) -> bool:
-    """Tell whether the state of this stamp is one on which the policy decides (lockstep)."""
-    return nanoseconds % control_period_ns == 0

@@ -45,6 +45,7 @@ class SimulatedArm:
     ) -> None:
         """Begin at home; advance by `period_ns` a step; brake `watchdog_s` after the last command.
 
+        The period is that of a rate in Hz, cut to nanoseconds.
         A watchdog of 0 is off, as in the real forward controllers. With `params` it is another
         copy of the arm, whose sensors take their noise from `rng`; a linear hold of its controllers
         goes from one command to the next in the command period. An engine with an object needs a
@@ -55,7 +56,8 @@ class SimulatedArm:
         self._simulate(params, command_period_s)
         self._rng = rng or np.random.default_rng(0)
         self._fresh = False
-        self._period_ns = period_ns
+        self._period_ns, self._rate_hz = period_ns, round(NS_PER_S / period_ns)
+        self._began_ns, self._periods = START_NS, 0
         self._steps = round(period_ns * engine.physics_rate_hz / NS_PER_S)
         self._watchdog_ns = round(watchdog_s * NS_PER_S) if watchdog_s else None
         self._drive = drive
@@ -101,6 +103,7 @@ class SimulatedArm:
         More than one period passes, so that no node can take the reset for a step.
         """
         self.stamp_ns = NS_PER_S * ((self.stamp_ns + self._period_ns) // NS_PER_S + 1)
+        self._began_ns, self._periods = self.stamp_ns, 0
         self._place(position_rad, thing)
 
     def accept(self, command: Sequence[float]) -> bool:
@@ -142,7 +145,9 @@ class SimulatedArm:
     def _advance(self) -> None:
         self._fresh = False
         self._commands.step(self._steps)
-        self.stamp_ns += self._period_ns
+        self._periods += 1
+        # Periods of rates such as 60 Hz are cut to nanoseconds: their sum would fall behind.
+        self.stamp_ns = self._began_ns + self._periods * NS_PER_S // self._rate_hz
         self._read()
 
     def _place(self, position_rad: NDArray[np.float64], thing: Place | None) -> None:

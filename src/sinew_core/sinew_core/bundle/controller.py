@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from sinew_core.action import ActionDecoder
 from sinew_core.bundle.reader import Bundle
 from sinew_core.observation import Observation, ObservationBuilder, Signals
+from sinew_core.rates import is_tick
 from sinew_core.robots.kinematics import KinematicChain
 
 _NS_PER_S = 1_000_000_000
 _EPOCH_JUMP_NS = _NS_PER_S
+_ROUNDING_NS = 50_000
+"""Of the periods of rates such as 30 Hz, well below the period of joint states."""
 _LONGEST_GAP_PERIODS = 2.5
 """After a longer gap the safety filter has begun to brake: the last action is out of force."""
 
@@ -54,7 +57,7 @@ class ControlTicks:
     def is_due(self, stamp_ns: int) -> bool:
         """Tell whether the state of this stamp is to be answered; it may be asked repeatedly."""
         if self._lockstep:
-            return stamp_ns % self.period_ns == 0
+            return is_tick(stamp_ns, self.period_ns)
         if self._last_ns is None or _jumps(self._last_ns, stamp_ns, self.period_ns):
             return True
         if stamp_ns // self.period_ns > self._last_ns // self.period_ns:
@@ -72,7 +75,7 @@ class ControlTicks:
         self._ahead_ns = max(0, ahead_ns) if elapsed_ns > 0 else 0
         if self._lockstep:
             # A reset of the simulation leaves the last state unanswered, hence a longer gap.
-            return elapsed_ns == self.period_ns
+            return abs(elapsed_ns - self.period_ns) < _ROUNDING_NS
         return 0 < elapsed_ns <= _LONGEST_GAP_PERIODS * self.period_ns
 
 

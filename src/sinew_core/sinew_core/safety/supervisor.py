@@ -11,6 +11,7 @@ import enum
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from sinew_core.rates import is_tick
 from sinew_core.safety.filter import Cause, FilterFault
 from sinew_core.safety.gate import CommandGate, Rejection
 from sinew_core.safety.parameters import SafetyParameters
@@ -109,7 +110,7 @@ class Supervisor:
         if list(position) != self._position:
             self._frozen.changed()
         self._position[:], self._velocity[:] = position, velocity
-        if not self._lockstep or elapsed_ns == self._period_ns:
+        if not self._lockstep or abs(elapsed_ns - self._period_ns) <= 1:
             return False
         self._disarmed_stamp = _NEVER
         if self.state in (State.ARMED, State.BRAKING) and self._started:
@@ -258,9 +259,8 @@ class Supervisor:
     def _answer(self) -> tuple[float, ...] | None:
         if self.state not in (State.ARMED, State.BRAKING) or not self._fresh:
             return None
-        tick = self.stamp_ns % self._control_ns == 0
         commanded = self._has_command and self.command_stamp_ns == self.stamp_ns
-        if self.state is State.ARMED and tick and not commanded:
+        if self.state is State.ARMED and not commanded and is_tick(self.stamp_ns, self._control_ns):
             return None
         output = self._move()
         self._fresh = False
