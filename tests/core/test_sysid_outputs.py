@@ -21,6 +21,7 @@ from sinew_core.robots.sim_params import read_sim_params
 from sinew_core.sysid.gap import measure_gap
 from sinew_core.sysid.outputs import check_output, identification_files, write_folder
 from sinew_core.sysid.outputs.coverage import coverage_of
+from sinew_core.sysid.outputs.folder import GAP_FILES
 from sinew_core.sysid.outputs.lines import identification_lines
 from sinew_core.sysid.outputs.ranges import MOST_INFLATION, inflation, make_ranges
 from sinew_core.sysid.residual_band import BAND_FILE, ResidualBand, band_text, read_band
@@ -202,6 +203,17 @@ def test_an_existing_output_is_refused_unless_it_may_be_replaced(folder, tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="not a folder"):
         check_output(tmp_path / "file" / "out", overwrite=False)
+
+
+def test_an_output_with_anything_else_in_it_is_not_replaced(folder, tmp_path):
+    run = tmp_path / "run"
+    write_folder(run, {"report.json": "{}", "report.html": ""}, overwrite=False)
+    (run / "bundle").mkdir()
+    with pytest.raises(RunError, match="holds bundle, which would be lost"):
+        write_folder(run, {"report.json": "[]"}, overwrite=True)
+    with pytest.raises(RunError, match=r"holds randomization\.yaml, .* which would be lost"):
+        check_output(folder, overwrite=True, files=GAP_FILES)
+    assert (run / "bundle").is_dir()
 
 
 def test_an_output_that_fails_leaves_the_old_one_whole(tmp_path):

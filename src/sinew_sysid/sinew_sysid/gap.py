@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sinew_core.sysid.outputs.folder import check_output
+from sinew_core.sysid.outputs.folder import GAP_FILES, check_output
 from sinew_core.sysid.parameters import GapParameters
 from sinew_ros.main import run_node
 from sinew_ros.parameters import declare_from
@@ -20,7 +20,7 @@ class GapNode(JobNode):
         """Check the parameters and start."""
         super().__init__("gap")
         parameters = declare_from(self, GapParameters)
-        check_output(Path(parameters.output), overwrite=parameters.overwrite)
+        check_output(Path(parameters.output), overwrite=parameters.overwrite, files=GAP_FILES)
         self.start(parameters)
 
 

@@ -25,6 +25,7 @@ from sinew_core.sysid.identification import Identification
 from sinew_core.sysid.identify import identify
 from sinew_core.sysid.options import FitOptions, IdentifyOptions
 from sinew_core.sysid.outputs import check_output, gap_files, identification_files, write_folder
+from sinew_core.sysid.outputs.folder import GAP_FILES
 from sinew_core.sysid.outputs.gap_page import gap_rows, sentence
 from sinew_core.sysid.outputs.lines import identification_lines
 from sinew_core.sysid.outputs.write import IDENTIFIED, NOMINAL
@@ -83,7 +84,7 @@ def identify_arm(values: Mapping[str, object], tell: Tell) -> None:
 def measure(values: Mapping[str, object], tell: Tell) -> None:
     """Write the gap of the nominal, and of the identified arm if there is one."""
     p = GapParameters.from_mapping(values)
-    folder = check_output(Path(p.output), overwrite=p.overwrite)
+    folder = check_output(Path(p.output), overwrite=p.overwrite, files=GAP_FILES)
     robot, recording = _read(p, tell)
     sent = recording.commands.mode if recording.commands is not None else ""
     given = load_sim_params(p.sim_params, robot, sent) if p.sim_params else None
@@ -101,7 +102,7 @@ def measure(values: Mapping[str, object], tell: Tell) -> None:
         gaps.append(measure_gap(recording, simulator, params, label, p.horizon_s))
     joints = robot.joint_names
     files = gap_files(gaps, joints, robot=robot.name, bag=recording.source, date=_today())
-    write_folder(folder, files, overwrite=p.overwrite)
+    write_folder(folder, files, overwrite=p.overwrite, replaced=GAP_FILES)
     lines = [*gap_rows(gaps, joints), *(sentence(gap) for gap in gaps)]
     tell({"done": str(folder), "lines": lines})
 

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from sinew_core.errors import RunError
 from sinew_core.files import sync_folder, write_durably
+from sinew_core.robots.described_by import URDF_FILE
+from sinew_core.sysid.residual_band import BAND_FILE
 
 REPORT = "report.json"
 """Every output has one: a folder without is never taken for an output, and never replaced."""
+PAGE, SIM_PARAMS, RANGES = "report.html", "sim_params.yaml", "randomization.yaml"
+GAP_FILES = frozenset({REPORT, PAGE})
+"""All that a gap may write."""
+IDENTIFICATION_FILES = GAP_FILES | {URDF_FILE, SIM_PARAMS, RANGES, BAND_FILE}
+"""All that an identification may write."""
 
 
-def check_output(folder: Path, *, overwrite: bool) -> Path:
-    """Return the folder, absolute, if an output may be written there.
+def check_output(
+    folder: Path, *, overwrite: bool, files: Collection[str] = IDENTIFICATION_FILES
+) -> Path:
+    """Return the folder, absolute, if an output of such files may be written there.
 
     Raises:
-        RunError: for a folder that exists, unless it is an output to `overwrite`, and for a place
-            that cannot be written.
+        RunError: for a folder that exists, unless it is an output to `overwrite` with no more in it
+            than the new one may have; and for a place that cannot be written.
     """
     folder = folder.expanduser().absolute()
     if folder.exists() or folder.is_symlink():
@@ -33,6 +42,13 @@ def check_output(folder: Path, *, overwrite: bool) -> Path:
                 f"output {folder} is not of an earlier run (it has no {REPORT}), so it is not "
                 "overwritten: choose another with output:=FOLDER"
             )
+        # Training runs have a report, too, and bags and controllers are kept beside one.
+        others = sorted(p.name for p in folder.iterdir() if p.name not in files)
+        if others:
+            raise RunError(
+                f"output {folder} holds {', '.join(others[:3])}, which would be lost, so it is not "
+                "overwritten: choose another with output:=FOLDER"
+            )
     place = next(p for p in folder.parents if p.exists())
     if not place.is_dir() or not os.access(place, os.W_OK):
         reason = "permission denied" if place.is_dir() else f"{place} is not a folder"
@@ -40,13 +56,19 @@ def check_output(folder: Path, *, overwrite: bool) -> Path:
     return folder
 
 
-def write_folder(folder: Path, files: Mapping[str, str | bytes], *, overwrite: bool) -> Path:
-    """Write the files into a new folder that appears, or replaces the old one, at once.
+def write_folder(
+    folder: Path,
+    files: Mapping[str, str | bytes],
+    *,
+    overwrite: bool,
+    replaced: Collection[str] = IDENTIFICATION_FILES,
+) -> Path:
+    """Write the files into a new folder that appears, or replaces one of `replaced`, at once.
 
     Raises:
         RunError: as `check_output`, and when the disk refuses.
     """
-    folder = check_output(folder, overwrite=overwrite)
+    folder = check_output(folder, overwrite=overwrite, files=replaced)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     try:

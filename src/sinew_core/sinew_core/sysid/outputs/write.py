@@ -9,7 +9,7 @@ from sinew_core.robots.described_by import URDF_FILE
 from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.gap import Gap
 from sinew_core.sysid.identification import Identification
-from sinew_core.sysid.outputs.folder import REPORT
+from sinew_core.sysid.outputs.folder import PAGE, RANGES, REPORT, SIM_PARAMS
 from sinew_core.sysid.outputs.gap_page import gap_figures, gap_page, gap_report
 from sinew_core.sysid.outputs.page import report_page
 from sinew_core.sysid.outputs.ranges import describe_ranges, inflation, make_ranges, ranges_text
@@ -37,12 +37,12 @@ def identification_files(
     told = summarise(found, date=date, inflation=factor) | {"gap": gap_figures(gaps, joints)}
     files = {
         URDF_FILE: robot.urdf_text,
-        "sim_params.yaml": sim_params_text(found, robot, date),
-        "randomization.yaml": ranges_text(
+        SIM_PARAMS: sim_params_text(found, robot, date),
+        RANGES: ranges_text(
             ranges, [*origin, f"Sigmas are those of the fit times {factor:.4g}; bounds at 2 sigma."]
         ),
         REPORT: _json(told),
-        "report.html": report_page(found, robot, describe_ranges(ranges), gaps, date=date),
+        PAGE: report_page(found, robot, describe_ranges(ranges), gaps, date=date),
     }
     for gap in gaps:
         if gap.label == IDENTIFIED and not gap.diverges:
@@ -58,7 +58,7 @@ def gap_files(
     told = gap_report(gaps, joints, robot=robot, bag=bag, date=date)
     return {
         REPORT: _json(told),
-        "report.html": gap_page(gaps, joints, robot=robot, bag=bag, date=date),
+        PAGE: gap_page(gaps, joints, robot=robot, bag=bag, date=date),
     }
 
 
