@@ -7,10 +7,13 @@ import resource
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
+import zlib
 
 import pytest
+from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
@@ -26,11 +29,13 @@ from bag_samples import (
     states,
     write,
 )
+from sinew_core.bags.bag import Bag
 from sinew_core.bags.folder import is_unfinished
 from sinew_core.bags.recovery import recover_bag
 from sinew_core.bags.writer import BagWriter
 from sinew_core.errors import BagError
 
+CHUNK = 6
 each_storage = pytest.mark.parametrize("storage", STORAGES)
 # Writes until it is killed, or until the disk is full; says when a file is finished.
 WRITE_FOR_EVER = """
@@ -176,6 +181,53 @@ def test_a_killed_recording_of_compressed_chunks_is_recovered(tmp_path):
     recovered = recover_bag(path)
     assert recovered.n_messages > 3000
     assert read_all(path) == messages[: recovered.n_messages]
+
+
+@pytest.mark.parametrize("mode", [CompressionMode.NONE, CompressionMode.STORAGE])
+def test_a_damaged_chunk_in_the_middle_costs_what_is_in_it(tmp_path, mode):
+    path, messages = tmp_path / "bag", states(12_000)
+    recorder = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
+    recorder.set_compression(mode, CompressionFormat.ZSTD)
+    with recorder:
+        connection = recorder.add_connection(STATES, STATE_TYPE, typestore=STORE)
+        for _, _, data, time_ns in messages:
+            recorder.write(connection, time_ns, data)
+    (file,) = path.glob("*.mcap")
+    file.write_bytes(with_damage(file.read_bytes()))
+    with pytest.raises(BagError, match="recover what is left"):
+        read_whole(path)
+    recovered = recover_bag(path)
+    assert 6000 < recovered.n_messages < 12_000
+    assert read_whole(path) == recovered.n_messages
+    found = read_all(path)
+    assert set(found) < set(messages)
+    assert found[-1] == messages[-1]
+
+
+def with_damage(data):
+    """An MCAP file whose chunks have checksums, as rosbag2 writes them; the second is damaged."""
+    damaged, at, chunks = bytearray(data), 8, 0
+    while chunks < 2:
+        opcode, size = struct.unpack_from("<BQ", data, at)
+        if opcode == CHUNK:
+            chunks += 1
+            (length,) = struct.unpack_from("<I", data, at + 37)
+            body = at + 49 + length
+            chunk = data[body : at + 9 + size]
+            checksum = zlib.crc32(zstd.decompress(chunk) if length else chunk)
+            struct.pack_into("<I", damaged, at + 33, checksum)
+        at += 9 + size
+    damaged[(body + at) // 2] ^= 0x10
+    return damaged
+
+
+def read_whole(path):
+    """The number of joint states of a bag."""
+    bag = Bag(path)
+    try:
+        return sum(block.length.size for block in bag.blocks(STATES))
+    finally:
+        bag.close()
 
 
 def test_what_a_database_holds_in_its_journal_is_recovered(tmp_path):

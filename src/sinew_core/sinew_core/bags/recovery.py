@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import shutil
@@ -15,6 +16,7 @@ from rosbags.rosbag2 import Reader, ReaderError, WriterError
 from rosbags.rosbag2.metadata import parse_qos
 
 from sinew_core.bags.folder import METADATA, BagFolder, is_unfinished, storage_of
+from sinew_core.bags.mcap_file import McapFile
 from sinew_core.bags.message_types import MessageTypes
 from sinew_core.bags.metadata import FileSummary, Topic, render_metadata
 from sinew_core.bags.salvage import JOURNALS, Salvaged, salvage, settle
@@ -269,10 +271,15 @@ def _number(file: Path) -> tuple[int, str]:
 
 
 def _is_readable(file: Path) -> bool:
+    """Tell whether a file is whole, by the reader that bags are read with as well as rosbags'.
+
+    Only who reads all messages finds a chunk of another checksum, or a page that is damaged.
+    """
     try:
-        if storage_of(file) == "sqlite3":
-            # It knows of missing pages, which rosbags' reader does not miss.
-            SqliteFile(file).close()
+        own = SqliteFile(file) if storage_of(file) == "sqlite3" else McapFile(file)
+        with contextlib.closing(own):
+            for _ in own.blocks([channel.id for channel in own.channels], ordered=False):
+                pass
         with Reader(file):
             return True
     # Files that are cut off or damaged fail in whatever the formats' readers are made of.

@@ -11,6 +11,7 @@ import os
 import shutil
 import sqlite3
 import struct
+import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -51,6 +52,8 @@ class Salvaged(NamedTuple):
 
 def salvage(file: Path, storage: str, scratch: Path) -> Iterator[Salvaged]:
     """Return the messages of a file in their order, up to the first thing that is damaged.
+
+    A chunk that is whole but damaged is left out.
 
     `scratch` is an empty folder for a copy, where one is needed.
     """
@@ -98,7 +101,6 @@ def _records(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
     Raises:
         ValueError: at the first record that is not whole.
-        ReaderError: at a chunk that cannot be decompressed.
     """
     while True:
         head = source.read(_RECORD.size)
@@ -114,7 +116,7 @@ def _records(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _chunk(source: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
-    """Return the records of a chunk; one that is cut off yields those before the cut."""
+    """Return the records of a chunk: before a cut, where it is cut off; none if it is damaged."""
     _, _, raw_size, check = _CHUNK.unpack(_read(source, _CHUNK.size))
     (length,) = struct.unpack("<I", _read(source, 4))
     compression = _read(source, length).decode()
@@ -123,8 +125,16 @@ def _chunk(source: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
         raise ValueError("no chunk")
     body = source.read(stored)
     if compression:
-        body = decompress(body, compression, raw_size, check)
-    yield from _records(BytesIO(body))
+        # Damaged bytes fail in whatever the decompressors are made of.
+        try:
+            body = decompress(body, compression, raw_size, check)
+        except Exception:
+            return
+    elif check and len(body) == stored and zlib.crc32(body) != check:
+        return
+    # What a chunk without a checksum has after its damage is left out, too, and no more.
+    with contextlib.suppress(ValueError):
+        yield from _records(BytesIO(body))
 
 
 def _read(source: BinaryIO, size: int) -> bytes:
