@@ -19,12 +19,12 @@ def described_robot(
     read: Callable[[RobotModel], Recording],
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[RobotModel, Recording]:
-    """Return the robot with the URDF given, else the bag's, else its own, and the recording.
+    """Return the robot with the URDF given, else the bag's, else its own, and its recording.
 
     Args:
         name: as for `load_robot`.
         urdf: path of a URDF; empty: that of the bag.
-        read: reads the recording of a robot.
+        read: reads the recording of a robot, whose limits and weight tell wrong units.
         say: told where the bag's description is another arm than the robot's own.
 
     Raises:
@@ -50,4 +50,4 @@ def described_robot(
             f"the arm is that of robot_description in {recording.source}, which is not the one "
             f"that robot:={name} has by itself: {other}"
         )
-    return own, recording
+    return own, read(own)
