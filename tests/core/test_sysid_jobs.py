@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 import report_samples as samples
+from sinew_core.bags.efforts import holding_efforts
+from sinew_core.bags.reader import read_recording
 from sinew_core.errors import (
     BagError,
     ConfigError,
@@ -17,9 +19,11 @@ from sinew_core.errors import (
     RunError,
     SinewError,
 )
+from sinew_core.robots.catalogue import load_robot
 from sinew_core.robots.sim_params import write_sim_params
 from sinew_core.sysid.described import described_robot
 from sinew_core.sysid.jobs import JOBS
+from sinew_core.sysid.parameters import SystemIdParameters
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +140,14 @@ def test_that_nothing_absolute_can_be_known_is_said_before_the_fit(bag, tmp_path
     assert said < begun
 
 
+def test_what_is_fitted_is_not_held_out(bag, tmp_path):
+    for held_out in (bag, f"{bag}/../arm", f"{bag}/arm.mcap"):
+        with pytest.raises(ConfigError, match="which is fitted: give a bag of other motion"):
+            run("system_id", tmp_path, bag=bag, held_out=held_out)
+    one, other = f"{bag}/arm_0.mcap", f"{bag}/arm_1.mcap"
+    assert SystemIdParameters(bag=one, held_out=other, output="out").held_out == other
+
+
 class TestDescribedRobot:
     def read(self, description):
         base = samples.record({}, 0.1)
@@ -146,6 +158,24 @@ class TestDescribedRobot:
         assert lighter != samples.robot().urdf_text
         robot, _ = described_robot("panda", "", self.read(lighter))
         assert 'value="4.5"' in robot.urdf_text
+
+    def test_efforts_are_judged_by_the_description_in_the_bag(self, tmp_path):
+        mount = '<joint name="mount" type="fixed"><origin rpy="3.14159265 0 0"/>'
+        mount += '<parent link="ceiling"/><child link="panda_link0"/></joint><link name="ceiling"/>'
+        hanging = samples.robot().urdf_text.replace("</robot>", f"{mount}</robot>")
+        path = tmp_path / "hanging.urdf"
+        path.write_text(hanging)
+        base = samples.record({}, 2.5)
+        effort = holding_efforts(load_robot("panda", urdf=str(path)), base.position_rad)
+        samples.write_bag(dataclasses.replace(base, effort_nm=effort), tmp_path / "bag")
+
+        def read(robot):
+            found = read_recording(tmp_path / "bag", robot.joint_names, robot=robot)
+            return dataclasses.replace(found, robot_description=hanging)
+
+        _, recording = described_robot("panda", "", read)
+        assert recording.effort_nm is not None
+        assert "effort_sign" not in {defect.kind for defect in recording.defects}
 
     def test_without_one_the_robot_is_that_of_the_catalogue(self):
         robot, _ = described_robot("panda", "", self.read(""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from sinew_core.parameters import Parameters, parameter
 from sinew_core.sysid.options import PLANTS, FitOptions
@@ -23,7 +24,7 @@ class BagParameters(Parameters):
     state_topic: str = parameter("joint_states", "Joint states")
     command_topic: str = parameter("", "Commands of the controller; empty: found by their type")
     output: str = parameter("", "Folder that is made for the results; required")
-    overwrite: bool = parameter(False, "Whether results in that folder are replaced")
+    overwrite: bool = parameter(False, "Whether results are replaced, if the folder has no more")
     physics_rate_hz: int = parameter(
         1000,
         "Rate of the steps, best that of the arm's own loops; more where gains need it",
@@ -52,6 +53,19 @@ class SystemIdParameters(FitOptions, BagParameters):
     horizon_s: float = parameter(
         0.5, "Length of a prediction of the gap", unit="s", minimum=0.05, maximum=10.0
     )
+
+    def check(self) -> list[str]:
+        """Return what is missing, and that motion which is fitted validates nothing."""
+        problems = super().check()
+        if self.held_out and not problems:
+            bag, other = (Path(p).expanduser().resolve() for p in (self.bag, self.held_out))
+            # A file of a bag is part of it.
+            if bag in (other, other.parent) or other == bag.parent:
+                problems.append(
+                    f"held_out is {self.held_out}, which is fitted: give a bag of other motion, or "
+                    "leave it empty to validate on the last part of this one"
+                )
+        return problems
 
 
 @dataclass(frozen=True, kw_only=True)
