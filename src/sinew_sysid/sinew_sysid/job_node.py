@@ -29,7 +29,6 @@ class JobNode(SinewNode):
         super().__init__(name)
         self._progress: Mapping[str, object] = {"stage": "starting"}
         self._result = ""
-        self._stopping = False
 
     def start(self, parameters: BagParameters) -> None:
         """Start the job of this node's name."""
@@ -53,9 +52,7 @@ class JobNode(SinewNode):
 
     def _take(self) -> None:
         for told in self._process.told():
-            if "error" in told and self._stopping:
-                self._display.say(str(told["error"]))
-            elif "error" in told:
+            if "error" in told:
                 self._display.close()
                 raise JobError(str(told["error"]))
             if "say" in told:
@@ -82,12 +79,13 @@ class JobNode(SinewNode):
     def on_stop(self) -> None:
         """End the job with what it has, and tell it."""
         if self._process.status() is None:
-            self._stopping = True
             self._display.say("stopping with what there is")
             ended = self._process.end()
             self._take()
             if not ended:
                 raise JobError("the computation did not end in time: killed, nothing was written")
+            if not self._result:
+                raise JobError("stopped before there was a result: nothing was written")
 
     def _report(self) -> Status:
         values: dict[str, object] = {"robot": self._p.robot, "bag": self._p.bag}

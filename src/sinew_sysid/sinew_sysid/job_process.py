@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -22,12 +23,17 @@ class JobProcess:
     def __init__(self, job: str, parameters: Mapping[str, object]) -> None:
         """Start it."""
         self._told: queue.SimpleQueue[dict[str, object]] = queue.SimpleQueue()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "sinew_core.sysid.process", job],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C reaches it once, through the node
-        )
+        # It inherits that, so that Ctrl-C waits until it can end in one line.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "sinew_core.sysid.process", job],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C reaches it once, through the node
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         # Left open: its end tells the job that this node is gone.

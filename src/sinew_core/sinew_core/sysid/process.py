@@ -3,7 +3,8 @@
 The parameters come as JSON on standard input. What there is to tell goes to standard output, one
 JSON object a line: `progress` (stage, step, cost), `say` (a sentence), and at the end `done` (the
 folder, and the lines of a summary) or `error` (one line). Ctrl-C, and the end of standard input,
-end a fit at its best step so far, and the results are those of it.
+end a fit at its best step so far, and the results are those of it, also where nobody is left to be
+told. What comes before the job begins ends it there: whoever starts the process blocks SIGINT.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ Tell = Callable[[Mapping[str, object]], None]
 
 def main(arguments: list[str]) -> int:
     """Run the job that the first argument names; return the exit status."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     values = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
@@ -29,6 +31,7 @@ def main(arguments: list[str]) -> int:
     from sinew_core.sysid import jobs
 
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         jobs.JOBS[arguments[0]](values, _tell)
     except SinewError as error:
         _tell({"error": str(error)})
@@ -46,8 +49,11 @@ def _end_with_input() -> None:
 
 
 def _tell(content: Mapping[str, object]) -> None:
-    sys.stdout.write(json.dumps(content) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(json.dumps(content) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # the node is gone; the results are there for whoever looks for them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
