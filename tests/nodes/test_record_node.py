@@ -172,6 +172,19 @@ def test_a_recording_ends_by_itself_and_shows_what_the_arm_left_out(start_node, 
     assert report_of(node)["/joint_states"] == (len(times), "0")
 
 
+def test_a_recording_ends_in_its_time_where_the_arm_falls_silent(start_node, probe, tmp_path):
+    node = start_node(RECORD, {"output": tmp_path / "bag", "duration_s": 1.0})
+    node.supervised = False
+    arm = Arm(probe)
+    probe.until(lambda: arm.states.get_subscription_count() > 0, "somebody who records")
+    arm.send(100)
+    probe.until(lambda: not node.running(), "the end of the recording")
+    assert node.wait() == 0, node.output
+    assert re.search(r"/joint_states fell silent after 0\.\d s", node.output)
+    found = of(read_all(tmp_path / "bag"), "/joint_states")
+    assert found == arm.sent_from(found)
+
+
 def test_an_arm_that_says_nothing_is_an_error_with_the_remedy(start_node, probe, tmp_path):
     other = probe.node.create_publisher(JointState, "left/joint_states", DEEP)
     node = start_node(RECORD, {"output": tmp_path / "bag", "state_timeout_s": 6.0})

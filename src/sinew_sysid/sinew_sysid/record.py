@@ -44,6 +44,8 @@ from sinew_sysid.summary import configuration_text, measured_figures, report_tex
 _DISCOVERY_S = 2.0
 _PROGRESS_S = 10.0
 _CYCLE_S = 0.1
+# After its time a recording waits so long for states that are under way.
+_LATE_S = 1.0
 # What was sent before Ctrl-C may still wait: the queue of a busy machine is taken within this.
 _LAST_S, _QUIET_S = 0.3, 0.05
 
@@ -92,8 +94,7 @@ class Record(SinewNode):
         if self._p.state_timeout_s and age_s > self._p.state_timeout_s:
             self._require_states()
         self._show_progress()
-        span_ns = self._states.last_ns - self._states.first_ns
-        if self._p.duration_s and span_ns >= self._p.duration_s * NS_PER_S:
+        if self._p.duration_s and self._states.count and self._is_over():
             self.finish()
 
     def on_stop(self) -> None:
@@ -120,6 +121,18 @@ class Record(SinewNode):
             )
         )
         sys.stdout.flush()
+
+    def _is_over(self) -> bool:
+        """Tell whether the states span the time asked for, or will not do so any more."""
+        states, now_ns = self._states, self._now_ns()
+        end_ns = states.first_ns + self._p.duration_s * NS_PER_S
+        if states.last_ns >= end_ns:
+            return True
+        is_late = now_ns >= end_ns + _LATE_S * NS_PER_S
+        if is_late:
+            span_s = (states.last_ns - states.first_ns) / NS_PER_S
+            self.get_logger().warning(f"{states.name} fell silent after {span_s:.1f} s")
+        return is_late
 
     def _take_what_waits(self) -> None:
         """Record what has come already, until nothing comes for a moment or the arm goes on."""
