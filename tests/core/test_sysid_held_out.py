@@ -51,6 +51,28 @@ def test_commands_of_another_mode_do_not_validate(driven):
         identify(driven, samples.robot(), KNOWN, FITTED, dataclasses.replace(driven, commands=told))
 
 
+def without(recording, begin_s, end_s):
+    """The same without the samples between two times."""
+    kept = (recording.time_s < begin_s) | (recording.time_s > end_s)
+    names = ("time_s", "position_rad", "velocity_rad_s", "effort_nm")
+    left = {name: getattr(recording, name)[kept] for name in names}
+    gap = int(np.count_nonzero(recording.time_s < begin_s))
+    return dataclasses.replace(recording, **left, gaps=(gap,))
+
+
+def refuse_progress(progress):
+    pytest.fail(f"{progress.stage} began")
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_motion_to_validate_on_that_is_a_gap_is_refused_before_the_fit(closed):
+    recording = without(samples.record(samples.TRUE, 10.0, seed=3), 7.0, 9.96)
+    known = KNOWN if closed else None
+    recording = recording if closed else without_commands(recording)
+    with pytest.raises(IdentificationError, match=r"to validate on .* give held_out_share:=0"):
+        identify(recording, samples.robot(), known, FITTED, None, refuse_progress)
+
+
 def broken(recording):
     """The same with a tenth of a second missing."""
     kept = np.r_[0:400, 420 : len(recording.time_s)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinew_core.bags.recording import Recording
+from sinew_core.errors import IdentificationError
 from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.controller_file import KnownController
 from sinew_core.sysid.fitting import Fitted, Fitter, IdentifyProgress
@@ -17,7 +18,7 @@ from sinew_core.sysid.identification import HeldOut, Identification, LeftOut
 from sinew_core.sysid.left_out import look_for
 from sinew_core.sysid.options import IdentifyOptions
 from sinew_core.sysid.parametrisation import Parametrisation, make_parametrisation
-from sinew_core.sysid.pieces import HISTORY_S, usable_span
+from sinew_core.sysid.pieces import HISTORY_S, cut, usable_span
 from sinew_core.sysid.plants import make_pool, steadied
 from sinew_core.sysid.stage1 import start_values
 from sinew_core.sysid.usable import check_driven_alike, check_usable
@@ -69,6 +70,7 @@ def identify(
         if motion is not None:
             check_usable(motion, robot, known)
     spans = _spans(recording, options, has_other=held_out is not None)
+    _check_validated(recording, held_out, spans)
     parametrisation = _started(recording, robot, known, options, spans)
     with make_pool(
         robot, parametrisation.params(parametrisation.start), recording, options
@@ -193,6 +195,30 @@ def _between(recording: Recording, begin_s: float, end_s: float) -> Recording:
     )
 
 
+def _validated(
+    recording: Recording, other: Recording | None, spans: Spans
+) -> tuple[Recording, float, float] | None:
+    """Return which motion is not fitted, from when and until when; None where there is none."""
+    if other is not None:
+        return other, *usable_span(other, HISTORY_S / 3.0)
+    if spans.validated_from_s is None:
+        return None
+    end = min(usable_span(recording, HISTORY_S / 3.0)[1], float(recording.time_s[-1]))
+    return recording, spans.validated_from_s, end
+
+
+def _check_validated(recording: Recording, other: Recording | None, spans: Spans) -> None:
+    """Refuse motion to validate on that is nothing but gaps, before the fit takes its time."""
+    validated = _validated(recording, other, spans)
+    if validated is not None and not cut(*validated):
+        motion, begin, end = validated
+        remedy = "give another bag by held_out:=" if other is not None else "give held_out_share:=0"
+        raise IdentificationError(
+            f"{motion.source}: no continuous motion to validate on between {begin:.3g} and "
+            f"{end:.3g} s: record without gaps, or {remedy}"
+        )
+
+
 def _validate(
     fitted: Fitted,
     fitter: Fitter,
@@ -201,13 +227,13 @@ def _validate(
     spans: Spans,
 ) -> HeldOut | None:
     """Return the motion that was not fitted, simulated; None where there is none."""
-    if other is not None:
-        begin, end = usable_span(other, HISTORY_S / 3.0)
-        return fitter.validate(fitted, other, begin, end, begin, other.source)
-    if spans.validated_from_s is None:
+    validated = _validated(recording, other, spans)
+    if validated is None:
         return None
-    end = min(usable_span(recording, HISTORY_S / 3.0)[1], float(recording.time_s[-1]))
+    motion, from_s, end = validated
+    if other is not None:
+        return fitter.validate(fitted, other, from_s, end, from_s, other.source)
     # A closed loop is simulated from the beginning, so that its controllers are in the right state.
-    begin = spans.begin_s if fitter.closed else spans.validated_from_s
-    source = f"the last {end - spans.validated_from_s:.3g} s of {recording.source}"
-    return fitter.validate(fitted, recording, begin, end, spans.validated_from_s, source)
+    begin = spans.begin_s if fitter.closed else from_s
+    source = f"the last {end - from_s:.3g} s of {recording.source}"
+    return fitter.validate(fitted, motion, begin, end, from_s, source)
