@@ -37,6 +37,7 @@ from sinew_sysid.recorded import (
     bag_qos,
     definition_text,
     message_class,
+    resolved,
     topics_to_record,
 )
 from sinew_sysid.summary import configuration_text, measured_figures, report_text
@@ -61,9 +62,7 @@ class Record(SinewNode):
         names = robot.joint_names if robot is not None else ()
         self._joint_names = tuple(p.joint_prefix + name for name in names)
         self._missing = set(self._joint_names)
-        self._topics = topics_to_record(p)
-        for topic in self._topics:
-            topic.name = self.resolve_topic_name(topic.name)
+        self._topics = resolved(topics_to_record(p), self.resolve_topic_name)
         self._states = self._topics[0]
         self._classes = {topic.kind: message_class(topic.kind) for topic in self._topics}
         self._sim_time = bool(self.get_parameter("use_sim_time").value)

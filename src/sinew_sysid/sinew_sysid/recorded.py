@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
 
@@ -93,6 +94,25 @@ def topics_to_record(p: RecordParameters) -> list[RecordedTopic]:
             raise ConfigError(f"topics has {name}:{kind}, which is recorded as {found[name][0]}")
         found.setdefault(name, (kind, None))
     return [RecordedTopic(_place(p, name), *rest) for name, rest in found.items()]
+
+
+def resolved(
+    topics: Iterable[RecordedTopic], full_name: Callable[[str], str]
+) -> list[RecordedTopic]:
+    """Return the topics under their full names, one that was named twice once.
+
+    Raises:
+        ConfigError: it was named as two types.
+    """
+    found: dict[str, RecordedTopic] = {}
+    for topic in topics:
+        topic.name = full_name(topic.name)
+        known = found.setdefault(topic.name, topic)
+        if known.kind != topic.kind:
+            raise ConfigError(
+                f"topics has {topic.name}:{topic.kind}, which is recorded as {known.kind}"
+            )
+    return list(found.values())
 
 
 def _place(p: RecordParameters, name: str) -> str:
