@@ -77,6 +77,18 @@ def test_an_interrupted_identification_keeps_its_best_step(start_node, bag, cont
     assert (output / "report.json").is_file(), node.output
 
 
+def test_ctrl_c_without_a_result_is_no_success(start_node, bag, controller, tmp_path):
+    output = tmp_path / "out"
+    node = start_node(SYSTEM_ID, {"bag": bag, "controller": controller, "output": output})
+    until_told(node, "starting|reading")
+    node.supervised = False
+    node.signal(signal.SIGINT)
+    assert node.wait(PATIENCE_S) == 1, node.output
+    assert "system_id: stopped before there was anything to keep" in node.output
+    assert "Traceback" not in node.output
+    assert not output.exists()
+
+
 @pytest.mark.parametrize(
     ("given", "told"), [({"bag": "/no/such/bag"}, "/no/such/bag"), ({}, "bag is empty")]
 )
