@@ -184,7 +184,8 @@ def test_a_killed_recording_of_compressed_chunks_is_recovered(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [CompressionMode.NONE, CompressionMode.STORAGE])
-def test_a_damaged_chunk_in_the_middle_costs_what_is_in_it(tmp_path, mode):
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_damaged_chunk_costs_what_is_in_it(tmp_path, mode, which):
     path, messages = tmp_path / "bag", states(12_000)
     recorder = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
     recorder.set_compression(mode, CompressionFormat.ZSTD)
@@ -193,7 +194,7 @@ def test_a_damaged_chunk_in_the_middle_costs_what_is_in_it(tmp_path, mode):
         for _, _, data, time_ns in messages:
             recorder.write(connection, time_ns, data)
     (file,) = path.glob("*.mcap")
-    file.write_bytes(with_damage(file.read_bytes()))
+    file.write_bytes(with_damage(file.read_bytes(), which))
     with pytest.raises(BagError, match="recover what is left"):
         read_whole(path)
     recovered = recover_bag(path)
@@ -204,10 +205,10 @@ def test_a_damaged_chunk_in_the_middle_costs_what_is_in_it(tmp_path, mode):
     assert found[-1] == messages[-1]
 
 
-def with_damage(data):
-    """An MCAP file whose chunks have checksums, as rosbag2 writes them; the second is damaged."""
+def with_damage(data, which):
+    """An MCAP file whose chunks have checksums, as rosbag2 writes them; one of them is damaged."""
     damaged, at, chunks = bytearray(data), 8, 0
-    while chunks < 2:
+    while chunks <= which:
         opcode, size = struct.unpack_from("<BQ", data, at)
         if opcode == CHUNK:
             chunks += 1

@@ -28,7 +28,10 @@ _MAGIC = b"\x89MCAP0\r\n"
 _RECORD = struct.Struct("<BQ")
 _MESSAGE = struct.Struct("<HIQQ")
 _CHUNK = struct.Struct("<QQQI")
-_SCHEMA, _CHANNEL, _MESSAGE_RECORD, _CHUNK_RECORD, _DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
+_FOOTER_RECORD = struct.Struct("<BQQQI8s")
+"""With the magic bytes after it, which end a file."""
+_FOOTER, _SCHEMA, _CHANNEL, _MESSAGE_RECORD = 0x02, 0x03, 0x04, 0x05
+_CHUNK_RECORD, _DATA_END = 0x06, 0x0F
 _MAX_RECORD_BYTES = 2**30
 # What a cut in the middle of anything, or bytes that were never written, lead to.
 _DAMAGE = (ValueError, EOFError, struct.error, ReaderError, KeyError, TypeError, AttributeError)
@@ -69,31 +72,55 @@ class _Channel(NamedTuple):
     qos: tuple[Qos, ...]
 
 
+class _Defined(NamedTuple):
+    """Name and text of each schema, and each channel, by their numbers."""
+
+    schemas: dict[int, tuple[str, str]]
+    channels: dict[int, _Channel]
+
+
 def _salvage_mcap(file: Path) -> Iterator[Salvaged]:
-    schemas: dict[int, tuple[str, str]] = {}
-    channels: dict[int, _Channel] = {}
+    defined = _Defined({}, {})
     with file.open("rb") as source:
         if source.read(len(_MAGIC)) != _MAGIC:
             return
+        _read_summary(source, defined)
+        source.seek(len(_MAGIC))
         records = _records(source)
         while True:
             try:
                 opcode, body = next(records)
-                if opcode == _SCHEMA:
-                    key, schema = _parse_schema(body)
-                    schemas[key] = schema
-                elif opcode == _CHANNEL:
-                    key, channel = _parse_channel(body, schemas)
-                    channels[key] = channel
-                elif opcode == _MESSAGE_RECORD:
+                if opcode != _MESSAGE_RECORD:
+                    _define(opcode, body, defined)
+                else:
                     key, _, time_ns, _ = _MESSAGE.unpack_from(body)
-                    message = Salvaged(*channels[key], time_ns, body[_MESSAGE.size :])
+                    message = Salvaged(*defined.channels[key], time_ns, body[_MESSAGE.size :])
             except (StopIteration, *_DAMAGE):
                 return
             if opcode == _MESSAGE_RECORD:
                 yield message
             elif opcode == _DATA_END:
                 return
+
+
+def _read_summary(source: BinaryIO, defined: _Defined) -> None:
+    """Take what the end of a finished file repeats: the chunk that defines it may be damaged."""
+    with contextlib.suppress(OSError, *_DAMAGE):
+        source.seek(-_FOOTER_RECORD.size, os.SEEK_END)
+        opcode, _, start, _, _, magic = _FOOTER_RECORD.unpack(source.read())
+        if opcode == _FOOTER and magic == _MAGIC and start:
+            source.seek(start)
+            for kind, body in _records(source):
+                _define(kind, body, defined)
+
+
+def _define(opcode: int, body: bytes, defined: _Defined) -> None:
+    if opcode == _SCHEMA:
+        key, schema = _parse_schema(body)
+        defined.schemas[key] = schema
+    elif opcode == _CHANNEL:
+        key, channel = _parse_channel(body, defined.schemas)
+        defined.channels[key] = channel
 
 
 def _records(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
