@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sinew_core.errors import ConfigError, SinewError
+from sinew_core.errors import ConfigError
 from sinew_core.rates import Rates
 from sinew_core.robots.arm_dynamics import read_dynamics
 from sinew_core.robots.model import RobotModel
@@ -68,7 +68,7 @@ class PlanThread:
         """Return whether the plan is complete.
 
         Raises:
-            SinewError: there will be none.
+            SinewError: there will be none; or whatever else ended the planning.
         """
         if self._error is not None:
             raise self._error
@@ -84,7 +84,8 @@ class PlanThread:
             self.plan = self._make()
         except _CancelledError:
             pass
-        except (SinewError, AssertionError, ValueError, RuntimeError) as error:
+        # Whatever it is, nobody must wait for a plan that does not come.
+        except Exception as error:
             self._error = error
 
     def _make(self) -> Plan:

@@ -9,6 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sinew_core.errors import ConfigError
 from sinew_core.robots.arrays import Array
 from sinew_core.robots.model import RobotModel
 from sinew_core.sysid.excitation.limits import MotionLimits
@@ -26,8 +27,17 @@ def write_picture(plan: Plan, robot: RobotModel, allowed: MotionLimits, path: Pa
         robot: its limits of position are those that are shown.
         allowed: velocities and accelerations that the safety filter lets pass.
         path: of the file.
+
+    Raises:
+        ConfigError: when it cannot be written.
     """
-    plan_figure(plan, robot, allowed).savefig(path, dpi=110)
+    figure = plan_figure(plan, robot, allowed)
+    try:
+        figure.savefig(path, dpi=110)
+    except OSError as error:
+        raise ConfigError(
+            f"picture {path} cannot be written ({error.strerror}): choose another output"
+        ) from None
 
 
 def plan_figure(plan: Plan, robot: RobotModel, allowed: MotionLimits) -> Figure:
