@@ -18,6 +18,11 @@ def wait_for(thread):
         time.sleep(0.05)
 
 
+def test_the_folder_may_be_below_the_home_as_that_of_the_bag_beside(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert ExciteParameters(output="~/myarm").folder == tmp_path / "myarm"
+
+
 def test_a_picture_that_cannot_be_written_ends_the_planning(tmp_path):
     (tmp_path / "plan.png").mkdir()
     thread = PlanThread(

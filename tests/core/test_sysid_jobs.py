@@ -75,6 +75,13 @@ def test_a_replay_needs_every_gain(bag, tmp_path):
         run("gap", tmp_path, bag=bag, controller=str(path))
 
 
+def test_the_controller_may_be_below_the_home_as_the_bag(bag, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "controller.yaml").write_text("mode: position\nkp: 600\n")
+    with pytest.raises(ConfigError, match="kd/panda_joint1"):
+        run("gap", tmp_path, bag=bag, controller="~/controller.yaml")
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_a_mode_of_the_controller_that_the_topic_denies_is_refused(bag, tmp_path, job):
     path = tmp_path / "controller.yaml"

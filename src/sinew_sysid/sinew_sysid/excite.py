@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from enum import Enum, auto
-from pathlib import Path
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -353,11 +352,11 @@ class Excite(SinewNode):
         content = {
             "robot": self._robot.name,
             "mode": p.mode,
-            "plan": p.plan or str(Path(p.output) / "plan.yaml"),
+            "plan": p.plan or str(p.folder / "plan.yaml"),
             "duration_s": plan.reference.duration_s,
             **self._tracking.figures(),
         }
-        write_json(Path(p.output) / "excite.json", content)
+        write_json(p.folder / "excite.json", content)
         sys.stdout.write(self._tracking.sentence() + "\n")
         sys.stdout.flush()
         self.finish()

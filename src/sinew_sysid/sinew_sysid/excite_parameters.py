@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from sinew_core.parameters import parameter
 from sinew_core.rates import Rates
@@ -66,6 +67,11 @@ class ExciteParameters(Rates):
         20.0, "Longest wait for a node, an answer or a joint state", unit="s", minimum=1.0
     )
     sender_id: str = parameter("", "frame_id of the commands; empty: the node's full name")
+
+    @property
+    def folder(self) -> Path:
+        """Where all files go."""
+        return Path(self.output).expanduser()
 
     def check(self) -> list[str]:
         """Require a command for each cycle of the filter."""

@@ -90,12 +90,12 @@ class PlanThread:
 
     def _make(self) -> Plan:
         p = self._p
-        known = read_dynamics(Path(p.dynamics), self._robot) if p.dynamics else None
+        known = read_dynamics(Path(p.dynamics).expanduser(), self._robot) if p.dynamics else None
         self.planner = planner = Planner(
             self._robot, self.setting, self._excitation, known, self._progress, self._check
         )
         if p.plan:
-            plan = read_plan(Path(p.plan), self._robot)
+            plan = read_plan(Path(p.plan).expanduser(), self._robot)
             if plan.rate_hz != p.control_rate_hz:
                 raise ConfigError(
                     f"plan {p.plan} has {plan.rate_hz} samples a second: set the rates of control, "
@@ -118,7 +118,7 @@ class PlanThread:
         # Here because drawing takes its time to be imported, too.
         from sinew_core.sysid.excitation.figures import write_picture
 
-        folder, setting = Path(self._p.output), self.setting
+        folder, setting = self._p.folder, self.setting
         write_plan(plan, folder / "plan.yaml")
         allowed = motion_limits(
             setting.mode, self._robot, setting.assumed, setting.rates.filter_period_s, 1.0
