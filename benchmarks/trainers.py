@@ -30,8 +30,8 @@ CHUNK_STEPS = 250
 _OURS = {
     "ddpg": DDPGParameters(
         actor_learning_rate=2e-3,
-        critic_learning_rate=2e-3,
-        gamma=0.95,
+        critic_learning_rate=4e-3,
+        gamma=0.9,
         target_rate=0.06,
         batch_size=64,
         warmup_steps=150,
