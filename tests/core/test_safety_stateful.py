@@ -1,6 +1,7 @@
 """A thousand histories of each filter, of any mix of wishes, silence, nonsense and resets."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from safety_plant import Plant
-from safety_samples import any_float, assumptions, one_joint
+from safety_samples import EXACT, any_float, assumptions, one_joint
 from sinew_core.safety.filter import FilterFault, PositionFilter, VelocityFilter
 
 PERIOD_S = 0.01
@@ -35,10 +36,17 @@ class VelocityHistory(RuleBasedStateMachine):
         self.greatest = max(self.greatest, float(greatest.max()))
         self.periods += 1
 
+    def drifted(self):
+        """Return how far drift that braking does not pay for may have moved the joint."""
+        return self.p.drift_rad_s * PERIOD_S * self.periods * (1.0 + self.p.jitter)
+
     def run(self, wish, periods, *, measured=True):
         for _ in range(periods):
             result = self.filter.step([wish], self.plant.measure()[0] if measured else None)
-            assert result.fault in (None, FilterFault.NOT_FINITE)
+            drifted_out = self.drifted() > self.p.margin_rad
+            assert result.fault in (None, FilterFault.NOT_FINITE) or (
+                drifted_out and result.fault == FilterFault.OUTSIDE_LIMITS
+            )
             self.move(result.command)
 
     def brake_to_rest(self):
@@ -86,9 +94,7 @@ class VelocityHistory(RuleBasedStateMachine):
 
     @invariant()
     def stays_inside(self):
-        # Drift of a joint at rest goes into the margin.
-        drifted = self.p.drift_rad_s * PERIOD_S * self.periods * (1.0 + self.p.jitter)
-        inset = self.p.margin_rad - drifted - 1e-9
+        inset = self.p.margin_rad - self.drifted() - 1e-9
         assert self.least >= -0.1 + inset
         assert self.greatest <= 0.1 - inset
 
@@ -142,6 +148,16 @@ class PositionHistory(RuleBasedStateMachine):
         self.run(math.nan, 60, measured=False)
         assert abs(self.velocity) <= 1e-9
         self.filter.reset([self.position])
+
+
+def test_drift_without_a_margin_ends_past_the_limit_and_is_told():
+    history = VelocityHistory()
+    history.start(parameters=replace(EXACT, drift_rad_s=0.002), seed=0)
+    history.run(-9.0, 31)
+    assert -0.1 - 4e-5 < history.least < -0.1  # two periods of drift
+    assert history.filter.step([-9.0], history.plant.measure()[0]).fault is (
+        FilterFault.OUTSIDE_LIMITS
+    )
 
 
 TestVelocityHistory = VelocityHistory.TestCase

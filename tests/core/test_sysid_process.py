@@ -54,3 +54,28 @@ def test_ctrl_c_before_the_job_begins_ends_it_in_one_line(parameters, capfd, wai
     assert told["error"] == "stopped before there was anything to keep"
     assert process.status() == 1
     assert capfd.readouterr().err == ""
+
+
+def test_ctrl_c_within_a_destructor_still_interrupts():
+    """Python itself would only print such an interrupt, and the fit would go on."""
+    program = """
+import signal, sys, time
+from sinew_core.sysid import process
+
+class Interrupted:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def job(values, tell):
+    Interrupted()
+    time.sleep(60.0)
+
+from sinew_core.sysid import jobs
+jobs.JOBS["destructor"] = job
+sys.exit(process.main(["destructor"]))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], input="{}\n", capture_output=True, text=True, timeout=50.0
+    )
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert json.loads(ended.stdout) == {"error": "stopped before there was anything to keep"}

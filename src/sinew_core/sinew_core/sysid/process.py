@@ -20,11 +20,14 @@ from sinew_core.errors import SinewError
 
 Tell = Callable[[Mapping[str, object]], None]
 
+AGAIN_S = 0.05
+
 
 def main(arguments: list[str]) -> int:
     """Run the job that the first argument names; return the exit status."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    sys.unraisablehook = _unraisable
     values = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
     # Late: errors before it must be told, and programs that only read this file need none of it.
@@ -40,6 +43,16 @@ def main(arguments: list[str]) -> int:
         _tell({"error": "stopped before there was anything to keep"})
         return 1
     return 0
+
+
+def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Interrupt once more where Ctrl-C came within a destructor, which Python would ignore."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
+        return
+    again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), signal.SIGINT))
+    again.daemon = True
+    again.start()
 
 
 def _end_with_input() -> None:
