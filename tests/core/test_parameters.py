@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sinew_core.errors import ConfigError
 from sinew_core.parameters import Parameters, describe, parameter, table
+from sinew_core.training.config import TrainConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -174,3 +175,26 @@ def test_the_table_shows_default_unit_range_and_meaning():
         "| `names` | [`a`] |  |  | The joints. |",
         "| `armed` | false |  |  | Whether it may move. |",
     ]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Place(Parameters):
+    output: str = parameter("runs", "Where it goes.", path=True)
+    name: str = parameter("", "What it is called.")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("~", "{home}"), ("~/runs", "{home}/runs"), ("a/~", "a/~"), ("", ""), ("~nobody-here/x",) * 2],
+)
+def test_a_path_may_begin_with_the_home_folder(given, meant, monkeypatch, tmp_path):
+    """A shell leaves ~ alone behind name:=, and a folder called ~ is what nobody wants."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    place = Place.from_mapping({"output": given, "name": given})
+    assert place.output == meant.format(home=tmp_path)
+    assert place.name == given
+
+
+def test_every_file_and_folder_of_a_training_is_a_path():
+    paths = {name for name, info, _ in describe(TrainConfig) if info.path}
+    assert paths == {"output", "robot", "urdf", "sim_params", "randomisation"}

@@ -74,8 +74,12 @@ from sinew_core.sysid import jobs
 jobs.JOBS["destructor"] = job
 sys.exit(process.main(["destructor"]))
 """
-    ended = subprocess.run(
-        [sys.executable, "-c", program], input="{}\n", capture_output=True, text=True, timeout=50.0
-    )
-    assert (ended.returncode, ended.stderr) == (1, "")
-    assert json.loads(ended.stdout) == {"error": "stopped before there was anything to keep"}
+    words = [sys.executable, "-c", program]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(words, text=True, **pipes) as process:
+        process.stdin.write("{}\n")
+        process.stdin.flush()  # and left open: its end interrupts, too
+        assert process.wait(50.0) == 1
+        assert process.stderr.read() == ""
+        told = json.loads(process.stdout.read())
+    assert told == {"error": "stopped before there was anything to keep"}

@@ -11,6 +11,7 @@ import dataclasses
 import math
 import typing
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from sinew_core.errors import ConfigError, suggest
@@ -32,6 +33,7 @@ class FieldInfo:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     settable: bool = False
+    path: bool = False
 
 
 def parameter(
@@ -43,10 +45,12 @@ def parameter(
     maximum: float | None = None,
     choices: Sequence[str] = (),
     settable: bool = False,
+    path: bool = False,
 ) -> V:
     """Declare a field of a `Parameters` class with its unit, inclusive range and description.
 
     A field that is `settable` may be changed while the node runs, where the node has agreed to it.
+    One that is a `path` may begin with ~, which a shell does not see behind `name:=`.
     """
     info = FieldInfo(
         description=description,
@@ -55,6 +59,7 @@ def parameter(
         maximum=maximum,
         choices=tuple(choices),
         settable=settable,
+        path=path,
     )
     return dataclasses.field(default=default, metadata={"info": info})
 
@@ -64,10 +69,14 @@ class Parameters:
     """Base of every parameter class: validates itself and reports all violations at once."""
 
     def __post_init__(self) -> None:
-        """Raise a `ConfigError` that names every violated type, range and cross-field rule."""
+        """Expand paths; name every violated type, range and cross-field rule in a `ConfigError`."""
         problems: list[str] = []
         for name, info, kind in describe(type(self)):
-            problems.extend(_violations(name, getattr(self, name), kind, info))
+            value = getattr(self, name)
+            if info.path and isinstance(value, str) and value.startswith("~"):
+                with contextlib.suppress(RuntimeError):  # of nobody here: the file is missed later
+                    object.__setattr__(self, name, str(Path(value).expanduser()))
+            problems.extend(_violations(name, value, kind, info))
         if not problems:
             problems = self.check()
         if problems:

@@ -18,9 +18,13 @@ class DeploymentParameters(Parameters):
         "check only; run beside the arm without moving it; or move it",
         choices=MODES,
     )
-    bundle: str = parameter("", "folder of the policy bundle; required")
-    robot: str = parameter("", "robot name or robot file; empty: the one the bundle names")
-    urdf: str = parameter("", "URDF that replaces the robot file's; empty: the robot file's")
+    bundle: str = parameter("", "folder of the policy bundle; required", path=True)
+    robot: str = parameter(
+        "", "robot name or robot file; empty: the one the bundle names", path=True
+    )
+    urdf: str = parameter(
+        "", "URDF that replaces the robot file's; empty: the robot file's", path=True
+    )
     joint_prefix: str = parameter(
         "", "in front of the joint names in messages and in robot_description"
     )
@@ -44,7 +48,7 @@ class DeploymentParameters(Parameters):
     )
     seed: int = parameter(0, "seed of the targets", minimum=0)
     bag: str = parameter(
-        "", "bag whose joint states stand in for the arm; shadow only; empty: none"
+        "", "bag whose joint states stand in for the arm; shadow only; empty: none", path=True
     )
     bag_state_topic: str = parameter("", "joint states in the bag; empty: the topic of this graph")
     duration_s: float = parameter(
@@ -86,7 +90,7 @@ class DeploymentParameters(Parameters):
     )
     safety_filter: str = parameter("safety_filter", "node that arms")
     policy: str = parameter("policy", "node that decides")
-    output: str = parameter("", "folder of the report; empty: printed only")
+    output: str = parameter("", "folder of the report; empty: printed only", path=True)
 
     def check(self) -> list[str]:
         """Return a missing bundle, and a bag where an arm is needed."""

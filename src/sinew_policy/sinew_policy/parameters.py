@@ -12,12 +12,18 @@ from sinew_core.specs import COMMAND_MODES
 class PolicyParameters(Parameters):
     """What the policy node runs, on which robot, and how."""
 
-    bundle: str = parameter("", "folder of the policy bundle; required to configure", settable=True)
+    bundle: str = parameter(
+        "", "folder of the policy bundle; required to configure", settable=True, path=True
+    )
     autostart: bool = parameter(
         True, "configure and activate at the start; false: wait for ~/change_state"
     )
-    robot: str = parameter("", "robot name or robot file; empty: the one the bundle names")
-    urdf: str = parameter("", "URDF that replaces the robot file's; empty: the robot file's")
+    robot: str = parameter(
+        "", "robot name or robot file; empty: the one the bundle names", path=True
+    )
+    urdf: str = parameter(
+        "", "URDF that replaces the robot file's; empty: the robot file's", path=True
+    )
     tool_link: str = parameter("", "tool link; empty: the robot file's")
     base_link: str = parameter("", "base link; empty: the robot file's")
     joint_prefix: str = parameter("", "in front of the joint names in messages and in the URDF")

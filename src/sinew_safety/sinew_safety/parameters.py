@@ -14,8 +14,10 @@ from sinew_core.safety.make import FILTERED_MODES
 class SafetyFilterParameters(Rates):
     """Parameters of the node; the watchdogs are in `watchdog.`, the filter's own in `safety.`."""
 
-    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
-    urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
+    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file", path=True)
+    urdf: str = parameter(
+        "", "Path to a URDF that replaces the robot's own; empty: none", path=True
+    )
     pace: str = parameter(
         "realtime",
         "Cycle by the clock, or answer each joint state once",
@@ -67,6 +69,7 @@ class SafetyFilterParameters(Rates):
     sim_params: str = parameter(
         "",
         "YAML file of the arm as it was identified, which `safety.` has to allow for; empty: none",
+        path=True,
     )
     speed_scale: float = parameter(
         1.0,
@@ -118,11 +121,13 @@ class SafetyFilterParameters(Rates):
 class ReplayParameters(Parameters):
     """What to replay; topics are relative to `namespace`."""
 
-    bag: str = parameter("", "Folder of the recorded bag; required")
-    robot: str = parameter("", "Robot, or path to a robot file; empty: the recorded one")
-    urdf: str = parameter("", "URDF that replaces the robot's own; empty: the recorded one")
+    bag: str = parameter("", "Folder of the recorded bag; required", path=True)
+    robot: str = parameter("", "Robot, or path to a robot file; empty: the recorded one", path=True)
+    urdf: str = parameter(
+        "", "URDF that replaces the robot's own; empty: the recorded one", path=True
+    )
     config: str = parameter(
-        "", "Parameter file of the safety filter; empty: the configuration in the bag"
+        "", "Parameter file of the safety filter; empty: the configuration in the bag", path=True
     )
     namespace: str = parameter("", "Namespace of the recorded arm")
     node: str = parameter("safety_filter", "Name of the recorded node")

@@ -15,12 +15,15 @@ from sinew_core.tasks import TASKS
 class SimDriverParameters(Rates):
     """Parameters of the simulated driver."""
 
-    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
-    urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
+    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file", path=True)
+    urdf: str = parameter(
+        "", "Path to a URDF that replaces the robot's own; empty: none", path=True
+    )
     engine: str = parameter("pybullet", "Physics engine", choices=ENGINE_NAMES)
     sim_params: str = parameter(
         "",
         "mismatched, or a YAML file, of an arm and its joint controllers; empty: the nominal arm",
+        path=True,
     )
     pace: str = parameter(
         "realtime",

@@ -21,8 +21,10 @@ class ExciteParameters(Rates):
         minimum=1,
         maximum=10_000,
     )
-    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
-    urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
+    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file", path=True)
+    urdf: str = parameter(
+        "", "Path to a URDF that replaces the robot's own; empty: none", path=True
+    )
     joint_prefix: str = parameter("", "In front of the robot's joint names in messages")
     pace: str = parameter("realtime", "As the safety filter's", choices=("realtime", "lockstep"))
     mode: str = parameter("joint_velocity", "What the commands are", choices=FILTERED_MODES)
@@ -33,14 +35,19 @@ class ExciteParameters(Rates):
         "",
         "YAML file of what is known of the arm's dynamics, for the plan and for efforts; empty: "
         "the description alone",
+        path=True,
     )
-    plan: str = parameter("", "Plan to replay, a .yaml file of an earlier run; empty: plan anew")
+    plan: str = parameter(
+        "", "Plan to replay, a .yaml file of an earlier run; empty: plan anew", path=True
+    )
     plan_only: bool = parameter(False, "Plan, print and draw, and move nothing")
     arm: bool = parameter(
         False, "Arm the safety filter, clearing its latch; for a simulated arm only"
     )
     output: str = parameter(
-        "runs/excite", "Folder for plan.yaml, plan.npz, plan.png and excite.json, replaced if there"
+        "runs/excite",
+        "Folder for plan.yaml, plan.npz, plan.png and excite.json, replaced if there",
+        path=True,
     )
     safety_filter: str = parameter("safety_filter", "Node of the safety filter")
     home_speed_rad_s: float = parameter(
@@ -71,7 +78,7 @@ class ExciteParameters(Rates):
     @property
     def folder(self) -> Path:
         """Where all files go."""
-        return Path(self.output).expanduser()
+        return Path(self.output)
 
     def check(self) -> list[str]:
         """Require a command for each cycle of the filter."""

@@ -90,12 +90,12 @@ class PlanThread:
 
     def _make(self) -> Plan:
         p = self._p
-        known = read_dynamics(Path(p.dynamics).expanduser(), self._robot) if p.dynamics else None
+        known = read_dynamics(Path(p.dynamics), self._robot) if p.dynamics else None
         self.planner = planner = Planner(
             self._robot, self.setting, self._excitation, known, self._progress, self._check
         )
         if p.plan:
-            plan = read_plan(Path(p.plan).expanduser(), self._robot)
+            plan = read_plan(Path(p.plan), self._robot)
             if plan.rate_hz != p.control_rate_hz:
                 raise ConfigError(
                     f"plan {p.plan} has {plan.rate_hz} samples a second: set the rates of control, "

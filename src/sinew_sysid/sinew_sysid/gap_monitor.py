@@ -46,9 +46,9 @@ class GapMonitorNode(SinewNode):
         with contextlib.suppress(OSError):
             os.nice(_NICENESS)
         robot = load_robot(p.robot, urdf=p.urdf)
-        path = Path(p.sim_params).expanduser()
+        path = Path(p.sim_params)
         params = read_sim_params(path, robot)
-        band = Path(p.residual_band).expanduser() if p.residual_band else path.parent / BAND_FILE
+        band = Path(p.residual_band) if p.residual_band else path.parent / BAND_FILE
         self._band = read_band(band, robot)
         mode = p.mode or (params.controller.mode if params.controller is not None else "")
         if not mode:

@@ -12,12 +12,14 @@ from sinew_core.sysid.parameters import MonitorParameters
 class GapMonitorParameters(MonitorParameters):
     """What the monitor compares, and when it warns; topics are relative to its namespace."""
 
-    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
-    urdf: str = parameter("", "Path to a URDF that replaces the robot's own; empty: none")
+    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file", path=True)
+    urdf: str = parameter(
+        "", "Path to a URDF that replaces the robot's own; empty: none", path=True
+    )
     joint_prefix: str = parameter("", "In front of the robot's joint names in joint_states")
-    sim_params: str = parameter("", "File of the identified arm; required")
+    sim_params: str = parameter("", "File of the identified arm; required", path=True)
     residual_band: str = parameter(
-        "", "File of the identified band; empty: residual_band.yaml beside sim_params"
+        "", "File of the identified band; empty: residual_band.yaml beside sim_params", path=True
     )
     mode: str = parameter(
         "",

@@ -13,7 +13,7 @@ from sinew_core.safety.make import FILTERED_MODES
 class RecordParameters(Parameters):
     """What to record, and where; topics are relative to `namespace`."""
 
-    output: str = parameter("", "Folder of the bag, which must not exist; required")
+    output: str = parameter("", "Folder of the bag, which must not exist; required", path=True)
     storage: str = parameter("mcap", "Format of the files", choices=tuple(SUFFIXES))
     split_s: float = parameter(
         5.0, "Span of one file, the most that a crash may cost", unit="s", minimum=0.5, maximum=3600
@@ -26,9 +26,11 @@ class RecordParameters(Parameters):
     )
     namespace: str = parameter("", "Namespace of the arm")
     robot: str = parameter(
-        "", "Robot, or path to a robot file, whose joints must be there; empty: any joints"
+        "",
+        "Robot, or path to a robot file, whose joints must be there; empty: any joints",
+        path=True,
     )
-    urdf: str = parameter("", "URDF that replaces the robot's own; empty: none")
+    urdf: str = parameter("", "URDF that replaces the robot's own; empty: none", path=True)
     joint_prefix: str = parameter("", "In front of the robot's joint names in joint_states")
     mode: str = parameter(
         "",

@@ -146,7 +146,7 @@ class Record(SinewNode):
         p, types = self._p, MessageTypes(definition_text)
         for topic in self._topics:
             types.define(topic.kind)
-        path = Path(p.output).expanduser()
+        path = Path(p.output)
         self._writer = BagWriter(path, storage=p.storage, split_s=p.split_s, types=types)
         return self._writer
 

@@ -11,9 +11,13 @@ from sinew_core.parameters import Parameters, parameter
 class EvaluatorParameters(Parameters):
     """How many episodes, how they begin, and where the figures go."""
 
-    bundle: str = parameter("", "folder of the policy bundle, which names robot, task and rates")
-    robot: str = parameter("", "robot name or robot file; empty: the one the bundle names")
-    urdf: str = parameter("", "URDF that replaces the robot's own; empty: none")
+    bundle: str = parameter(
+        "", "folder of the policy bundle, which names robot, task and rates", path=True
+    )
+    robot: str = parameter(
+        "", "robot name or robot file; empty: the one the bundle names", path=True
+    )
+    urdf: str = parameter("", "URDF that replaces the robot's own; empty: none", path=True)
     joint_prefix: str = parameter("", "in front of the joint names in joint_states")
     pace: str = parameter(
         "realtime",
@@ -27,7 +31,7 @@ class EvaluatorParameters(Parameters):
         "how an episode begins: a new start in simulation, or where the last one ended",
         choices=("teleport", "none"),
     )
-    output: str = parameter("", "JSON file for the figures; empty: only printed")
+    output: str = parameter("", "JSON file for the figures; empty: only printed", path=True)
     traced_episodes: int = parameter(
         20, "first episodes whose motion is kept beside the figures", minimum=0, maximum=1000
     )

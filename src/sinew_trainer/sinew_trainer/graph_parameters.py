@@ -19,15 +19,17 @@ class GraphTrainParameters(Parameters):
     """What is learned from what start, how episodes begin, and which nodes they go through."""
 
     run: str = parameter("", "name of the run; empty: task, robot, algorithm, seed and time")
-    output: str = parameter("runs", "folder that holds the runs")
+    output: str = parameter("runs", "folder that holds the runs", path=True)
     overwrite: bool = parameter(False, "replace a run of that name")
-    resume: str = parameter("", "folder of a run to go on with; empty: a new run")
+    resume: str = parameter("", "folder of a run to go on with; empty: a new run", path=True)
     resume_despite: str = parameter(
         "",
         "what may be another than before, as in the trainer: some of code, versions, device, with "
         "commas between; empty: nothing",
     )
-    bundle: str = parameter("", "bundle to begin with, its configuration too; empty: from scratch")
+    bundle: str = parameter(
+        "", "bundle to begin with, its configuration too; empty: from scratch", path=True
+    )
     critic: str = parameter(
         "kept",
         "critic to begin with beside a bundle: that of the last checkpoint of the bundle's run "
@@ -38,9 +40,12 @@ class GraphTrainParameters(Parameters):
         "",
         "parameter file of a training, as runs/NAME/config.yaml, for what is not given; empty: "
         "those of the bundle, or the defaults",
+        path=True,
     )
-    robot: str = parameter("panda", "robot name or robot file")
-    urdf: str = parameter("", "URDF that replaces the robot file's; empty: the robot file's")
+    robot: str = parameter("panda", "robot name or robot file", path=True)
+    urdf: str = parameter(
+        "", "URDF that replaces the robot file's; empty: the robot file's", path=True
+    )
     algorithm: str = parameter(
         "ddpg",
         "algorithm of a training from scratch, off-policy: others forget every step at once, which "

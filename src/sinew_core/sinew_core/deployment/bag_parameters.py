@@ -14,16 +14,19 @@ _XYZ = 3
 class BagEvaluationParameters(Parameters):
     """Which bag to judge, by what task, and where the figures go; topics are under `namespace`."""
 
-    bag: str = parameter("", "Folder of the recorded bag, or one of its files; required")
+    bag: str = parameter("", "Folder of the recorded bag, or one of its files; required", path=True)
     bundle: str = parameter(
         "",
         "Policy bundle that ran; names robot, task and rates, and the figures of its simulation; "
         "empty: the task at its defaults",
+        path=True,
     )
     robot: str = parameter(
-        "", "Robot name or robot file; empty: the bundle's, or the one that the filter recorded"
+        "",
+        "Robot name or robot file; empty: the bundle's, or the one that the filter recorded",
+        path=True,
     )
-    urdf: str = parameter("", "URDF that replaces the robot's own; empty: none")
+    urdf: str = parameter("", "URDF that replaces the robot's own; empty: none", path=True)
     task: str = parameter("", "Task to judge by at its defaults; empty: the bundle's, or reach")
     pace: str = parameter(
         "",
@@ -57,9 +60,9 @@ class BagEvaluationParameters(Parameters):
     )
     diagnostics_topic: str = parameter("diagnostics", "Diagnostics of the safety filter")
     safety_filter: str = parameter("safety_filter", "Name of the recorded safety filter")
-    output: str = parameter("", "JSON file for the figures; empty: only printed")
+    output: str = parameter("", "JSON file for the figures; empty: only printed", path=True)
     page: str = parameter(
-        "", "HTML file for table and pictures, needs the train requirements; empty: none"
+        "", "HTML file for table and pictures, needs the train requirements; empty: none", path=True
     )
     traced_episodes: int = parameter(
         20, "First episodes whose motion is kept beside the figures", minimum=0, maximum=1000

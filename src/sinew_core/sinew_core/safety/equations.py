@@ -32,9 +32,8 @@ convex or a dominated combination of the neighbouring terms.
 
 *Drift.* A velocity error that does not scale with the command moves e+ by `drift` a period, also
 while braking. A dead time larger by drift / (G a dt^2) pays for it exactly: each braking period
-frees G dt a dt of it. The last one, from less than a dt, frees less; what is missing of it, and
-drift in the dead time and at rest, where nothing is left to brake, goes into the margin, and a
-joint that is surely in its margin is sent back slowly.
+frees G dt a dt of it. The rest of the last one, and drift in the dead time and at rest, where
+nothing is braked, goes into the margin; a joint that is surely in its margin is sent back slowly.
 
 Departures from the usual statement of these bounds, all on the safe side:
 

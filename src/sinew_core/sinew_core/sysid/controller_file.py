@@ -73,7 +73,7 @@ def read_controller(path: Path, robot: RobotModel) -> KnownController:
         ConfigError: when the file cannot be read; or with all that is wrong in it.
     """
     try:
-        content = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
     if not isinstance(content, dict):

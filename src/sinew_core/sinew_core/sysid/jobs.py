@@ -188,7 +188,7 @@ def _tell_defects(recording: Recording, tell: Tell, which: str = "") -> None:
 def _read_bag(p: BagParameters, bag: str, robot: RobotModel) -> Recording:
     known = read_controller(Path(p.controller), robot) if p.controller else None
     return read_recording(
-        Path(bag).expanduser(),
+        Path(bag),
         robot.joint_names,
         state_topic=p.state_topic,
         command_topic=p.command_topic,

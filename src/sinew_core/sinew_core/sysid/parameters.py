@@ -13,17 +13,19 @@ from sinew_core.sysid.options import PLANTS, FitOptions
 class BagParameters(Parameters):
     """Which bag, and what in it; topics are relative to `namespace`."""
 
-    bag: str = parameter("", "Bag: its folder or file; required")
-    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file")
-    urdf: str = parameter("", "URDF of the arm; empty: robot_description in the bag, or its own")
+    bag: str = parameter("", "Bag: its folder or file; required", path=True)
+    robot: str = parameter("panda", "Robot of the catalogue, or a path to a robot file", path=True)
+    urdf: str = parameter(
+        "", "URDF of the arm; empty: robot_description in the bag, or its own", path=True
+    )
     controller: str = parameter(
-        "", "YAML file of what is known of the arm's joint controllers; empty: nothing"
+        "", "YAML file of what is known of the arm's joint controllers; empty: nothing", path=True
     )
     namespace: str = parameter("", "Namespace of the recorded arm")
     joint_prefix: str = parameter("", "In front of the robot's joint names in the bag")
     state_topic: str = parameter("joint_states", "Joint states")
     command_topic: str = parameter("", "Commands of the controller; empty: found by their type")
-    output: str = parameter("", "Folder that is made for the results; required")
+    output: str = parameter("", "Folder that is made for the results; required", path=True)
     overwrite: bool = parameter(False, "Whether results are replaced, if the folder has no more")
     physics_rate_hz: int = parameter(
         1000,
@@ -45,7 +47,9 @@ class SystemIdParameters(FitOptions, BagParameters):
     """What to identify, from what."""
 
     held_out: str = parameter(
-        "", "Another bag, to validate on; empty: the last part of this one, which is not fitted"
+        "",
+        "Another bag, to validate on; empty: the last part of this one, which is not fitted",
+        path=True,
     )
     fit: str = parameter(
         "", "Parameters to fit, such as `mass/* delay_s`, between spaces; empty: the usual ones"
@@ -58,7 +62,7 @@ class SystemIdParameters(FitOptions, BagParameters):
         """Return what is missing, and that motion which is fitted validates nothing."""
         problems = super().check()
         if self.held_out and not problems:
-            bag, other = (Path(p).expanduser().resolve() for p in (self.bag, self.held_out))
+            bag, other = (Path(p).resolve() for p in (self.bag, self.held_out))
             # A file of a bag is part of it.
             if bag in (other, other.parent) or other == bag.parent:
                 problems.append(
@@ -73,7 +77,9 @@ class GapParameters(BagParameters):
     """What to replay, with which parameters."""
 
     sim_params: str = parameter(
-        "", "File of an identified arm to compare with the nominal one; empty: nominal only"
+        "",
+        "File of an identified arm to compare with the nominal one; empty: nominal only",
+        path=True,
     )
     horizon_s: float = parameter(
         0.5, "Length of a prediction of the gap", unit="s", minimum=0.05, maximum=10.0

@@ -21,12 +21,14 @@ from sinew_core.errors import SinewError
 Tell = Callable[[Mapping[str, object]], None]
 
 AGAIN_S = 0.05
+"""After an interrupt that Python ignored, when the destructor that it came in is over."""
 
 
 def main(arguments: list[str]) -> int:
     """Run the job that the first argument names; return the exit status."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
     sys.unraisablehook = _unraisable
     values = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
@@ -47,12 +49,10 @@ def main(arguments: list[str]) -> int:
 
 def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     """Interrupt once more where Ctrl-C came within a destructor, which Python would ignore."""
-    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+    else:
         sys.__unraisablehook__(unraisable)
-        return
-    again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), signal.SIGINT))
-    again.daemon = True
-    again.start()
 
 
 def _end_with_input() -> None:

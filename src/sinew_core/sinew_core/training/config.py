@@ -21,7 +21,7 @@ DESPITE = ("code", "versions", "device")
 class Resume(Parameters):
     """Whether a run is new."""
 
-    resume: str = parameter("", "folder of a run to go on with; empty: a new run")
+    resume: str = parameter("", "folder of a run to go on with; empty: a new run", path=True)
     resume_despite: str = parameter(
         "",
         "what may be another than before, so that the result is not that of an uninterrupted run: "
@@ -50,12 +50,14 @@ class TrainConfig(Parameters):
     """A training run: robot, task and algorithm, how long, and where its results go."""
 
     run: str = parameter("", "name of the run; empty: task, robot, algorithm, seed and time")
-    output: str = parameter("runs", "folder that holds the runs")
+    output: str = parameter("runs", "folder that holds the runs", path=True)
     overwrite: bool = parameter(False, "replace a run of that name")
     robot: str = parameter(
-        "panda", "panda, fr3, ur5e, iiwa7, iiwa14, xarm7, gen3, or the path of a robot file"
+        "panda",
+        "panda, fr3, ur5e, iiwa7, iiwa14, xarm7, gen3, or the path of a robot file",
+        path=True,
     )
-    urdf: str = parameter("", "URDF that replaces the robot's own; empty: none")
+    urdf: str = parameter("", "URDF that replaces the robot's own; empty: none", path=True)
     engine: str = parameter("pybullet", "physics engine", choices=ENGINES)
     task: str = parameter("reach", "what is learned", choices=tuple(TASKS))
     algorithm: str = parameter("ddpg", "how it is learned", choices=ALGORITHMS)
@@ -66,9 +68,12 @@ class TrainConfig(Parameters):
     sim_params: str = parameter(
         "",
         "mismatched, or a YAML file, of an arm and its joint controllers; empty: the nominal arm",
+        path=True,
     )
     randomisation: str = parameter(
-        "", "YAML file of distributions that the arm's dynamics are drawn from; empty: none"
+        "",
+        "YAML file of distributions that the arm's dynamics are drawn from; empty: none",
+        path=True,
     )
     every_episodes: int = parameter(
         0, "training episodes from one draw to the next; 0: as the file says", minimum=0

@@ -30,7 +30,7 @@ def check_output(
         RunError: for a folder that exists, unless it is an output to `overwrite` with no more in it
             than the new one may have; and for a place that cannot be written.
     """
-    folder = folder.expanduser().absolute()
+    folder = folder.absolute()
     if folder.exists() or folder.is_symlink():
         if not overwrite:
             raise RunError(

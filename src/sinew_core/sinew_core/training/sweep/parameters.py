@@ -13,9 +13,11 @@ OBJECTIVES = ("env_steps", "wall_s")
 class SweepParameters(Parameters):
     """How many trials, over what, and what they are compared by."""
 
-    study: str = parameter("", "folder of the study; empty: runs/sweeps/TASK-ALGORITHM")
+    study: str = parameter("", "folder of the study; empty: runs/sweeps/TASK-ALGORITHM", path=True)
     space: str = parameter(
-        "", "file of the search space; empty: config/sweeps/ALGORITHM.yaml of this checkout"
+        "",
+        "file of the search space; empty: config/sweeps/ALGORITHM.yaml of this checkout",
+        path=True,
     )
     trials: int = parameter(30, "trials in the end, those of earlier commands included", minimum=1)
     trainings: int = parameter(
