@@ -96,6 +96,20 @@ def test_silence_brings_a_moving_arm_to_rest_once_the_watchdog_is_due(mode):
     assert np.abs(arm.velocity).max() > 1e-3
 
 
+def test_silence_after_a_velocity_beyond_all_limits_brakes_within_the_time_of_the_limits():
+    arm = make_arm("joint_velocity")
+    arm.accept([1e6] * 7)
+    for _ in range(11):
+        arm.step()
+    limits = ROBOT.limits
+    assert np.all(arm.command <= limits.velocity_rad_s)
+    slowest_s = float(np.max(limits.velocity_rad_s / limits.acceleration_rad_s2))
+    for _ in range(math.ceil(slowest_s / PERIOD_S)):
+        arm.step()
+    assert not arm.command.any()
+    assert arm.watchdog_trips == 1
+
+
 def test_a_watchdog_of_zero_is_off():
     arm = make_arm("joint_velocity", watchdog_s=0.0)
     arm.accept(SPEED.tolist())

@@ -37,7 +37,8 @@ class VelocityDrive:
     def __init__(self, engine: Engine, period_s: float) -> None:
         """Take the engine and the driver's period."""
         self._engine = engine
-        self._step = engine.robot.limits.acceleration_rad_s2 * period_s
+        limits = engine.robot.limits
+        self._fastest, self._step = limits.velocity_rad_s, limits.acceleration_rad_s2 * period_s
 
     def rest(self, command: FloatArray, position: FloatArray) -> None:
         """Write zeros."""
@@ -48,8 +49,9 @@ class VelocityDrive:
         self._engine.command_velocity(command)
 
     def brake(self, command: FloatArray, position: FloatArray, velocity: FloatArray) -> bool:
-        """Ramp the velocity down."""
+        """Ramp the velocity down, from its limit where the command was beyond it."""
         moving = bool(command.any())
+        np.clip(command, -self._fastest, self._fastest, out=command)
         command -= np.clip(command, -self._step, self._step)
         self.send(command, position)
         return moving
