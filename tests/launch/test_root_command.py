@@ -18,18 +18,26 @@ UNSUPPORTED = (
 )
 
 
+def write_launcher(folder, statement):
+    """Have `launch` run a statement."""
+    (folder / "src/sinew_bringup/sinew_bringup/launcher.py").write_text(
+        f"import os, sys\n\n\ndef main():\n    {statement}\n"
+    )
+
+
 def make_checkout(folder):
     """Make a checkout that requires nothing, so that its set-up takes no more than a bare one."""
     (folder / "requirements").mkdir(parents=True)
     for name in ("deploy", "train", "test", "bench", "pins"):
         (folder / "requirements" / f"{name}.txt").write_text("# nothing\n")
-    package = folder / "src/sinew_bringup/sinew_bringup"
-    package.mkdir(parents=True)
-    (package.parent / "setup.py").touch()
-    (package / "__init__.py").touch()
-    (package / "launcher.py").write_text(
-        "import os, sys\nprint(sys.prefix, os.getcwd(), sys.argv[1:], os.getpid())\n"
-    )
+    for name in ("sinew_bringup", "sinew_core"):
+        package = folder / "src" / name / name
+        package.mkdir(parents=True)
+        (package.parent / "setup.py").touch()
+        (package / "__init__.py").touch()
+    shutil.copy(ROOT / "src/sinew_core/sinew_core/start.py", package)
+    (package / "precompile.py").touch()
+    write_launcher(folder, "print(sys.prefix, os.getcwd(), sys.argv[1:], os.getpid())")
     shutil.copy(ROOT / "sinew", folder)
     return folder
 
@@ -163,14 +171,16 @@ def test_what_is_said_where_standard_output_is_closed_ends_up_in_no_file(checkou
     (checkout / ".venv/bin/python").symlink_to(sys.executable)
     (checkout / ".venv/sinew").mkdir()
     pins = "# nothing\n"
-    (checkout / ".venv/sinew/deploy.txt").write_text(f"{pins}\n{pins}\nsinew_bringup")
-    package = checkout / "src/sinew_bringup"
-    (package / "sinew_bringup/launcher.py").write_text(
-        "import os, sys\nwith open(sys.argv[1], 'w'):\n    os.write(1, b'said')\n"
-    )
+    stamp = f"{pins}\n{pins}\nsinew_bringup\nsinew_core"
+    (checkout / ".venv/sinew/deploy.txt").write_text(stamp)
+    write_launcher(checkout, "with open(sys.argv[1], 'w'): os.write(1, b'said')")
+    packages = checkout / "packages"  # `-m` finds what is where it is called
+    packages.mkdir()
+    for name in ("sinew_bringup", "sinew_core"):
+        (packages / name).symlink_to(checkout / "src" / name / name)
     file = tmp_path / "file"
     command = f'"{sys.executable}" "{checkout}/sinew" launch "{file}" >&-'
-    done = subprocess.run(["bash", "-c", command], cwd=package, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", command], cwd=packages, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert file.read_text() == ""
 
@@ -234,10 +244,8 @@ def test_a_missing_ensurepip_is_made_up_for_by_the_pip_at_hand(checkout, tmp_pat
 
 @pytest.mark.slow
 def test_a_sourced_ros_installation_does_not_leak_in(ready_checkout, tmp_path):
-    (ready_checkout / "src/sinew_bringup/sinew_bringup/launcher.py").write_text(
-        "import os; print([os.environ.get(n) for n in"
-        " ('PYTHONPATH', 'AMENT_PREFIX_PATH', 'LD_LIBRARY_PATH')])"
-    )
+    names = ("PYTHONPATH", "AMENT_PREFIX_PATH", "LD_LIBRARY_PATH")
+    write_launcher(ready_checkout, f"print([os.environ.get(n) for n in {names}])")
     _, output, _ = sinew(
         ready_checkout,
         "launch",

@@ -17,6 +17,7 @@ from sinew_bringup.launch_file import LaunchFile, NodeLaunch
 from sinew_bringup.processes import Command, System, to_stdout
 from sinew_core.arguments import split_arguments
 from sinew_core.errors import ConfigError, SinewError, suggest
+from sinew_core.start import start
 
 _SUFFIX = ".launch.yaml"
 _USAGE = "usage: launch FILE [--show-args] [name:=value ...]"
@@ -172,6 +173,8 @@ def executable(package: str, name: str) -> list[str]:
             f"no executable '{name}' in package '{package}': "
             "check pkg and exec; what is installed elsewhere runs with ros2 launch"
         )
+    if package.startswith("sinew_"):
+        return start(f"{package}.{name}", node=True)
     return [sys.executable, "-m", f"{package}.{name}"]
 
 

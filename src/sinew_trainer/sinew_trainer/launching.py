@@ -6,11 +6,11 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from sinew_core.errors import RunError
+from sinew_core.start import start
 from sinew_ros.child import ends_with_parent, interrupt
 
 _STOP_WITHIN_S = 20.0
@@ -49,7 +49,7 @@ class Launch:
         words = [f"{k}:={_text(v)}" for k, v in arguments.items()]
         with log.open("wb") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "sinew_bringup.launcher", name, *words],
+                [*start("sinew_bringup.launcher"), name, *words],
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env=environment,
