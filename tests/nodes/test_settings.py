@@ -254,4 +254,5 @@ def test_cycles_that_were_missed_are_counted_and_the_driver_keeps_the_last_comma
     armed.reports.clear()
     armed.drive(lambda: int(armed.report().get("cycles_missed", "0")) >= 5, "missed cycles")
     assert any(" h" in o.layout.dim[2].label for o in outputs)
-    assert armed.report()["state"] == "armed"
+    report = armed.report()
+    assert report["state"] == "armed", report
