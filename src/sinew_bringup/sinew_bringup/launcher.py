@@ -173,7 +173,7 @@ def executable(package: str, name: str) -> list[str]:
             f"no executable '{name}' in package '{package}': "
             "check pkg and exec; what is installed elsewhere runs with ros2 launch"
         )
-    if package.startswith("sinew_"):
+    if package.startswith("sinew_"):  # another package need not have a `main`
         return start(f"{package}.{name}", node=True)
     return [sys.executable, "-m", f"{package}.{name}"]
 
